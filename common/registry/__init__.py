@@ -1,0 +1,13 @@
+"""Data sets of the papers: from their entry in ``data/registry.yaml`` to verified files.
+
+>>> from common import registry
+>>> registry.path("eeghdf-spasms")
+'data/raw/eeghdf-spasms.h5'
+
+``registry.fetch("eeghdf-spasms")`` obtains that file, once, and returns where it is.
+"""
+
+from common.registry._fetch import fetch, path, status
+from common.registry._schema import Entry, RegistryError, load
+
+__all__ = ["Entry", "RegistryError", "fetch", "load", "path", "status"]

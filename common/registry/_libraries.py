@@ -1,0 +1,107 @@
+"""Data sets that MOABB and MNE-Python download: delegated, with a receipt of what came.
+
+Those libraries know addresses and checksums, and where the user keeps their data (``MNE_DATA``).
+A receipt, small and the same on every machine, is what a rule of the workflow can call its output.
+"""
+
+from pathlib import Path
+
+from common import files
+from common.registry._schema import RegistryError
+from common.registry._verify import failure
+
+__all__ = ["fetch_mne", "fetch_moabb"]
+
+
+def fetch_moabb(name, moabb, *, subject, destination):
+    """Let MOABB download one subject, and write the receipt.
+
+    Parameters
+    ----------
+    name : str
+    moabb : Moabb
+    subject : int
+        From 1.
+    destination : Path
+        The receipt, JSON.
+
+    Raises
+    ------
+    RegistryError
+        If there is no such subject, or MOABB fails.
+    """
+    if subject is None or not 1 <= int(subject) <= moabb.n_subjects:
+        raise RegistryError(
+            f"{name} has subjects 1 to {moabb.n_subjects}, got subject={subject}. "
+            "A MOABB data set is fetched one subject at a time: fetch(name, subject=1)."
+        )
+    # Takes seconds, so only where it is needed.
+    import moabb.datasets as datasets
+
+    source = f"MOABB ({moabb.dataset}, subject {subject})"
+    try:
+        found = getattr(datasets, moabb.dataset)().data_path(int(subject))
+    except Exception as error:
+        raise _failed(name, source, error) from error
+    _write_receipt(name, source, _flat(found), destination)
+
+
+def fetch_mne(name, mne, *, destination):
+    """Let MNE-Python download a data set, and write the receipt.
+
+    Parameters
+    ----------
+    name : str
+    mne : Mne
+    destination : Path
+        The receipt, JSON.
+
+    Raises
+    ------
+    RegistryError
+        If MNE-Python fails.
+    """
+    from mne import datasets
+
+    source = f"MNE-Python ({mne.dataset})"
+    try:
+        found = getattr(datasets, mne.dataset).data_path()
+    except Exception as error:
+        raise _failed(name, source, error) from error
+    _write_receipt(name, source, _flat(found), destination)
+
+
+def _flat(found):
+    """Files of a path, of a folder, or of nested lists of both."""
+    if isinstance(found, str | Path):
+        path = Path(found)
+        if path.is_dir():
+            inside = sorted(each for each in path.rglob("*") if each.is_file())
+            return [(each.relative_to(path).as_posix(), each) for each in inside]
+        return [(path.name, path)] if path.is_file() else []
+    return [each for part in found or () for each in _flat(part)]
+
+
+def _write_receipt(name, source, found, destination):
+    if not found:
+        raise _failed(name, source, "it returned no existing file")
+    content = [
+        {"file": spelling, "size": path.stat().st_size, "sha256": files.sha256(path)}
+        for spelling, path in found
+    ]
+    content = {"source": source, "files": sorted(content, key=lambda each: each["file"])}
+    if destination.is_file() and files.read_json(destination) != content:
+        print(f"{files.relative(destination)}: the files of {source} changed; receipt replaced.")
+    files.write_json(destination, content)
+
+
+def _failed(name, source, error):
+    kind = f"{type(error).__name__}: " if isinstance(error, Exception) else ""
+    return failure(
+        name,
+        source=source,
+        expected="the files of the data set",
+        found=f"{kind}{error}",
+        cause="no network, a server that is down, or a damaged earlier download",
+        fix="try again; without internet, copy the data to the node and set MNE_DATA to its folder",
+    )

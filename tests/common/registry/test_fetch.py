@@ -1,0 +1,192 @@
+"""The verified file, or one clear error and nothing left behind."""
+
+import json
+import socket
+
+import pytest
+
+from common import files, registry
+from common.registry import _http
+from common.registry.__main__ import main
+
+from .conftest import DATA, digest
+
+
+def left_behind(tmp_path):
+    return [p for p in (tmp_path / "raw").rglob("*")] if (tmp_path / "raw").exists() else []
+
+
+def test_right_file(fetch, entry, server):
+    path = fetch(entry({"url": f"{server.address}/good/s.bin"}))
+    assert path.name == "signals.bin"
+    assert path.read_bytes() == DATA
+
+
+def test_file_that_is_there_is_not_downloaded_again(fetch, entry, server):
+    for _ in range(2):
+        fetch(entry({"url": f"{server.address}/good/s.bin"}))
+    assert len(server.requests) == 1
+
+
+def test_wrong_file_on_disk_is_replaced_with_a_notice(fetch, entry, server, tmp_path, capsys):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "signals.bin").write_bytes(b"half of i")
+    assert fetch(entry({"url": f"{server.address}/good/s.bin"})).read_bytes() == DATA
+    assert "is not the registered file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words", "n_requests"),
+    [
+        ("wrong", [digest(DATA), digest(DATA[::-1]), "replaced by another version", "compare"], 1),
+        ("short", [f"{len(DATA)} bytes", "1000 bytes", "truncated at the source"], 1),
+        ("html", ["an HTML page came instead of data", "open the address", "mirror"], 1),
+        ("missing", ["HTTP 404", "the address moved"], 1),
+        ("busy", ["HTTP 503", "overloaded or down", "try again later"], _http.ATTEMPTS),
+        ("truncated", ["the connection broke", "arrives truncated"], _http.ATTEMPTS),
+    ],
+)
+def test_one_clear_error_and_nothing_left(
+    fetch, entry, server, tmp_path, behaviour, words, n_requests
+):
+    url = f"{server.address}/{behaviour}/s.bin"
+    with pytest.raises(registry.RegistryError) as caught:
+        fetch(entry({"url": url}))
+    for word in ["signals.bin", url, "expected:", "found:", "cause:", "fix:", *words]:
+        assert word in str(caught.value)
+    assert left_behind(tmp_path) == []
+    assert len(server.requests) == n_requests
+
+
+def test_no_network(fetch, entry, tmp_path):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with pytest.raises(registry.RegistryError, match=r"(?s)no connection.*no network.*MIRROR"):
+        fetch(entry({"url": f"http://127.0.0.1:{port}/s.bin"}))
+    assert left_behind(tmp_path) == []
+
+
+@pytest.mark.parametrize("behaviour", ["busy-once", "broken-once"])
+def test_flaky_start_then_good(fetch, entry, server, behaviour):
+    assert fetch(entry({"url": f"{server.address}/{behaviour}/s.bin"})).read_bytes() == DATA
+    assert len(server.requests) == 2
+
+
+def test_broken_download_is_resumed(fetch, entry, server):
+    path = fetch(entry({"url": f"{server.address}/broken-once-ranges/s.bin"}))
+    assert path.read_bytes() == DATA
+    begin = int(server.requests[1][1].removeprefix("bytes=").removesuffix("-"))
+    assert 0 < begin <= 70_000
+
+
+@pytest.mark.parametrize("name", ["signals.bin", "s.bin", "deep/down/called-otherwise.dat"])
+@pytest.mark.parametrize("way", ["argument", "environment"])
+def test_mirror_comes_first(fetch, entry, server, tmp_path, monkeypatch, name, way):
+    file = tmp_path / "mirror" / name
+    file.parent.mkdir(parents=True)
+    file.write_bytes(DATA)
+    if way == "environment":
+        monkeypatch.setenv("ARTIFACTS_MIRROR", str(tmp_path / "mirror"))
+    options = {"mirror": tmp_path / "mirror"} if way == "argument" else {}
+    path = fetch(entry({"url": f"{server.address}/good/s.bin"}), **options)
+    assert path.read_bytes() == DATA
+    assert server.requests == []
+    assert file.exists()
+
+
+def test_wrong_file_in_mirror_is_passed_over(fetch, entry, server, tmp_path, capsys):
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / "s.bin").write_bytes(DATA[::-1])
+    path = fetch(entry({"url": f"{server.address}/good/s.bin"}), mirror=tmp_path / "mirror")
+    assert path.read_bytes() == DATA
+    assert "looking further" in capsys.readouterr().out
+
+
+def test_mirror_that_does_not_exist(fetch, entry, tmp_path, monkeypatch):
+    good = entry({"url": "https://a.org/s.bin"})
+    with pytest.raises(registry.RegistryError, match=r"none does not exist.*by the mirror"):
+        fetch(good, mirror=tmp_path / "none")
+    monkeypatch.setenv("ARTIFACTS_MIRROR", str(tmp_path / "none"))
+    with pytest.raises(registry.RegistryError, match="environment variable ARTIFACTS_MIRROR"):
+        fetch(good)
+
+
+FOLDER = {"folder": {"registration": "https://a.org/register", "contains": ["edf/train"]}}
+
+
+def test_folder_of_the_user(fetch, entry, tmp_path):
+    (tmp_path / "mine" / "edf" / "train").mkdir(parents=True)
+    assert fetch(entry(FOLDER), folders={"signals": str(tmp_path / "mine")}) == tmp_path / "mine"
+
+
+def test_folder_missing_names_page_and_key(fetch, entry, tmp_path):
+    with pytest.raises(registry.RegistryError) as caught:
+        fetch(entry(FOLDER))
+    assert "https://a.org/register" in str(caught.value)
+    assert "folders:\n    signals:" in str(caught.value)
+    with pytest.raises(registry.RegistryError, match="does not exist"):
+        fetch(entry(FOLDER), folders={"signals": str(tmp_path / "none")})
+    with pytest.raises(registry.RegistryError, match="lacks edf/train"):
+        fetch(entry(FOLDER), folders={"signals": str(tmp_path)})
+
+
+def test_moabb_subject_leaves_a_receipt(fetch, entry, tmp_path, monkeypatch, capsys):
+    datasets = pytest.importorskip("moabb.datasets")
+    file = tmp_path / "subject_2.mat"
+    file.write_bytes(DATA)
+
+    class Fake:
+        def data_path(self, subject):
+            return [[str(tmp_path / f"subject_{subject}.mat")]]
+
+    monkeypatch.setattr(datasets, "Fake", Fake, raising=False)
+    source = entry({"moabb": {"dataset": "Fake", "n_subjects": 3}})
+    receipt = json.loads(fetch(source, subject=2).read_text())
+    assert receipt["files"] == [
+        {"file": "subject_2.mat", "size": len(DATA), "sha256": digest(DATA)}
+    ]
+    file.write_bytes(DATA[::-1])
+    fetch(source, subject=2)
+    assert "receipt replaced" in capsys.readouterr().out
+    with pytest.raises(registry.RegistryError, match="no existing file"):
+        fetch(source, subject=1)
+    for subject in (None, 0, 4):
+        with pytest.raises(registry.RegistryError, match=f"subjects 1 to 3, got subject={subject}"):
+            fetch(source, subject=subject)
+
+
+def test_mne_data_leave_a_receipt(fetch, entry, tmp_path, monkeypatch):
+    import mne
+
+    (tmp_path / "sample" / "a").mkdir(parents=True)
+    (tmp_path / "sample" / "a" / "x.fif").write_bytes(DATA)
+    monkeypatch.setattr(mne.datasets.sample, "data_path", lambda: tmp_path / "sample")
+    source = entry({"mne": {"dataset": "sample"}})
+    assert json.loads(fetch(source).read_text())["files"][0]["file"] == "a/x.fif"
+
+    def fail():
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(mne.datasets.sample, "data_path", fail)
+    with pytest.raises(registry.RegistryError, match=r"(?s)OSError: no route to host.*MNE_DATA"):
+        fetch(source)
+
+
+def test_command_line(entry, write, server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    write({"signals": entry({"url": f"{server.address}/good/s.bin"}), "tusz": entry(FOLDER)})
+    start = ["--registry", str(tmp_path / "registry.yaml")]
+    assert main([*start, "fetch", "signals"]) == 0
+    assert (tmp_path / "data/raw/signals.bin").read_bytes() == DATA
+    assert main([*start, "list"]) == 0
+    assert "signals" in capsys.readouterr().out
+    assert main([*start, "check"]) == 0
+    (tmp_path / "data/raw/signals.bin").write_bytes(b"x")
+    assert main([*start, "check"]) == 1
+    assert "repair: python -m common.registry fetch signals" in capsys.readouterr().out
+    assert main([*start, "fetch", "tusz"]) == 1
+    assert "registration" in capsys.readouterr().err
+    (tmp_path / "config.yaml").write_text(f"folders: {{tusz: {tmp_path / 'mine'}}}\n")
+    (tmp_path / "mine" / "edf" / "train").mkdir(parents=True)
+    assert main([*start, "fetch", "tusz"]) == 0
