@@ -1,0 +1,32 @@
+"""Raw files → `mne.io.Raw` (V, Hz, named channels, annotations), event tables, model input.
+
+A recording is always an `mne.io.Raw` whose annotations are its events; `events_table` turns them
+into rows ``start`` (s), ``end`` (s), ``label``. What each source needs is in a module of its own.
+"""
+
+from common.recordings.annotations import (
+    annotate,
+    events_from_raw,
+    events_table,
+    merge_overlaps,
+    pair_events,
+)
+from common.recordings.eeghdf import read_eeghdf
+from common.recordings.moabb import read_moabb
+from common.recordings.preprocess import preprocess, robust_scale
+from common.recordings.tuh import find_tuh, read_tuh, read_tuh_events
+
+__all__ = [
+    "annotate",
+    "events_from_raw",
+    "events_table",
+    "find_tuh",
+    "merge_overlaps",
+    "pair_events",
+    "preprocess",
+    "read_eeghdf",
+    "read_moabb",
+    "read_tuh",
+    "read_tuh_events",
+    "robust_scale",
+]

@@ -1,0 +1,120 @@
+"""Event tables: tidy, in s from the first sample, whatever the recording was through."""
+
+import datetime
+
+import mne
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.recordings import (
+    annotate,
+    events_from_raw,
+    events_table,
+    merge_overlaps,
+    pair_events,
+)
+
+
+def recording(*, dated=False, n_seconds=20):
+    raw = mne.io.RawArray(
+        np.zeros((1, 100 * n_seconds)), mne.create_info(["Cz"], 100.0, "eeg"), verbose="error"
+    )
+    if dated:
+        raw.set_meas_date(datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC))
+    return raw
+
+
+EVENTS = events_table([5.0, 2.0, 12.0], [6.0, 2.0, 15.5], ["b", "a", "b"])
+
+
+def test_table_is_ordered_and_tidy():
+    assert EVENTS.columns.tolist() == ["start", "end", "label"]
+    assert EVENTS["start"].tolist() == [2.0, 5.0, 12.0]
+    assert len(events_table([], [], [])) == 0
+
+
+@pytest.mark.parametrize("dated", [False, True])
+def test_events_survive_annotations(dated):
+    raw = annotate(recording(dated=dated), EVENTS)
+    pd.testing.assert_frame_equal(events_from_raw(raw), EVENTS)
+    assert len(recording().annotations) == 0
+
+
+@pytest.mark.parametrize("dated", [False, True])
+def test_times_count_from_the_first_sample_of_a_cropped_recording(dated):
+    raw = annotate(recording(dated=dated), EVENTS).crop(4.0, 18.0)
+    expected = EVENTS.iloc[1:].reset_index(drop=True).assign(start=[1.0, 8.0], end=[2.0, 11.5])
+    pd.testing.assert_frame_equal(events_from_raw(raw), expected)
+    pd.testing.assert_frame_equal(events_from_raw(annotate(raw, expected)), expected)
+
+
+def test_labels_are_picked_and_renamed():
+    raw = annotate(recording(), EVENTS)
+    assert events_from_raw(raw, labels=["a"])["label"].tolist() == ["a"]
+    assert events_from_raw(raw, labels={"b": "burst"})["label"].tolist() == ["burst", "burst"]
+
+
+def test_unknown_label():
+    raw = annotate(recording(), EVENTS.assign(label=["SPASM", "SPASM", "quiet"]))
+    with pytest.raises(ValueError, match=r"no annotation 'SPASMS'.*Did you mean 'SPASM'"):
+        events_from_raw(raw, labels=["SPASMS"])
+    with pytest.raises(ValueError, match="Present: SPASM, quiet"):
+        events_from_raw(raw, labels=["zzz"])
+
+
+def test_unequal_lengths():
+    with pytest.raises(ValueError, match=r"one length, got \(2,\), \(1,\) and \(2,\)"):
+        events_table([1, 2], [2], ["a", "b"])
+
+
+@pytest.mark.parametrize("end", [0.5, np.nan, np.inf])
+def test_impossible_times(end):
+    with pytest.raises(ValueError, match=r"event 1 \('b'\) goes from 1 s to .*a duration"):
+        events_table([0, 1], [0, end], ["a", "b"])
+
+
+def test_events_outside_the_recording():
+    with pytest.raises(ValueError, match=r"1 of 3 events.*outside.*\[0, 10\) s.*'b'.*12 s"):
+        annotate(recording(n_seconds=10), EVENTS)
+
+
+def test_pairs_become_spans():
+    marks = events_table([1, 4, 9, 3], [1, 4, 9, 3], ["S", "E", "E", "x"])
+    marks = pd.concat([marks, events_table([7], [7], ["S"])]).sort_values("start")
+    paired = pair_events(marks, start="S", end="E", label="seizure")
+    pd.testing.assert_frame_equal(paired, events_table([1, 7], [4, 9], ["seizure", "seizure"]))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["S", "S", "E"], r"'S' \(2\) and 'E' \(1\) must alternate, first at 1 s"),
+        (["E", "S"], "first at 0 s"),
+        (["S"], "must alternate"),
+        (["x"], r"'S' \(0\)"),
+    ],
+)
+def test_unpaired_marks(labels, message):
+    times = np.arange(len(labels))
+    with pytest.raises(ValueError, match=message):
+        pair_events(events_table(times, times, labels), start="S", end="E", label="seizure")
+
+
+def test_merging_is_the_union_of_each_label():
+    # Reference: on a grid of whole seconds, the covered cells.
+    rng = np.random.default_rng(0)
+    start = rng.integers(0, 40, 30)
+    end = start + rng.integers(1, 5, 30)
+    label = rng.choice(["a", "b"], 30)
+    merged = merge_overlaps(events_table(start, end, label))
+    for each in "ab":
+        covered = np.zeros(50, dtype=bool)
+        for first, last in zip(start[label == each], end[label == each], strict=True):
+            covered[first:last] = True
+        own = merged[merged["label"] == each]
+        rendered = np.zeros(50, dtype=int)
+        for first, last in zip(own["start"].astype(int), own["end"].astype(int), strict=True):
+            rendered[first:last] += 1
+        np.testing.assert_array_equal(rendered, covered)
+        assert len(own) == np.sum(np.diff(covered.astype(int), prepend=0) == 1)
