@@ -1,0 +1,369 @@
+"""Intervals, paired tests, effect sizes and their combination over data sets.
+
+The unit of analysis is a row: one subject (or recording), with everything else, such as sessions,
+folds and seeds, averaged before it comes here. Repeated values of one subject are not independent,
+and no function here can know.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.stats
+
+__all__ = [
+    "Interval",
+    "PairedTest",
+    "bootstrap_interval",
+    "effect_size",
+    "holm",
+    "mean_interval",
+    "paired_test",
+    "stouffer",
+]
+
+_ALTERNATIVES = ("two-sided", "greater", "less")
+_METHODS = {"percentile": "percentile", "bca": "BCa"}
+_MOST_EXACT = 24  # 2**24 sums of signed differences take 128 MiB
+
+
+class Interval(NamedTuple):
+    """An estimate with the bounds of its confidence interval, all in one unit."""
+
+    value: float
+    low: float
+    high: float
+
+
+class PairedTest(NamedTuple):
+    """A p value, the test that gave it (``"sign-flip"`` or ``"wilcoxon"``), the number of pairs."""
+
+    p_value: float
+    method: str
+    n_pairs: int
+
+
+def mean_interval(x, *, confidence=0.95):
+    """Student t interval of a mean.
+
+    Parameters
+    ----------
+    x : array_like, shape (n_subjects,)
+        At least two values.
+    confidence : float, default=0.95
+
+    Returns
+    -------
+    interval : Interval
+        In the unit of ``x``; without width when all values are equal.
+
+    Raises
+    ------
+    ValueError
+        If ``x`` is not one-dimensional, has fewer than two values or one that is not finite, or
+        ``confidence`` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> mean_interval([1.0, 2.0, 3.0]).value
+    2.0
+    """
+    x = _finite(x, name="x", at_least=2)
+    _check_confidence(confidence)
+    mean, sem = x.mean(), x.std(ddof=1) / np.sqrt(len(x))
+    half = scipy.stats.t.ppf(0.5 + confidence / 2, len(x) - 1) * sem
+    return Interval(float(mean), float(mean - half), float(mean + half))
+
+
+def bootstrap_interval(
+    x, *, rng, statistic=np.mean, confidence=0.95, n_resamples=9999, method="percentile"
+):
+    """Bootstrap interval of a statistic; whole rows are resampled.
+
+    Parameters
+    ----------
+    x : array_like, shape (n_subjects,) or (n_subjects, n_columns)
+        A row is drawn as a whole, for example one subject's counts of true positives, false
+        positives and misses.
+    rng : numpy.random.Generator
+    statistic : callable, default=numpy.mean
+        Maps rows, shaped like ``x``, to one number.
+    confidence : float, default=0.95
+    n_resamples : int, default=9999
+    method : {"percentile", "bca"}, default="percentile"
+        BCa corrects bias and skewness; with few rows neither reaches its nominal coverage.
+
+    Returns
+    -------
+    interval : Interval
+        ``value`` is the statistic of ``x`` itself.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the statistic is not finite on ``x`` or on a resample.
+
+    See Also
+    --------
+    mean_interval : For a mean over few subjects.
+    """
+    x = _finite(x, name="x", at_least=2, n_dims=(1, 2))
+    _check_confidence(confidence)
+    if method not in _METHODS:
+        raise ValueError(f"method must be one of {list(_METHODS)}, got {method!r}.")
+    if n_resamples < 1:
+        raise ValueError(f"n_resamples must be at least 1, got {n_resamples}.")
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(f"rng must be a numpy.random.Generator, got {rng!r}.")
+    value = float(statistic(x))
+    if not np.isfinite(value):
+        raise ValueError(f"the statistic of x is {value}; it must be finite.")
+    if np.all(x == x[0]):  # every resample is x itself, for which BCa is undefined
+        return Interval(value, value, value)
+
+    def of_rows(index):
+        found = float(statistic(x[index]))
+        if not np.isfinite(found):
+            raise ValueError(
+                f"the statistic is {found} on a resample of x, for example "
+                f"rows {sorted(set(index.tolist()))}; define it there or resample more rows."
+            )
+        return found
+
+    low, high = scipy.stats.bootstrap(
+        (np.arange(len(x)),),
+        of_rows,
+        vectorized=False,
+        n_resamples=n_resamples,
+        confidence_level=confidence,
+        method=_METHODS[method],
+        rng=rng,
+    ).confidence_interval
+    if not np.isfinite([low, high]).all():
+        raise ValueError(
+            "the BCa interval is undefined here: the statistic hardly varies over the resamples. "
+            "Use method='percentile'."
+        )
+    return Interval(value, float(low), float(high))
+
+
+def paired_test(a, b, *, alternative="two-sided", exact_up_to=14):
+    r"""Test of paired differences :math:`d_s = a_s - b_s` against symmetry around zero.
+
+    Up to ``exact_up_to`` pairs, the exact sign-flip permutation test of the sum: under the null
+    hypothesis each difference is as likely as its negative, and the p value is the share of the
+    :math:`2^n` sign patterns whose sum is at least as extreme as the observed one. It is never 0,
+    and at least :math:`2^{-n}` (one-sided). With more pairs, Wilcoxon's signed-rank test.
+
+    Parameters
+    ----------
+    a, b : array_like, shape (n_subjects,)
+        Scores of two methods on the same subjects, in the same order.
+    alternative : {"two-sided", "greater", "less"}, default="two-sided"
+        ``"greater"``: ``a`` exceeds ``b``.
+    exact_up_to : int, default=14
+        At most 24.
+
+    Returns
+    -------
+    test : PairedTest
+        The p value is 1 when all differences are zero.
+
+    Raises
+    ------
+    ValueError
+        If ``a`` and ``b`` differ in shape, are empty or hold a value that is not finite, or an
+        option is out of range.
+
+    Examples
+    --------
+    >>> paired_test([3, 5, 4], [1, 2, 3], alternative="greater")
+    PairedTest(p_value=0.125, method='sign-flip', n_pairs=3)
+    """
+    differences, _ = _paired(a, b, at_least=1)
+    if alternative not in _ALTERNATIVES:
+        raise ValueError(f"alternative must be one of {list(_ALTERNATIVES)}, got {alternative!r}.")
+    if not 0 <= exact_up_to <= _MOST_EXACT:
+        raise ValueError(
+            f"exact_up_to must be between 0 and {_MOST_EXACT}, got {exact_up_to}: "
+            "the exact test visits 2**n sign patterns."
+        )
+    n_pairs = len(differences)
+    method = "sign-flip" if n_pairs <= exact_up_to else "wilcoxon"
+    if not differences.any():
+        p_value = 1.0
+    elif method == "sign-flip":
+        p_value = _sign_flip(differences, alternative)
+    else:
+        p_value = float(scipy.stats.wilcoxon(differences, alternative=alternative).pvalue)
+    return PairedTest(p_value, method, n_pairs)
+
+
+def effect_size(a, b):
+    r"""Standardised mean difference of pairs, :math:`\bar d / s_d`.
+
+    :math:`d = a - b`, and :math:`s_d` is their standard deviation with ``ddof=1``: Cohen's
+    :math:`d_z`, the one of MOABB's meta-analysis, without a small-sample correction.
+
+    Parameters
+    ----------
+    a, b : array_like, shape (n_subjects,)
+        Scores of two methods on the same subjects; at least two.
+
+    Returns
+    -------
+    effect : float
+        Positive where ``a`` exceeds ``b``; no unit. If all differences are equal (up to rounding),
+        0 when they are zero, else infinite with their sign.
+    """
+    differences, rounding = _paired(a, b, at_least=2)
+    mean, deviation = differences.mean(), differences.std(ddof=1)
+    if deviation > rounding:
+        return float(mean / deviation)
+    return 0.0 if abs(mean) <= rounding else float(np.copysign(np.inf, mean))
+
+
+def stouffer(p_values, n):
+    r"""Combine one-sided p values of independent data sets.
+
+    .. math:: z = \frac{\sum_k \sqrt{n_k}\, \Phi^{-1}(1 - p_k)}{\sqrt{\sum_k n_k}}
+
+    A bound would make z infinite. ``p = 1``, which an exact sign-flip test gives when every
+    difference is against the alternative, counts as :math:`1 - 2^{-n_k}`: the mirror image of the
+    smallest p value of that test, so exchanging the methods exchanges the sign of z. ``p = 0``
+    can only be underflow, and counts as the smallest positive number. All else is unchanged.
+
+    Parameters
+    ----------
+    p_values : array_like, shape (n_datasets,)
+        One-sided, all in the same direction.
+    n : array_like of int, shape (n_datasets,)
+        Number of pairs (subjects) of each data set.
+
+    Returns
+    -------
+    p_value : float
+        One-sided.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a p value is outside [0, 1], or an ``n`` is not a positive integer.
+
+    References
+    ----------
+    .. [1] M. C. Whitlock, "Combining probability from independent tests: the weighted Z-method is
+       superior to Fisher's approach", J. Evol. Biol. 18(5), 2005.
+
+    Examples
+    --------
+    >>> round(stouffer([0.05, 0.05], [10, 10]), 4)
+    0.01
+    """
+    p_values, n = _probabilities(p_values), np.asarray(n)
+    if n.shape != p_values.shape:
+        raise ValueError(f"p_values and n must have one shape, got {p_values.shape} and {n.shape}.")
+    sizes = n.astype(float)
+    if not np.all(np.isfinite(sizes) & (sizes >= 1) & (sizes == np.floor(sizes))):
+        raise ValueError(f"n must hold positive integers, the number of pairs, got {n.tolist()}.")
+    tiny = np.nextafter(0.0, 1.0)
+    z = scipy.stats.norm.isf(np.maximum(p_values, tiny))
+    # 1 - 2**-n rounds to 1 from n = 54 on, so go through the other tail.
+    against = scipy.stats.norm.ppf(np.maximum(0.5**sizes, tiny))
+    z = np.where(p_values == 1, against, z)
+    return float(scipy.stats.norm.sf(np.sqrt(sizes) @ z / np.sqrt(sizes.sum())))
+
+
+def holm(p_values):
+    """Adjust p values for several tests by Holm's step-down method.
+
+    Parameters
+    ----------
+    p_values : array_like, shape (n_tests,)
+
+    Returns
+    -------
+    adjusted : ndarray, shape (n_tests,)
+        In the order given; rejecting those below alpha keeps the family-wise error below alpha,
+        whatever the dependence between tests.
+
+    Raises
+    ------
+    ValueError
+        If a p value is outside [0, 1].
+
+    References
+    ----------
+    .. [1] S. Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Stat.
+       6(2), 1979.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p_values = _probabilities(p_values)
+    order = np.argsort(p_values, kind="stable")
+    steps = p_values[order] * np.arange(len(p_values), 0, -1)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def _sign_flip(differences, alternative):
+    sums = np.zeros(1)
+    for difference in differences:
+        sums = np.concatenate([sums + difference, sums - difference])
+    # Sums that are equal in exact arithmetic may differ by their rounding.
+    tolerance = 4 * len(differences) * np.finfo(float).eps * np.abs(differences).sum()
+    observed = differences.sum()
+    if alternative == "two-sided":
+        extreme = np.abs(sums) >= abs(observed) - tolerance
+    elif alternative == "greater":
+        extreme = sums >= observed - tolerance
+    else:
+        extreme = sums <= observed + tolerance
+    return float(extreme.mean())
+
+
+def _paired(a, b, *, at_least):
+    """Differences of pairs, and how large their rounding may be."""
+    a, b = _finite(a, name="a", at_least=0), _finite(b, name="b", at_least=0)
+    if a.shape != b.shape:
+        raise ValueError(f"a and b must be pairs, got shapes {a.shape} and {b.shape}.")
+    if len(a) < at_least:
+        raise ValueError(f"at least {at_least} pair(s) are needed, got {len(a)}.")
+    largest = max(np.abs(a).max(), np.abs(b).max())
+    rounding = 4 * np.finfo(float).eps * largest
+    differences = a - b
+    differences[np.abs(differences) <= rounding] = 0.0
+    return differences, rounding
+
+
+def _finite(x, *, name, at_least, n_dims=(1,)):
+    x = np.asarray(x, dtype=float)
+    if x.ndim not in n_dims:
+        wanted = " or ".join(map(str, n_dims))
+        raise ValueError(f"{name} must have {wanted} dimension(s), got shape {x.shape}.")
+    if len(x) < at_least:
+        raise ValueError(f"{name} must hold at least {at_least} values, got {len(x)}.")
+    bad = np.argwhere(~np.isfinite(x))
+    if len(bad):
+        where = bad[0].tolist()
+        raise ValueError(
+            f"{name}{where} is {x[tuple(where)]} ({len(bad)} of {x.size} values are not finite). "
+            "A missing subject is an error here; complete the results first."
+        )
+    return x
+
+
+def _probabilities(p_values):
+    p_values = _finite(p_values, name="p_values", at_least=1)
+    bad = p_values[(p_values < 0) | (p_values > 1)]
+    if len(bad):
+        raise ValueError(f"p_values must lie in [0, 1], got {bad[0]}.")
+    return p_values
+
+
+def _check_confidence(confidence):
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, got {confidence}; write 0.95.")

@@ -1,0 +1,178 @@
+"""A verdict follows from numbers and a rule, and from nothing else."""
+
+import dataclasses
+import math
+
+import pandas as pd
+import pytest
+
+from common import claims, files
+from common.claims import at_least, at_most, close_to, greater, less, not_testable
+from common.statistics import mean_interval
+
+VERDICTS = {"reproduced", "not reproduced", "not testable at this scale"}
+
+
+def claim(rule, ours=None, **options):
+    values = {"statement": "It works.", "source": "Table 1", "rule": rule, "ours": ours}
+    return claims.Claim(**(values | options))
+
+
+@pytest.mark.parametrize(
+    ("rule", "yes", "straddling", "no"),
+    [
+        (greater(0.5), (0.7, 0.6, 0.8), (0.6, 0.4, 0.8), (0.3, 0.2, 0.4)),
+        (greater(0.5, margin=0.1), (0.7, 0.61, 0.8), (0.7, 0.6, 0.8), (0.5, 0.4, 0.6)),
+        (greater((0.5, 0.4, 0.6)), (0.8, 0.7, 0.9), (0.7, 0.55, 0.9), (0.5, 0.45, 0.55)),
+        (less(0.5), (0.3, 0.2, 0.4), (0.4, 0.2, 0.6), (0.7, 0.6, 0.8)),
+        (less((0.5, 0.4, 0.6), margin=0.1), (0.2, 0.1, 0.29), (0.2, 0.1, 0.31), (0.5, 0.4, 0.6)),
+        (at_least(0.5), (0.6, 0.5, 0.7), (0.6, 0.49, 0.7), (0.4, 0.3, 0.45)),
+        (at_most(0.5), (0.4, 0.3, 0.5), (0.4, 0.3, 0.51), (0.6, 0.55, 0.7)),
+        (close_to(0.5, tolerance=0.1), (0.5, 0.4, 0.6), (0.5, 0.3, 0.7), (0.8, 0.7, 0.9)),
+    ],
+)
+def test_each_rule_in_each_direction(rule, yes, straddling, no):
+    assert claim(rule, yes).verdict == "reproduced"
+    assert claim(rule, no).verdict == "not reproduced"
+    assert claim(rule, no).reason.endswith("does not hold")
+    assert claim(rule, straddling).verdict == "not reproduced"
+    assert claim(rule, straddling).reason.endswith(
+        "the value alone meets the rule, its interval does not"
+    )
+
+
+def test_a_value_outside_with_an_interval_across_says_so():
+    found = claim(greater(0.5), (0.4, 0.2, 0.6))
+    assert found.verdict == "not reproduced"
+    assert found.reason == "0.4 [0.2, 0.6]: only a part of the interval meets the rule"
+
+
+def test_touching_the_threshold_is_not_greater():
+    assert claim(greater(0.5), 0.5).verdict == claim(less(0.5), 0.5).verdict == "not reproduced"
+    assert claim(at_least(0.5), 0.5).verdict == claim(at_most(0.5), 0.5).verdict == "reproduced"
+
+
+def test_decimal_tolerances_hold_their_bounds():
+    # 0.65 - 0.55 > 0.1 in binary.
+    assert claim(close_to(0.55, tolerance=0.1), 0.65).verdict == "reproduced"
+    assert claim(close_to(0.55, tolerance=0.1), 0.6500001).verdict == "not reproduced"
+    assert claim(close_to(3, tolerance=0), 3).verdict == "reproduced"
+
+
+def test_intervals_come_from_statistics():
+    assert claim(greater(0), mean_interval([0.1, 0.2, 0.3])).verdict == "not reproduced"
+    assert claim(greater(0), mean_interval([0.19, 0.2, 0.21])).verdict == "reproduced"
+
+
+@pytest.mark.parametrize("ours", [None, 0.5, (0.5, 0.4, 0.6)])
+def test_not_testable_gives_its_reason(ours):
+    found = claim(not_testable("needs TUSZ"), ours)
+    assert (found.verdict, found.reason) == ("not testable at this scale", "needs TUSZ")
+
+
+def test_a_verdict_cannot_be_typed_in():
+    with pytest.raises(TypeError, match="verdict"):
+        claim(greater(0), 1, verdict="reproduced")
+    with pytest.raises(AttributeError):
+        claim(greater(0), 1).verdict = "reproduced"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        claim(greater(0), 1).ours = 2
+
+
+@pytest.mark.parametrize("answer", [True, False, "maybe", None, 0])
+def test_whatever_a_rule_answers_the_verdict_is_a_known_one(answer):
+    assert claim(claims.Rule("odd", lambda value: answer), 1).verdict in VERDICTS
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (greater(0.5), "ours with its interval is greater than 0.5"),
+        (
+            greater((0.5, 0.4, 0.6), margin=0.1, name="sliding window"),
+            "ours with its interval is greater than sliding window (0.5 [0.4, 0.6]) "
+            "by more than 0.1",
+        ),
+        (less(2), "ours with its interval is less than 2"),
+        (at_least(0.5), "ours with its interval is at least 0.5"),
+        (at_most(0.5), "ours with its interval is at most 0.5"),
+        (close_to(0.525, tolerance=0.05), "ours with its interval is within 0.05 of 0.525"),
+    ],
+)
+def test_rules_in_words(rule, words):
+    assert rule.words == words
+
+
+TWO = [
+    claim(greater(0), (0.1, 0.04, 0.16), unit="F1 | event", published=0.525),
+    claim(not_testable("needs TUSZ"), statement="Seizures.", published="best"),
+]
+
+
+def test_table_has_fixed_columns_and_all_claims():
+    table = claims.table([*TWO, claim(at_least(1), 0, statement="Fails.")])
+    assert tuple(table.columns) == claims.COLUMNS
+    assert table["verdict"].tolist() == [
+        "reproduced",
+        "not testable at this scale",
+        "not reproduced",
+    ]
+    assert table.loc[0, ["ours", "low", "high"]].tolist() == [0.1, 0.04, 0.16]
+    assert table.loc[2, "ours"] == 0
+    assert table.loc[[1, 2], ["low", "high"]].isna().all(axis=None)
+
+
+def test_written_table_reads_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    written = claims.write("claims.csv", TWO, paper="dance", scale="embedded")
+    read = files.read_csv("claims.csv")
+    assert list(read.columns) == ["paper", "scale", *claims.COLUMNS]
+    assert set(read["paper"]) == {"dance"}
+    assert set(read["scale"]) == {"embedded"}
+    assert read["published"].tolist() == ["0.525", "best"]
+    pd.testing.assert_series_equal(read["verdict"], written["verdict"], check_dtype=False)
+    before = files.sha256("claims.csv")
+    claims.write("claims.csv", TWO, paper="dance", scale="embedded")
+    assert files.sha256("claims.csv") == before
+
+
+def test_markdown_has_one_row_a_claim_and_escapes_bars():
+    text = claims.to_markdown(TWO)
+    lines = text.splitlines()
+    assert len(lines) == 4
+    assert lines[2] == (
+        "| It works. | Table 1 | 0.525 | 0.1 [0.04, 0.16] F1 \\| event "
+        "| ours with its interval is greater than 0 | **reproduced** | holds |"
+    )
+    assert lines[3].endswith("|  |  | **not testable at this scale** | needs TUSZ |")
+    assert text._repr_markdown_() == text
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: claim(greater(0), math.nan), "our value of 'It works.' holds nan.*not_testable"),
+        (lambda: claim(greater(0), (1, 0, math.inf)), "our value of 'It works.' holds inf"),
+        (lambda: claim(greater(0)), "our value of 'It works.' is missing.*not_testable"),
+        (lambda: claim(greater(0), "0.5 or so"), "must be a number, got '0.5 or so'|number or"),
+        (lambda: claim(greater(0), (1, 2)), r"number or \(value, low, high\), got \(1, 2\)"),
+        (lambda: claim(greater(0), (1, 2, 3)), r"is 1, outside its interval \[2, 3\]. The order"),
+        (lambda: claim(greater(0), 1, published=math.nan), "published value of .* holds nan"),
+        (lambda: claim(greater(0), 1, statement=" "), "a claim needs a statement"),
+        (lambda: claim(greater(0), 1, source=""), "a claim needs a source"),
+        (lambda: claim("reproduced", 1), r"the rule of 'It works.' is 'reproduced'; use greater"),
+        (lambda: greater(math.nan), "than holds nan"),
+        (lambda: greater(0, margin=-1), "margin must not be negative, got -1"),
+        (lambda: less(None), "than must be a number, got None"),
+        (lambda: at_least("high"), "threshold must be a number, got 'high'"),
+        (lambda: at_most(math.inf), "threshold holds inf"),
+        (lambda: close_to(math.nan, tolerance=1), "published holds nan"),
+        (lambda: close_to(1, tolerance=-0.1), "tolerance must not be negative, got -0.1"),
+        (lambda: not_testable(" "), "not_testable needs a reason"),
+        (lambda: claims.table([]), "at least one claim, got none"),
+        (lambda: claims.table([TWO[0], TWO[0]]), "found twice: 'It works.'"),
+    ],
+)
+def test_errors_say_what_and_how_to_go_on(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,336 @@
+"""Intervals and tests against closed forms, scipy, and what must not change them."""
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common import statistics
+
+scores = st.lists(st.integers(-20, 20), min_size=1, max_size=8)
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+# Student's interval
+
+
+def test_interval_of_two_values_matches_the_closed_form():
+    # One degree of freedom is Cauchy: the quantile at 0.975 is tan(0.475 pi), the SEM |a - b| / 2.
+    value, low, high = statistics.mean_interval([1.0, 4.0])
+    half = np.tan(0.475 * np.pi) * 1.5
+    assert (value, low, high) == pytest.approx((2.5, 2.5 - half, 2.5 + half))
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.99])
+def test_mean_interval_agrees_with_scipy(confidence):
+    x = rng().standard_normal(11)
+    found = statistics.mean_interval(x, confidence=confidence)
+    expected = scipy.stats.ttest_1samp(x, 0).confidence_interval(confidence)
+    assert found[1:] == pytest.approx(expected)
+    assert found.value == pytest.approx(x.mean())
+
+
+def test_mean_interval_covers_as_often_as_it_says():
+    covered = [
+        low <= 0 <= high
+        for _, low, high in map(statistics.mean_interval, rng().standard_normal((2000, 5)))
+    ]
+    # Five standard errors of a share of 0.95.
+    assert np.mean(covered) == pytest.approx(0.95, abs=5 * np.sqrt(0.95 * 0.05 / 2000))
+
+
+def test_equal_values_have_an_interval_without_width():
+    assert statistics.mean_interval([0.1] * 3) == pytest.approx((0.1, 0.1, 0.1))
+
+
+# Bootstrap
+
+
+@pytest.mark.parametrize("method", ["percentile", "bca"])
+def test_bootstrap_interval_of_a_mean_is_near_the_normal_one(method):
+    x = rng().standard_normal(400)
+    _, low, high = statistics.bootstrap_interval(x, rng=rng(1), method=method, n_resamples=2000)
+    half = 1.96 * x.std() / np.sqrt(400)
+    # A bound is a quantile of 2000 draws: its standard error is about 0.03 half widths.
+    assert (low, high) == pytest.approx((x.mean() - half, x.mean() + half), abs=0.2 * half)
+
+
+@pytest.mark.parametrize(("method", "name"), [("percentile", "percentile"), ("bca", "BCa")])
+def test_bootstrap_interval_agrees_with_scipy(method, name):
+    x = rng().exponential(size=20)
+    found = statistics.bootstrap_interval(
+        x, rng=rng(1), statistic=np.median, method=method, n_resamples=300
+    )
+    expected = scipy.stats.bootstrap(
+        (x,), np.median, n_resamples=300, method=name, rng=rng(1), vectorized=False
+    )
+    assert found[1:] == pytest.approx(tuple(expected.confidence_interval))
+    assert found.value == np.median(x)
+
+
+def test_rows_are_resampled_as_a_whole():
+    # The columns of each row sum to 1, so no resample can change the statistic.
+    first = rng().random(10)
+    x = np.stack([first, 1 - first], axis=1)
+    found = statistics.bootstrap_interval(
+        x, rng=rng(), statistic=lambda rows: rows.sum(axis=1).mean(), n_resamples=50
+    )
+    assert found == pytest.approx((1, 1, 1))
+
+
+def test_the_generator_decides_the_bootstrap_interval():
+    x = rng().standard_normal(12)
+    one, same, other = (
+        statistics.bootstrap_interval(x, rng=rng(seed), n_resamples=99) for seed in (1, 1, 2)
+    )
+    assert one == same
+    assert one != other
+
+
+@pytest.mark.parametrize("method", ["percentile", "bca"])
+def test_equal_values_have_a_bootstrap_interval_without_width(method):
+    found = statistics.bootstrap_interval([2.0] * 4, rng=rng(), method=method)
+    assert found == (2.0, 2.0, 2.0)
+
+
+# Paired test
+
+
+@pytest.mark.parametrize("n", [1, 3, 14])
+def test_one_sided_wins_throughout_give_the_smallest_p(n):
+    a = np.arange(1.0, n + 1)
+    found = statistics.paired_test(a, np.zeros(n), alternative="greater")
+    assert found == (2.0**-n, "sign-flip", n)
+    assert statistics.paired_test(a, np.zeros(n)).p_value == 2 * 2.0**-n
+    assert statistics.paired_test(a, np.zeros(n), alternative="less").p_value == 1
+
+
+def test_sign_flip_by_hand():
+    # d = 3, -1, 2 sums to 4; of the eight patterns 6, 4 (and -4, -6) are as extreme.
+    a, b = [3, 0, 2], [0, 1, 0]
+    assert statistics.paired_test(a, b, alternative="greater").p_value == 2 / 8
+    assert statistics.paired_test(a, b).p_value == 4 / 8
+    assert statistics.paired_test(a, b, alternative="less").p_value == 7 / 8
+
+
+@settings(deadline=None, max_examples=50)
+@given(scores)
+@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+def test_sign_flip_agrees_with_exact_enumeration(alternative, d):
+    # Integers, so that no comparison depends on rounding.
+    sums = [
+        sum(s * x for s, x in zip(signs, d, strict=True))
+        for signs in itertools.product([1, -1], repeat=len(d))
+    ]
+    extreme = {
+        "two-sided": [abs(x) >= abs(sum(d)) for x in sums],
+        "greater": [x >= sum(d) for x in sums],
+        "less": [x <= sum(d) for x in sums],
+    }[alternative]
+    found = statistics.paired_test(d, np.zeros(len(d)), alternative=alternative)
+    assert found.p_value == np.mean(extreme)
+
+
+def test_sign_flip_agrees_with_scipy():
+    d = rng().standard_normal(9)
+    expected = scipy.stats.permutation_test(
+        (d,), np.sum, permutation_type="samples", n_resamples=np.inf, alternative="greater"
+    )
+    found = statistics.paired_test(d, np.zeros(9), alternative="greater")
+    assert found.p_value == pytest.approx(expected.pvalue)
+
+
+def test_ties_of_decimal_fractions_survive_rounding():
+    # All |d| are 0.1, though 0.3 - 0.2 != 0.2 - 0.1 in binary: two wins and a defeat, by hand 4/8.
+    found = statistics.paired_test([0.3, 0.2, 0.7], [0.2, 0.1, 0.8], alternative="greater")
+    assert found.p_value == 4 / 8
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+def test_many_pairs_go_to_wilcoxon(alternative):
+    a, b = rng().standard_normal((2, 30))
+    found = statistics.paired_test(a, b, alternative=alternative)
+    assert found == (scipy.stats.wilcoxon(a, b, alternative=alternative).pvalue, "wilcoxon", 30)
+    assert statistics.paired_test(a[:15], b[:15]).method == "wilcoxon"
+    assert statistics.paired_test(a[:15], b[:15], exact_up_to=15).method == "sign-flip"
+
+
+@pytest.mark.parametrize("n", [3, 30])
+@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+def test_equal_scores_have_p_one(n, alternative):
+    assert statistics.paired_test(np.ones(n), np.ones(n), alternative=alternative).p_value == 1
+
+
+@pytest.mark.parametrize("n", [8, 25])
+def test_order_of_subjects_unit_and_exchange(n):
+    a, b = rng().standard_normal((2, n))
+    p = statistics.paired_test(a, b, alternative="greater").p_value
+    order = rng(1).permutation(n)
+    again = statistics.paired_test(1000 * a[order], 1000 * b[order], alternative="greater").p_value
+    assert again == pytest.approx(p)
+    assert statistics.paired_test(b, a, alternative="less").p_value == pytest.approx(p)
+
+
+def test_sign_flip_rejects_no_more_often_than_it_says():
+    p_values = [
+        statistics.paired_test(d, np.zeros(6)).p_value for d in rng().standard_normal((1000, 6))
+    ]
+    # 2 of the 64 patterns have p <= 0.05: five standard errors around 2/64.
+    assert np.mean(np.array(p_values) <= 0.05) == pytest.approx(2 / 64, abs=0.028)
+
+
+# Effect size
+
+
+def test_effect_size_by_hand():
+    # d = 1, 2, 3: mean 2, standard deviation 1.
+    assert statistics.effect_size([2, 4, 6], [1, 2, 3]) == 2
+    assert statistics.effect_size([1, 2, 3], [2, 4, 6]) == -2
+
+
+def test_effect_size_is_the_t_statistic_over_root_n():
+    a, b = rng().standard_normal((2, 13))
+    expected = scipy.stats.ttest_rel(a, b).statistic / np.sqrt(13)
+    assert statistics.effect_size(a, b) == pytest.approx(expected)
+    assert statistics.effect_size(7 * a + 2, 7 * b + 2) == pytest.approx(expected)
+
+
+def test_effect_size_without_variance():
+    b = np.array([0.1, 0.2, 0.7])
+    assert statistics.effect_size(b, b) == 0
+    assert statistics.effect_size(b + 0.1, b) == np.inf
+    assert statistics.effect_size(b - 0.1, b) == -np.inf
+
+
+# Combination
+
+
+def test_stouffer_agrees_with_scipy():
+    p_values, n = rng().random(6), np.array([3, 8, 10, 20, 54, 100])
+    expected = scipy.stats.combine_pvalues(p_values, method="stouffer", weights=np.sqrt(n)).pvalue
+    assert statistics.stouffer(p_values, n) == pytest.approx(expected)
+
+
+def test_stouffer_of_one_data_set_is_its_p_value():
+    assert statistics.stouffer([0.0321], [17]) == pytest.approx(0.0321)
+
+
+def test_stouffer_of_parts_is_the_z_test_of_the_whole():
+    # With known variance, each part's z is sqrt(n_k) times its mean; so is the whole's.
+    parts = [rng(k).standard_normal(n) for k, n in enumerate([4, 9, 30])]
+    p_values = [scipy.stats.norm.sf(np.sqrt(len(x)) * x.mean()) for x in parts]
+    whole = np.concatenate(parts)
+    expected = scipy.stats.norm.sf(np.sqrt(len(whole)) * whole.mean())
+    assert statistics.stouffer(p_values, [4, 9, 30]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("n", [1, 5, 60, 5000])
+@pytest.mark.parametrize("p", [0.0, 1.0])
+def test_bounds_give_finite_combinations(n, p):
+    for p_values in ([p], [p, 0.5], [p, 1 - p], [p, p]):
+        assert 0 <= statistics.stouffer(p_values, [n] * len(p_values)) <= 1
+    assert np.isfinite(statistics.stouffer([p, 0.5], [n, n]))
+
+
+def test_defeat_throughout_is_the_mirror_image_of_winning_throughout():
+    # Sign flips: 2^-5 where a wins all five, 1 where it loses all five; together even.
+    assert statistics.stouffer([2.0**-5, 1.0], [5, 5]) == pytest.approx(0.5)
+    # Beyond n = 53, 1 - 2^-n is 1 in floating point.
+    assert statistics.stouffer([2.0**-60, 1.0], [60, 60]) == pytest.approx(0.5)
+
+
+def test_zero_outweighs_every_other_p():
+    assert statistics.stouffer([0.0, 0.5], [5, 5]) < statistics.stouffer([1e-300, 0.5], [5, 5])
+
+
+# Several tests
+
+
+def test_holm_by_hand():
+    # Sorted .005 .01 .03 .04 times 4 3 2 1: .02 .03 .06 .04, then not below the one before.
+    found = statistics.holm([0.01, 0.04, 0.03, 0.005])
+    assert found == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.randoms())
+def test_holm_is_between_nothing_and_bonferroni_and_ignores_the_order(p_values, random):
+    adjusted = statistics.holm(p_values)
+    p_values = np.array(p_values)
+    assert np.all(adjusted >= p_values)
+    assert np.all(adjusted <= np.minimum(1, len(p_values) * p_values))
+    assert np.all(np.diff(adjusted[np.argsort(p_values)]) >= 0)
+    order = random.sample(range(len(p_values)), len(p_values))
+    assert statistics.holm(p_values[order]) == pytest.approx(adjusted[order])
+
+
+def test_holm_leaves_its_argument_alone():
+    p_values = np.array([0.2, 0.1])
+    statistics.holm(p_values)
+    assert p_values.tolist() == [0.2, 0.1]
+
+
+# Errors
+
+
+def pair(**options):
+    return lambda a, b: statistics.paired_test(a, b, **options)
+
+
+def boot(x, **options):
+    return statistics.bootstrap_interval(x, **({"rng": rng(), "n_resamples": 9} | options))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: statistics.mean_interval([1.0]), "x must hold at least 2 values, got 1"),
+        (lambda: statistics.mean_interval([[1.0, 2]]), r"1 dimension\(s\), got shape \(1, 2\)"),
+        (
+            lambda: statistics.mean_interval([1, np.nan, 3, np.inf]),
+            r"x\[1\] is nan \(2 of 4 values are not finite\). A missing subject",
+        ),
+        (lambda: statistics.mean_interval([1, 2], confidence=95), "between 0 and 1, got 95"),
+        (lambda: boot([1, 2], confidence=1), "confidence must be between 0 and 1, got 1"),
+        (lambda: boot([[[1]], [[2]]]), r"1 or 2 dimension\(s\), got shape \(2, 1, 1\)"),
+        (lambda: boot([[1, 2], [3, np.nan]]), r"x\[1, 1\] is nan"),
+        (lambda: boot([1, 2], method="BCA"), "one of .*'percentile', 'bca'.*, got 'BCA'"),
+        (lambda: boot([1, 2], n_resamples=0), "n_resamples must be at least 1, got 0"),
+        (lambda: boot([1, 2], rng=0), "rng must be a numpy.random.Generator, got 0"),
+        (lambda: boot([1, 2], statistic=lambda x: np.nan), "the statistic of x is nan"),
+        (
+            lambda: boot([1, 2], statistic=lambda x: x.mean() if x.std() else np.nan),
+            r"nan on a resample of x, for example rows \[",
+        ),
+        (
+            lambda: boot([1, 2, 3], statistic=lambda x: 1.0, method="bca"),
+            "BCa interval is undefined here.*method='percentile'",
+        ),
+        (lambda: pair()([1, 2], [1]), r"must be pairs, got shapes \(2,\) and \(1,\)"),
+        (lambda: pair()([], []), r"at least 1 pair\(s\) are needed, got 0"),
+        (lambda: pair()([1], [np.nan]), r"b\[0\] is nan"),
+        (
+            lambda: pair(alternative="larger")([1], [1]),
+            "one of .*'two-sided', 'greater', 'less'.*, got 'larger'",
+        ),
+        (lambda: pair(exact_up_to=25)([1], [1]), "between 0 and 24, got 25"),
+        (lambda: statistics.effect_size([1], [1]), r"at least 2 pair\(s\) are needed, got 1"),
+        (lambda: statistics.stouffer([0.1], [1, 2]), r"one shape, got \(1,\) and \(2,\)"),
+        (lambda: statistics.stouffer([], []), "p_values must hold at least 1 values, got 0"),
+        (lambda: statistics.stouffer([1.5], [1]), r"p_values must lie in \[0, 1\], got 1.5"),
+        (lambda: statistics.stouffer([np.nan], [1]), r"p_values\[0\] is nan"),
+        (lambda: statistics.stouffer([0.5], [0]), r"n must hold positive integers.*got \[0\]"),
+        (lambda: statistics.stouffer([0.5], [2.5]), r"n must hold positive integers.*\[2.5\]"),
+        (lambda: statistics.holm([-0.1]), r"p_values must lie in \[0, 1\], got -0.1"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The BCa", "ignore:invalid value:RuntimeWarning")
+def test_errors_say_what_and_how_to_go_on(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
