@@ -1,0 +1,130 @@
+# Entry point. `snakemake -j2` builds every figure; `snakemake -j2 papers/dance/figures` one paper's.
+import sys
+
+sys.path.insert(0, workflow.basedir)
+# A grammar of web addresses that nbformat would load, 1.4 s of each start, and never use here.
+sys.modules.setdefault("rfc3987_syntax", None)
+
+from common import locks, wiring
+
+
+configfile: "config.yaml"
+
+
+if workflow.is_main_process and not workflow.dryrun:
+    locks.claim()
+
+wiring.check(config)
+
+
+include: "data/rules.smk"
+
+
+# One block per paper: copy, and change the name. A hyphen in the folder is an underscore here.
+module dance:
+    snakefile:
+        "papers/dance/rules.smk"
+    config:
+        config
+
+
+use rule * from dance as dance_*
+
+
+TARGETS = wiring.targets(workflow, config)
+
+
+localrules:
+    all,
+    scoreboard,
+    verify,
+
+
+rule all:
+    default_target: True
+    input:
+        [file for target in TARGETS for file in target.all],
+        "results/scoreboard.csv",
+
+
+rule verify:
+    params:
+        python=sys.executable,
+    shell:
+        "{params.python:q} -m common.notebooks.provenance"
+
+
+rule scoreboard:
+    input:
+        claims=[file for target in TARGETS for file in target.claims],
+    output:
+        table="results/scoreboard.csv",
+        page=report(
+            "results/scoreboard.html",
+            category="Scoreboard",
+            labels={"result": "Claims of all papers"},
+        ),
+    log:
+        notebook="results/scoreboard.ipynb",
+    benchmark:
+        "results/scoreboard.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        notebook=wiring.notebook("notebooks/scoreboard.ipynb"),
+    script:
+        wiring.RUN_NOTEBOOK
+
+
+for target in TARGETS:
+    for spelling in ["", "/"]:  # tab completion adds the slash
+        if target.all:
+
+            rule:
+                name:
+                    f"papers/{target.paper}/figures{spelling}"
+                input:
+                    target.all,
+                localrule: True
+
+        else:
+
+            rule:
+                name:
+                    f"papers/{target.paper}/figures{spelling}"
+                localrule: True
+                params:
+                    python=sys.executable,
+                    paper=target.paper,
+                shell:
+                    "{params.python:q} -m common.wiring nothing-recorded {params.paper}"
+
+    rule:
+        name:
+            f"papers/{target.paper}/record"
+        input:
+            target.tables,
+        localrule: True
+        params:
+            python=sys.executable,
+            paper=target.paper,
+            scale=config["scale"],
+        shell:
+            "{params.python:q} -m common.wiring record {params.paper}"
+            " --scale {params.scale} --files {input:q}"
+
+    if target.preview:
+
+        rule:
+            name:
+                f"papers/{target.paper}/preview"
+            input:
+                target.preview,
+            localrule: True
+            params:
+                python=sys.executable,
+                paper=target.paper,
+            shell:
+                "{params.python:q} -m common.wiring preview {params.paper} --files {input:q}"

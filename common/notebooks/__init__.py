@@ -1,0 +1,1 @@
+"""Runs one notebook for one rule: parameters, kernel, fingerprint, errors, provenance."""

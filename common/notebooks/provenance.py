@@ -1,0 +1,231 @@
+"""Where each built file comes from, and whether it is still what it was.
+
+After a notebook succeeds, the runner writes one JSON beside the executed notebook: the notebook
+and its fingerprint, the parameters, the hash of each input and output, the commit, the versions.
+No times, host names or absolute paths: the same run gives the same bytes anywhere.
+
+``python -m common.notebooks.provenance`` (the rule ``verify``) hashes every built file again.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from common import files
+from common.notebooks.fingerprint import fingerprint
+
+__all__ = ["Problem", "companions", "record", "verify"]
+
+FORMAT = "provenance-1"
+PACKAGES = (
+    "alphacsc", "braindecode", "ipykernel", "matplotlib", "mne", "moabb", "nbclient", "numpy",
+    "pandas", "papermill", "POT", "pyriemann", "scikit-learn", "scipy", "skada", "snakemake",
+    "torch",
+)  # fmt: skip
+# Written by Snakemake or for people; they hold times, so they are not hashed.
+_UNTRACKED = {".ipynb", ".tsv"}
+
+
+def record(*, notebook, rule, parameters, inputs, outputs, scale, device, threads):
+    """Provenance of one successful run.
+
+    Parameters
+    ----------
+    notebook : str
+        ``papers/dance/2-train.ipynb@<fingerprint>``.
+    rule : str
+    parameters : dict
+        All of the notebook's parameters.
+    inputs, outputs : list of str
+        Paths relative to the repository root. An output's `companions` are recorded with it.
+    scale, device : str
+    threads : int
+
+    Returns
+    -------
+    provenance : dict
+    """
+    path, _, code = notebook.partition("@")
+    outputs = sorted({name for output in outputs for name in companions(output)})
+    return {
+        "format": FORMAT,
+        "rule": rule,
+        "notebook": path,
+        "fingerprint": code,
+        "parameters": parameters,
+        "inputs": {name: files.sha256(name) for name in sorted(set(inputs))},
+        "outputs": {name: files.sha256(name) for name in outputs},
+        **_commit(),
+        "python": platform.python_version(),
+        "packages": _versions(),
+        "scale": scale,
+        "seed": parameters.get("seed"),
+        "threads": threads,
+        "device": device,
+    }
+
+
+def companions(output):
+    """An output and the files that `figures.save` writes beside an SVG.
+
+    Returns
+    -------
+    names : list of str
+    """
+    path = Path(output)
+    if path.suffix != ".svg":
+        return [str(output)]
+    beside = [path.with_suffix(suffix).as_posix() for suffix in (".png", ".csv")]
+    return [path.as_posix(), *(name for name in beside if files.resolve(name).exists())]
+
+
+class Problem:
+    """A built file that is not what its provenance says.
+
+    Parameters
+    ----------
+    path : str
+    what : str
+        For example ``"corrupt"``.
+    why : str
+    repair : str
+        The command that puts it right.
+    """
+
+    def __init__(self, path, what, why, repair):
+        self.path = path
+        self.what = what
+        self.why = why
+        self.repair = repair
+
+    def __str__(self):
+        return f"{self.what}: {self.path}: {self.why}. Repair: {self.repair}"
+
+
+def verify():
+    """Compare every built file of the repository with its provenance.
+
+    Returns
+    -------
+    problems : list of Problem
+    n_files : int
+        How many files were hashed.
+    """
+    built = sorted(_built_files())
+    problems, hashes, claimed = [], {}, set()
+
+    def sha256(name):
+        if name not in hashes:
+            hashes[name] = files.sha256(name) if files.resolve(name).exists() else None
+        return hashes[name]
+
+    for name in built:
+        if not name.endswith(".json") or (provenance := _read(name)) is None:
+            continue
+        claimed.update([name, *provenance["outputs"]])
+        problems += _check(provenance, sha256)
+    for name in built:
+        if name not in claimed and Path(name).suffix not in _UNTRACKED:
+            problems.append(Problem(name, "without provenance", "no run recorded it", _force(name)))
+    return problems, len(hashes)
+
+
+def _check(provenance, sha256):
+    outputs = provenance["outputs"]
+    target = next(iter(sorted(outputs, key=lambda name: not name.endswith(".svg"))), None)
+    for name, expected in outputs.items():
+        found = sha256(name)
+        if found is None:
+            repair = f"snakemake -j2 {name}" if _is_declared(name) else _force(target)
+            yield Problem(name, "missing", "it was built and is gone", repair)
+        elif found != expected:
+            why = f"its sha256 is {found[:12]}…, it was built as {expected[:12]}…"
+            yield Problem(name, "corrupt", why, _force(target))
+    for name, expected in provenance["inputs"].items():
+        found = sha256(name)
+        if found is not None and found != expected:
+            yield Problem(target, "stale", f"its input {name} has changed", _force(target))
+    notebook = provenance["notebook"]
+    if provenance.get("interactive"):
+        why = "a notebook that was run by hand wrote it, not the workflow"
+        yield Problem(target, "made by hand", why, _force(target))
+    elif not files.resolve(notebook).exists():
+        why = f"its notebook {notebook} is gone"
+        yield Problem(target, "stale", why, f"rm {' '.join(outputs)}")
+    elif fingerprint(files.resolve(notebook), root=files.ROOT) != provenance["fingerprint"]:
+        why = f"the code of {notebook} or what it uses has changed"
+        yield Problem(target, "stale", why, f"snakemake -j2 {target}")
+
+
+def _is_declared(name):
+    path = Path(name)
+    return path.suffix == ".svg" or not files.resolve(path.with_suffix(".ipynb")).exists()
+
+
+def _force(name):
+    return f"snakemake -j2 --force {name}"
+
+
+def _built_files():
+    folders = [files.resolve("results"), files.resolve("data/derived")]
+    folders += files.ROOT.glob("papers/*/figures")
+    for folder in folders:
+        for path in folder.rglob("*"):
+            hidden = any(part.startswith(".") for part in path.relative_to(files.ROOT).parts)
+            if path.is_file() and not hidden:
+                yield files.relative(path)
+
+
+def _read(name):
+    try:
+        content = json.loads(files.resolve(name).read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) and content.get("format") == FORMAT else None
+
+
+def _commit():
+    command = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        answer = subprocess.run(
+            command, cwd=files.ROOT, env=environment, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):  # an archive without git
+        return {"commit": None, "dirty": None}
+    lines = answer.stdout.splitlines()
+    commit = next((x.split()[-1] for x in lines if x.startswith("# branch.oid")), None)
+    return {
+        "commit": None if commit == "(initial)" else commit,
+        "dirty": any(not line.startswith("#") for line in lines),
+    }
+
+
+def _versions():
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = None
+    return versions
+
+
+def main():
+    """Print what `verify` found; exit status 1 if anything is wrong."""
+    problems, n_files = verify()
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems:
+        print(f"{len(problems)} problem(s) in {n_files} files.", file=sys.stderr)
+        return 1
+    print(f"{n_files} files agree with their provenance.", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,307 @@
+"""``config.yaml`` and ``papers/<paper>/paper.yaml``: what they may say, checked before any job.
+
+`rules` gives a paper's ``rules.smk`` everything it needs from them.
+"""
+
+import difflib
+import re
+from typing import Literal
+
+import pydantic
+import yaml
+
+from common import files
+from common.notebooks.fingerprint import fingerprint
+
+__all__ = ["RUN_NOTEBOOK", "Config", "Figure", "Paper", "PaperError", "Rules", "load", "rules"]
+
+RUN_NOTEBOOK = str(files.ROOT / "common/notebooks/run.py")
+"""The ``script:`` of every rule that runs a notebook."""
+
+_CAPTION = str(files.ROOT / "common/caption.rst")
+
+
+class PaperError(ValueError):
+    """A configuration file says something that it may not; one line for each mistake."""
+
+
+class _Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Config(_Strict):
+    """``config.yaml``, with what ``--config`` overrides.
+
+    Parameters
+    ----------
+    scale : {"embedded", "paper", "recorded"}, default="embedded"
+    device : {"auto", "cpu", "cuda"}, default="auto"
+    mirror : str or None
+        Folder of already downloaded files.
+    folders : dict of str to str
+        Folders of data that a user obtained, for example ``tusz``.
+    """
+
+    scale: Literal["embedded", "paper", "recorded"] = "embedded"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    mirror: str | None = None
+    folders: dict[str, str] = {}
+
+
+class Figure(_Strict):
+    """One figure of a paper.
+
+    Parameters
+    ----------
+    title, caption : str
+    original : str, int or None
+        The figure's number in the paper; None for a figure of ours.
+    """
+
+    title: str
+    caption: str
+    original: str | int | None = None
+
+
+class _Scales(_Strict):
+    embedded: dict
+    paper: dict
+
+
+class Paper(_Strict):
+    """``papers/<paper>/paper.yaml``."""
+
+    title: str
+    authors: list[str]
+    year: int
+    doi: str | None = None
+    arxiv: str | None = None
+    summary: str
+    preview: str | None = None
+    figures: dict[str, Figure]
+    scales: _Scales
+
+
+class Rules:
+    """What a paper's ``rules.smk`` uses.
+
+    Attributes
+    ----------
+    name : str
+    scale, device : str
+        From the configuration. The runner turns the device ``"auto"`` into the one that the job
+        finds: the machine that reads the rules need not be the one that runs them.
+    settings : dict
+        The scale's settings; at ``recorded`` those of ``paper``.
+    results : str
+        Folder of the tables: ``results/<paper>/<scale>``, at ``recorded``
+        ``papers/<paper>/recorded``.
+    built : str
+        Folder of what every scale writes, such as the claims table: ``results/<paper>/<scale>``.
+    figures : list of str
+        Names of the figures.
+    folders : dict of str to str
+    """
+
+    def __init__(self, name, paper, config):
+        self.name = name
+        self.paper = paper
+        self.scale = config.scale
+        self.device = config.device
+        self.mirror = config.mirror
+        self.folders = config.folders
+        self.settings = paper.scales.embedded if self.scale == "embedded" else paper.scales.paper
+        self.built = f"results/{name}/{self.scale}"
+        self.results = f"papers/{name}/recorded" if self.scale == "recorded" else self.built
+        self.figures = list(paper.figures)
+
+    def figure(self, name):
+        """SVG file of a figure; an error where ``paper.yaml`` does not list it.
+
+        As an output it enters Snakemake's report with the title and caption of ``paper.yaml``.
+        """
+        _known(name, self.figures, f"papers/{self.name}/paper.yaml: figure")
+        figure = self.paper.figures[name]
+        original = "" if figure.original is None else f" (figure {figure.original} of the paper)"
+        svg = f"papers/{self.name}/figures/{name}.svg"
+        beside = [svg.replace(".svg", suffix) for suffix in (".csv", ".ipynb", ".json")]
+        return self._reported(
+            svg,
+            f"{figure.title}{original}",
+            figure.caption,
+            "Numbers, notebook and provenance: {}, {}, {}.".format(*beside),
+        )
+
+    @property
+    def claims(self):
+        """Claims table, ``<built>/claims.csv``; as an output it enters Snakemake's report."""
+        return self._reported(
+            f"{self.built}/claims.csv",
+            "Claims",
+            "What the paper claims beside what this run found, with a verdict for each claim.",
+            "The file is a table; the Scoreboard of a report of all papers shows it on the screen.",
+        )
+
+    def _reported(self, path, title, *paragraphs):
+        """A path that Snakemake's report shows under the paper's title."""
+        from snakemake.io import flag, report
+
+        # One label only: of a second one with two values the report makes a switch.
+        file = report(path, category=self.paper.title, labels={"result": title}, caption=_CAPTION)
+        return flag(file, "caption", "\n\n".join(map(_rst, (*paragraphs, f"Scale: {self.scale}."))))
+
+    def notebook(self, file):
+        """A notebook of the paper with its fingerprint, for ``params: notebook=``.
+
+        Returns
+        -------
+        notebook : str
+            ``papers/<paper>/<file>@<fingerprint>``.
+        """
+        path = f"papers/{self.name}/{file}"
+        if not files.resolve(path).exists():
+            known = [other.name for other in files.resolve(path).parent.glob("*.ipynb")]
+            raise PaperError(
+                f"papers/{self.name}/rules.smk: no notebook {path}{_near(file, known)}"
+            )
+        return f"{path}@{fingerprint(files.resolve(path), root=files.ROOT)}"
+
+
+def load(name):
+    """Read and check a paper's ``paper.yaml``.
+
+    Parameters
+    ----------
+    name : str
+        Folder below ``papers/``.
+
+    Returns
+    -------
+    paper : Paper
+
+    Raises
+    ------
+    PaperError
+        One line for each mistake: file, key, value, and what to write instead.
+    """
+    source = f"papers/{name}/paper.yaml"
+    paper = _validate(Paper, _read(source), source)
+    _same_keys(paper.scales.embedded, paper.scales.paper, f"{source}: scales")
+    if paper.doi is None and paper.arxiv is None:
+        raise PaperError(f"{source}: doi or arxiv is required, found neither")
+    if paper.preview is not None:
+        _known(paper.preview, paper.figures, f"{source}: preview")
+    return paper
+
+
+def config(values, source="config.yaml"):
+    """Check the configuration.
+
+    Parameters
+    ----------
+    values : dict
+        Snakemake's ``config``.
+
+    Returns
+    -------
+    config : Config
+
+    Raises
+    ------
+    PaperError
+    """
+    return _validate(Config, {k: v for k, v in values.items() if v is not None}, source)
+
+
+def rules(name, values):
+    """What a paper's ``rules.smk`` uses.
+
+    Parameters
+    ----------
+    name : str
+        Folder below ``papers/``.
+    values : dict
+        Snakemake's ``config``.
+
+    Returns
+    -------
+    rules : Rules
+    """
+    return Rules(name, load(name), config(values))
+
+
+def _read(source):
+    path = files.resolve(source)
+    if not path.exists():
+        raise PaperError(f"{source}: no such file")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise PaperError(
+            f"{source}{line}: not valid YAML: {getattr(error, 'problem', error)}"
+        ) from None
+    if not isinstance(content, dict):
+        raise PaperError(f"{source}: expected `key: value` lines, found {type(content).__name__}")
+    return content
+
+
+def _validate(model, values, source):
+    try:
+        return model.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise PaperError(
+            "\n".join(_explain(model, one, source) for one in error.errors())
+        ) from None
+
+
+def _explain(model, error, source):
+    *parents, key = error["loc"]
+    place = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        known = _fields(model, parents)
+        return f"{source}: unknown key {place}{_near(str(key), known)}"
+    if error["type"] == "missing":
+        return f"{source}: {place} is required"
+    what = error["msg"].removeprefix("Input should be ").removeprefix("a ")
+    return f"{source}: {place} is {error['input']!r}, it should be {what}"
+
+
+def _fields(model, parents):
+    for parent in parents:
+        field = model.model_fields.get(str(parent)) if hasattr(model, "model_fields") else None
+        if field is not None:
+            model = field.annotation
+        if getattr(model, "__origin__", None) is dict:
+            model = model.__args__[1]
+    return list(model.model_fields)
+
+
+def _near(name, known):
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{hint} (known: {', '.join(sorted(known)) or 'none'})"
+
+
+def _rst(text):
+    """Plain text as reStructuredText that says just that."""
+    return re.sub(r"([^\w\s]|_)", r"\\\1", " ".join(text.split()))
+
+
+def _known(name, known, place):
+    if name not in known:
+        raise PaperError(f"{place} {name!r} is not listed under figures{_near(name, list(known))}")
+
+
+def _same_keys(embedded, paper, place):
+    for one, other, name, other_name in (
+        (embedded, paper, "embedded", "paper"),
+        (paper, embedded, "paper", "embedded"),
+    ):
+        for key in one:
+            if key not in other:
+                raise PaperError(
+                    f"{place}.{name}.{key} is missing from {other_name}; both scales have the "
+                    f"same keys{_near(key, list(other))}"
+                )

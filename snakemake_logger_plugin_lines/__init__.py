@@ -1,0 +1,140 @@
+"""Snakemake's console as one line per job, with its place in the total, and short errors.
+
+Enabled by ``logger: [lines]`` in ``profiles/default``. Snakemake's own log of the run, with every
+detail, is still written to ``.snakemake/log/``.
+"""
+
+import logging
+import re
+import sys
+import time
+
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+__all__ = ["LogHandler"]
+
+_KEPT = ("Nothing to be done", "Unlocking", "Would remove", "Deleting", "Touching")
+_FRAME = re.compile(r'^  File ".*", line \d+, in .*$', re.MULTILINE)
+_HEADING = re.compile(r"^\w+( in (rule .*? in )?file .*)?:$")
+# Their text says what to do; where Snakemake noticed it does not help.
+_SELF_EXPLAINED = {"MissingRuleException", "PaperError", "WorkflowError"}
+# Said by the lines of the jobs themselves.
+_REPEATED = ("returned non-zero exit status", "At least one job did not complete successfully")
+_LOCKED = (
+    "This folder is locked by another snakemake run. Wait for it to end. "
+    "If it was killed on another machine, unlock and repeat: snakemake --unlock"
+)
+
+
+class LogHandler(LogHandlerBase):
+    """Writes one line when a job starts and one when it ends."""
+
+    def __post_init__(self):
+        self.stream = sys.stdout if self.common_settings.dryrun else sys.stderr
+        self.total = 0
+        self.started = 0
+        self.jobs = {}  # job id -> (place, label, time of start)
+        self.failed = []
+
+    writes_to_stream = property(lambda self: True)
+    writes_to_file = property(lambda self: False)
+    has_filter = property(lambda self: False)
+    has_formatter = property(lambda self: False)
+    needs_rulegraph = property(lambda self: False)
+
+    def emit(self, record):
+        """Write what one record says to a person, if anything."""
+        try:
+            text = self._text(record)
+            if text:
+                self.stream.write(f"{text}\n")
+                self.stream.flush()
+        except BrokenPipeError:
+            raise
+        except Exception:
+            self.handleError(record)
+
+    def _text(self, record):
+        event = getattr(record, "event", None)
+        action = {
+            LogEvent.RUN_INFO: self._run_info,
+            LogEvent.JOB_INFO: self._job_info,
+            LogEvent.JOB_FINISHED: self._job_finished,
+            LogEvent.JOB_ERROR: self._job_error,
+            LogEvent.ERROR: self._error,
+            LogEvent.SHELLCMD: lambda record: getattr(record, "shellcmd", None),
+            None: self._message,
+        }.get(event)
+        return action(record) if action else None
+
+    def _run_info(self, record):
+        counts = record.stats if isinstance(record.stats, dict) else {}
+        targets = sum(n for name, n in counts.items() if _is_target(name))
+        self.total = counts.get("total", 0) - targets
+
+    def _job_info(self, record):
+        if _is_target(record.rule_name):
+            return None
+        self.started += 1
+        values = dict(record.wildcards or {})
+        label = "  ".join([record.rule_name, " ".join(f"{k}={v}" for k, v in values.items())])
+        self.jobs[record.jobid] = self.started, label.strip(), time.monotonic()
+        reason = f"  ({_shorten(record.reason)})" if self.common_settings.dryrun else ""
+        return f"{self._place(self.started)} {label.strip()}{reason}"
+
+    def _job_finished(self, record):
+        if record.job_id not in self.jobs:
+            return None
+        place, label, start = self.jobs[record.job_id]
+        return f"{self._place(place)} {label}  done  {_duration(time.monotonic() - start)}"
+
+    def _job_error(self, record):
+        place, label, _ = self.jobs.get(record.jobid, (0, record.rule_name, None))
+        self.failed.append(label)
+        notebooks = [name for name in record.log or () if name.endswith(".ipynb")]
+        return "  ".join([f"{self._place(place)} {label}  FAILED", *notebooks])
+
+    def _error(self, record):
+        message = record.getMessage()
+        if getattr(record, "exception", "") == "LockException":
+            return _LOCKED
+        if any(repeated in message for repeated in _REPEATED):
+            return None
+        lines = [line for line in _FRAME.sub("", message).splitlines() if line.strip()]
+        lines = [line for line in lines if line != "None"]
+        if getattr(record, "exception", "") in _SELF_EXPLAINED and _HEADING.match(lines[0]):
+            lines = lines[1:] or lines
+        return "Error: " + "\n".join(lines).removeprefix("Error: ")
+
+    def _message(self, record):
+        message = record.getMessage()
+        if self.common_settings.verbose:
+            return message
+        if message.startswith("Exiting because a job execution failed"):
+            return f"{len(self.failed)} job(s) failed. What is finished is kept: fix, run it again."
+        if record.levelno >= logging.WARNING or message.startswith(_KEPT):
+            return message.strip()
+        return None
+
+    def _place(self, place):
+        width = len(str(self.total))
+        return f"[{place:>{width}}/{self.total}]" if self.total else f"[{place}]"
+
+
+def _is_target(rule):
+    """Whether a rule only names other files: ``all``, ``papers/dance/figures``."""
+    return rule == "all" or rule.rstrip("/").endswith("/figures")
+
+
+def _duration(seconds):
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
+
+
+def _shorten(text, limit=100):
+    text = " ".join(str(text).split())
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

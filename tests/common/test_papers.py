@@ -1,0 +1,122 @@
+"""Configuration files say what is wrong in one line: file, key, value, and what to write."""
+
+import pytest
+import yaml
+
+from common import files, papers
+
+PAPER = {
+    "title": "T",
+    "authors": ["A"],
+    "year": 2025,
+    "doi": "10.0/1",
+    "summary": "S",
+    "preview": "one",
+    "figures": {"one": {"title": "O", "caption": "C", "original": 1}},
+    "scales": {"embedded": {"seeds": [0]}, "paper": {"seeds": [0, 1]}},
+}
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+
+    def write(**changes):
+        path = tmp_path / "papers/toy/paper.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(PAPER | changes))
+
+    return write
+
+
+def error(function, *arguments):
+    with pytest.raises(papers.PaperError) as caught:
+        function(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_good_file_loads(write):
+    write()
+    assert papers.load("toy").figures["one"].caption == "C"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"sumary": "S"}, "unknown key sumary; did you mean 'summary'?"),
+        (
+            {"figures": {"one": {"title": "O", "caption": "C", "orignal": 1}}},
+            "unknown key figures.one.orignal; did you mean 'original'?",
+        ),
+        ({"figures": {"one": {"title": "O"}}}, "figures.one.caption is required"),
+        ({"year": "then"}, "year is 'then', it should be"),
+        ({"doi": None}, "doi or arxiv is required"),
+        ({"preview": "two"}, "preview 'two' is not listed under figures"),
+        ({"scales": {"embedded": {}}}, "scales.paper is required"),
+        (
+            {"scales": {"embedded": {}, "paper": {}, "papre": {}}},
+            "unknown key scales.papre; did you mean 'paper'?",
+        ),
+        (
+            {"scales": {"embedded": {"seed": 1}, "paper": {"seeds": 1}}},
+            "scales.embedded.seed is missing from paper; both scales have the same keys; "
+            "did you mean 'seeds'?",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line(write, changes, expected):
+    write(**changes)
+    message = error(papers.load, "toy")
+    assert message.startswith("papers/toy/paper.yaml: ")
+    assert expected in message
+
+
+def test_broken_yaml_names_the_line(write, tmp_path):
+    write()
+    (tmp_path / "papers/toy/paper.yaml").write_text("title: T\nyear: [1\n")
+    assert "papers/toy/paper.yaml, line 3: not valid YAML" in error(papers.load, "toy")
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"scale": "big"}, "config.yaml: scale is 'big', it should be 'embedded', 'paper' or"),
+        ({"device": "gpu"}, "config.yaml: device is 'gpu', it should be 'auto', 'cpu' or 'cuda'"),
+        ({"miror": "/x"}, "config.yaml: unknown key miror; did you mean 'mirror'?"),
+        ({"folders": {"tusz": 3}}, "config.yaml: folders.tusz is 3, it should be"),
+    ],
+)
+def test_a_configuration_mistake_is_one_line(config, expected):
+    assert expected in error(papers.config, config)
+
+
+def test_the_repositorys_configuration_is_valid():
+    papers.config(yaml.safe_load((files.ROOT / "config.yaml").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("scale", "results", "built", "seeds"),
+    [
+        ("embedded", "results/toy/embedded", "results/toy/embedded", [0]),
+        ("paper", "results/toy/paper", "results/toy/paper", [0, 1]),
+        ("recorded", "papers/toy/recorded", "results/toy/recorded", [0, 1]),
+    ],
+)
+def test_each_scale_has_its_folder_and_settings(write, scale, results, built, seeds):
+    write()
+    paper = papers.rules("toy", {"scale": scale, "mirror": None})
+    assert (paper.results, paper.built, paper.settings) == (results, built, {"seeds": seeds})
+    assert paper.figure("one") == "papers/toy/figures/one.svg"
+    assert paper.claims == f"{built}/claims.csv"
+
+
+def test_a_missing_notebook_or_figure_suggests_the_nearest(write, tmp_path):
+    write()
+    (tmp_path / "papers/toy/1-train.ipynb").write_text('{"cells": []}')
+    paper = papers.rules("toy", {})
+    name, _, code = paper.notebook("1-train.ipynb").partition("@")
+    assert name == "papers/toy/1-train.ipynb"
+    assert len(code) == 12
+    assert "did you mean '1-train.ipynb'?" in error(paper.notebook, "1-trian.ipynb")
+    assert "did you mean 'one'?" in error(paper.figure, "oen")
