@@ -75,6 +75,9 @@ def train_classifier(
         D=2,
         F2=32,
         drop_prob=0.1,
+        # The default, 0.01, averages more steps than a short training has: what is tested would
+        # then normalise by the statistics of a network that was not trained yet.
+        batch_norm_momentum=0.1,
     ).to(device)
     draw = _centres if background else _onsets
     pools = [draw(recordings, label, window) for label in range(1 - background, n_classes + 1)]

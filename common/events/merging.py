@@ -21,7 +21,14 @@ __all__ = ["merge_windows"]
 
 
 def merge_windows(
-    detections, starts, *, window, iou_threshold=0.5, edge=None, minimum_agreement=0.0
+    detections,
+    starts,
+    *,
+    window,
+    iou_threshold=0.5,
+    edge=None,
+    minimum_agreement=0.0,
+    exclusive=False,
 ):
     """Merge the detections of overlapping windows of one recording.
 
@@ -51,6 +58,10 @@ def merge_windows(
         Of the windows that hold a merged event whole, the least fraction which must have reported
         it; others are dropped. 0 keeps all, 1 asks for all. Events that no window holds whole are
         kept.
+    exclusive : bool, default=False
+        Whether events of one class cannot overlap, which is how experts annotate. If so, of two
+        merged events of one class that share more than half of the shorter one, only the one which
+        more windows reported stays (ties: higher confidence, then earlier).
 
     Returns
     -------
@@ -98,6 +109,11 @@ def merge_windows(
     if minimum_agreement > 0:
         agreement = _agreement(start, end, group, opening, np.sort(starts), window)
         kept = ~(agreement < minimum_agreement)  # nan, held whole by no window, is kept
+    if exclusive:
+        n_reported = np.bincount(group, minlength=n_groups)
+        kept[kept] = _exclusive(
+            start[kept], end[kept], label[kept], n_reported[kept], confidence[kept]
+        )
     return Events(start[kept], end[kept], label[kept], confidence[kept])
 
 
@@ -212,3 +228,14 @@ def _agreement(start, end, group, opening, starts, window):
     reported = (opening >= lowest[group]) & (opening <= highest[group])
     n_reported = np.bincount(group, weights=reported, minlength=len(start))
     return np.divide(n_reported, n_holding, out=np.full(len(start), np.nan), where=n_holding > 0)
+
+
+def _exclusive(start, end, label, n_reported, confidence):
+    """Which events stay when those of one class may share at most half of the shorter one."""
+    stays = np.zeros(len(start), dtype=bool)
+    for k in np.lexsort((start, -confidence, -n_reported)):
+        rivals = np.flatnonzero(stays & (label == label[k]))
+        shared = np.minimum(end[k], end[rivals]) - np.maximum(start[k], start[rivals])
+        shorter = np.minimum(end[k] - start[k], end[rivals] - start[rivals])
+        stays[k] = not np.any((shared > 0) & (shared > 0.5 * shorter))
+    return stays

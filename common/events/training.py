@@ -234,6 +234,7 @@ def detect(
     head="set",
     minimum=0.0,
     minimum_agreement=0.0,
+    exclusive=False,
     device="cpu",
     batch_size=64,
 ):
@@ -251,7 +252,7 @@ def detect(
         class, averaged over windows.
     minimum : float, default=0.0
         Detections shorter than this, in s, are dropped.
-    minimum_agreement : float, default=0.0
+    minimum_agreement, exclusive
         Only for the queries, see `common.events.merge_windows`.
     device : str
     batch_size : int
@@ -289,7 +290,9 @@ def detect(
         return decode_dense(probabilities, starts, window=window, minimum=minimum)
     found = decode_set(output, window=window, start=starts)
     found = [events[events.duration >= minimum] for events in found]
-    return merge_windows(found, starts, window=window, minimum_agreement=minimum_agreement)
+    return merge_windows(
+        found, starts, window=window, minimum_agreement=minimum_agreement, exclusive=exclusive
+    )
 
 
 def _check_length(recording, window):

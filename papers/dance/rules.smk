@@ -11,7 +11,8 @@ N_TOKENS = NETWORK["architecture"].get("num_latents", 256)
 # What a step reads of a data set's settings; what it does not read must not rerun it.
 SIMULATED = ["subjects", "minutes", "sfreq"]
 ENCODER = ["split", "policy", "sampler", "window"]
-TRAIN = ["split", "policy", "sampler", "overlap", "minimum", "minimum_agreement"]
+TRAIN = ["split", "policy", "sampler", "overlap", "minimum"]
+TRAIN += ["minimum_agreement", "exclusive"]
 BASELINE = ["split", "minimum", "classifier"]
 CONTRACT = ["methods", "folds", "seeds"]
 TABLES = f"{paper.results}/tables"

@@ -1,5 +1,6 @@
 """The set criterion against braindecode's, an exhaustive matching, and cases with known loss."""
 
+import itertools
 import warnings
 
 import pytest
@@ -153,6 +154,80 @@ def test_matching_is_optimal(seed):
     assert cost(found) == pytest.approx(best, abs=1e-5)
 
 
+def assigned(output, targets, **weights):
+    """Class, start and end of the event that each query answers for, 0 for none."""
+    window, query, event = match(output, targets, **weights)
+    shape = output["start"].shape
+    found = {name: values.new_zeros(shape) for name, values in targets.items()}
+    for name, values in targets.items():
+        found[name][window, query] = values[window, event]
+    return found
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("weight_class", [1.0, 0.3])
+def test_matching_with_weight_one_is_that_of_braindecode(library_criterion, weight_class):
+    # Its matcher takes a weight of the overlap but does not use it.
+    matcher = library_criterion(weight_class=weight_class, num_latents=N_TOKENS).matcher
+    for seed in range(10):
+        output, targets = make_batch(seed)
+        theirs = matcher(output, targets)
+        ours = assigned(output, targets, weight_class=weight_class, weight_iou=1.0)
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_matching_with_a_large_weight_maximises_the_overlap_whatever_the_class(seed):
+    # Against all assignments of three events to four queries that overlap with every one of them.
+    output, targets = make_batch(seed, counts=(3,), n_queries=4)
+    output["start"].data = 0.3 * output["start"].data
+    output["end"].data = output["start"].data + 0.3 + 0.4 * output["start"].data
+    targets["start"] = 0.2 + 0.1 * targets["start"]
+    targets["end"] = targets["start"] + 0.2 + 0.3 * targets["end"]
+
+    def overlap(queries):
+        total = 0.0
+        for j, q in enumerate(queries):
+            s, e = output["start"][0, q].item(), output["end"][0, q].item()
+            ts, te = targets["start"][0, j].item(), targets["end"][0, j].item()
+            total += max(0.0, min(e, te) - max(s, ts)) / (max(e, te) - min(s, ts))
+        return total
+
+    best = max(itertools.permutations(range(4), 3), key=overlap)
+    _, query, event = match(output, targets, weight_iou=1e4)
+    found = query[event.argsort()].tolist()
+    # Log-probabilities, of order 1, are worth 1e-4 of overlap.
+    assert overlap(found) == pytest.approx(overlap(best), abs=1e-3)
+    other = {**output, "class": output["class"].flip(2)}  # other classes, same assignment
+    _, query, event = match(other, targets, weight_iou=1e4)
+    assert overlap(query[event.argsort()].tolist()) == pytest.approx(overlap(best), abs=1e-3)
+
+
+def test_weight_of_the_overlap_decides_between_the_right_place_and_the_right_class():
+    # Query 0 lies on the event but favours class 2 by 4; query 1 is elsewhere and favours class 1.
+    output = {
+        "class": torch.tensor([[[0.0, 0.0, 4.0], [0.0, 4.0, 0.0]]]),
+        "start": torch.tensor([[0.25, 0.75]]),
+        "end": torch.tensor([[0.5, 1.0]]),
+    }
+    targets = {
+        "class": torch.tensor([[1]]),
+        "start": torch.tensor([[0.25]]),
+        "end": torch.tensor([[0.5]]),
+    }
+    # Costs are w_class (4 + c) and w_class c + w_iou.
+    for weight_iou, expected in ((1.0, 1), (3.9, 1), (4.1, 0), (100.0, 0)):
+        _, query, _ = match(output, targets, weight_iou=weight_iou)
+        assert query.tolist() == [expected]
+    _, query, _ = match(output, targets, weight_class=0.25, weight_iou=1.1)
+    assert query.tolist() == [0]
+    options = {"weight_dense": 0.0, "weight_consistency": 0.0}
+    # The criterion passes its own weight on, and weighs the loss as before.
+    for match_iou, overlap_loss in ((1.0, 5.0), (5.0, 0.0)):
+        _, terms = SetCriterion(match_iou=match_iou, **options)(output, targets)
+        assert terms["iou"].item() == pytest.approx(overlap_loss, abs=1e-5)
+
+
 def test_order_of_targets_does_not_matter():
     output, targets = make_batch(2, counts=(5, 6))
     targets["dense"] = dense_labels(targets, N_TOKENS)
@@ -236,6 +311,10 @@ def test_errors_name_what_is_wrong():
     output, targets = make_batch(0)
     with pytest.raises(ValueError, match=r"weight_iou must be 0 or more, got -1"):
         SetCriterion(weight_iou=-1)
+    with pytest.raises(ValueError, match=r"match_iou must be 0 or more, got -0.5"):
+        SetCriterion(match_iou=-0.5)
+    with pytest.raises(ValueError, match=r"match_iou must be 0 or more, got nan"):
+        SetCriterion(match_iou=float("nan"))
     with pytest.raises(ValueError, match=r"\"matched\" or \"all\", got 'mean'"):
         SetCriterion(iou_mean="mean")
     with pytest.raises(ValueError, match=r"output lacks \['dense'\]"):
@@ -246,4 +325,5 @@ def test_errors_name_what_is_wrong():
         SetCriterion()({**output, "end": output["end"][:, :5]}, targets)
     with pytest.raises(ValueError, match=r"window 3 of the batch has 6 events but .* 5 queries"):
         SetCriterion()({n: v[:, :5] if n != "dense" else v for n, v in output.items()}, targets)
-    assert "weight_iou=5" in repr(SetCriterion())
+    assert "weight_iou=5, " in repr(SetCriterion())
+    assert "match_iou=2.5" in repr(SetCriterion(match_iou=2.5))

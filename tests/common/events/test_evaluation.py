@@ -9,10 +9,12 @@ from common.events import (
     DURATION_CUTS,
     Events,
     Recording,
+    detection_table,
     duration_table,
     f1_event,
     f1_sample,
     score_table,
+    split_recordings,
     split_subjects,
 )
 
@@ -65,6 +67,15 @@ def test_splits_that_cannot_be_made():
         split_subjects("ab", n_folds=2, fold=0, valid_fraction=0.1)
     with pytest.raises(ValueError, match=r"nobody is left .* 3 of 3 subjects test and 0 validate"):
         split_subjects("abc", n_folds=1, fold=0)
+
+
+def test_recordings_go_where_their_subjects_go():
+    recordings = [
+        Recording(name, np.zeros((1, 2)), 1.0, ("C0",), np.zeros((1, 2)), Events.empty())
+        for name in "cabac"
+    ]
+    parts = split_recordings(recordings, n_folds=3, fold=0, valid_fraction=0.5)
+    assert [[recordings.index(each) for each in part] for part in parts] == [[0, 4], [2], [1, 3]]
 
 
 # Tables
@@ -138,6 +149,19 @@ def test_durations_add_up_to_the_scores(pairs):
     # The bins are those of the true durations.
     durations = recordings[1].events.duration
     assert one["n_targets"].tolist() == np.histogram(durations, [0, *DURATION_CUTS, 99])[0].tolist()
+
+
+def test_detections_of_all_recordings_in_one_table(pairs):
+    found, recordings = pairs
+    table = detection_table(found, recordings)
+    assert set(table) == {"subject", "start", "end", "label", "confidence"}
+    assert table["subject"].tolist() == [
+        r.subject for events, r in zip(found, recordings, strict=True) for _ in range(len(events))
+    ]
+    again = Events.from_frame(table[table["subject"] == "a"])
+    assert again == found[1]
+    assert table["label"].dtype.kind == "i"
+    assert len(table) == sum(map(len, found)) and table.index.is_unique
 
 
 def test_other_cuts(pairs):

@@ -188,3 +188,19 @@ def test_errors():
         ValueError, match=r"window 0 is \[16, 32\] s but has detections in \[2, 3\]"
     ):
         merge_windows([found((2, 3, 1, 0.9))], [16], window=16)
+
+
+def test_exclusive_keeps_what_more_windows_report():
+    # Three windows see [10, 14]; one alone sees [12, 16], half of which is shared by exactly half.
+    starts = [6.0, 8.0, 10.0, 8.5]
+    seen = [Events([10.0], [14.0], [1], [0.6]) for _ in range(3)]
+    alone = Events([11.0], [15.0], [1], [0.9])
+    found = merge_windows([*seen, alone], starts, window=8.0, iou_threshold=0.9, exclusive=True)
+    assert found == Events([10.0], [14.0], [1], [0.6])
+    both = merge_windows([*seen, alone], starts, window=8.0, iou_threshold=0.9)
+    assert len(both) == 2
+
+
+def test_exclusive_spares_touching_events_other_classes_and_small_overlaps():
+    events = Events([0.0, 2.0, 3.5, 0.0], [2.0, 4.0, 5.0, 5.0], [1, 1, 1, 2], np.full(4, 0.5))
+    assert len(merge_windows([events], [0.0], window=8.0, exclusive=True)) == 4

@@ -127,20 +127,20 @@ def test_rhythm_has_the_frequency_of_the_class_and_of_the_subject():
 
 def test_rhythm_is_as_large_as_the_class_says_and_rises_over_a_tenth_of_the_event():
     # A topography so wide that all sensors see the whole amplitude.
-    kind = replace(ALPHA, duration=(4.0, 5.0), spread=1e3, frequency=8.0)
+    kind = replace(ALPHA, duration=(2.0, 2.5), spread=1e3, frequency=16.0)
     _, waves, _ = waves_of(kind)
     sizes = []
     for wave in waves:
         n_times = wave.shape[1]
-        middle = wave[0, n_times // 10 + 1 : -n_times // 10 - 1]
-        sizes.append(np.sqrt(2 * np.mean(middle**2)))  # 3 s hold some 24 periods
-        edges = np.abs(wave[0, [0, 1, -2, -1]])
-        assert edges.max() < 0.02 * sizes[-1]
-        # sin^2 at half of the ramp is one half.
-        half = np.abs(wave[0, : n_times // 20]).max()
-        assert half < 0.5 * sizes[-1] * 1.05
+        tenth = round(n_times / 10)  # at least three periods, so that n of them are 5 % at most
+        tenths = [np.sqrt(2 * np.mean(part**2)) for part in np.split(wave[0, : 9 * tenth], 9)]
+        sizes.append(np.mean(tenths[1:]))
+        np.testing.assert_allclose(tenths[1:], sizes[-1], rtol=0.05)
+        # The mean of sin^4 from 0 to pi / 2 is 3 / 8.
+        assert tenths[0] == pytest.approx(np.sqrt(3 / 8) * sizes[-1], rel=0.1)
+        assert np.abs(wave[0, [0, -1]]).max() < 0.05 * sizes[-1]
     low, high = 0.85 * 0.85, 1.2 * 1.25  # of the subject and of the event
-    assert low * 1.6 * 0.95 < min(sizes) and max(sizes) < high * 1.6 * 1.05
+    assert low * 1.6 * 0.98 < min(sizes) and max(sizes) < high * 1.6 * 1.02
     assert np.ptp(sizes) > 0.1
 
 

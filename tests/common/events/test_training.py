@@ -37,9 +37,8 @@ def windows(recordings, *, seed=0, **options):
 
 def starts_of(batches, n_batches):
     """Starts of drawn windows, in s, from the channel that counts samples."""
-    return np.concatenate([X[:, 0, 0].numpy() for X, _ in itertools.islice(batches, n_batches)]) / (
-        SFREQ
-    )
+    drawn = [X[:, 0, 0].numpy() for X, _ in itertools.islice(batches, n_batches)]
+    return np.concatenate(drawn) / SFREQ
 
 
 # Windows
@@ -52,10 +51,8 @@ def test_targets_agree_with_the_signal(options):
     start = np.sort(rng.choice(600, 60, replace=False)) / SFREQ
     end = start + rng.integers(1, 40, 60) / SFREQ
     data = np.zeros((3, 700))
-    for i, (s, e) in enumerate(zip(start, end, strict=True)):
-        data[1, round(s * SFREQ)] += 1
-        data[2, round(e * SFREQ)] += 1
-        assert i == np.searchsorted(start, s)
+    np.add.at(data[1], np.round(start * SFREQ).astype(int), 1)
+    np.add.at(data[2], np.round(end * SFREQ).astype(int), 1)
     recording = make(0, Events(start, end, rng.integers(1, 3, 60)), data=data)
     n_starts = n_ends = 0
     for X, batch in itertools.islice(windows(recording, n_queries=40, minimum=0.0, **options), 10):
@@ -231,11 +228,16 @@ def easy():
     return make(60.0, events, data=data)
 
 
-def fit_stages(recording, stages, *, net=None, **options):
+def fit_stages(recording, stages, *, net=None, match_iou=2.0, n_queries=6, **options):
     net = network(recording) if net is None else net
-    batches = lambda batch_size: windows(recording, n_queries=6, batch_size=batch_size)  # noqa: E731
-    generator = np.random.default_rng(1)
-    curve = train(net, batches, SetCriterion(match_iou=2.0), stages, generator=generator, **options)
+    curve = train(
+        net,
+        lambda batch_size: windows(recording, n_queries=n_queries, batch_size=batch_size),
+        SetCriterion(match_iou=match_iou),
+        stages,
+        generator=np.random.default_rng(1),
+        **options,
+    )
     return net, curve
 
 
@@ -301,20 +303,23 @@ def test_validation_sees_a_network_that_does_not_train_and_ends_a_stage(easy):
 
 
 def test_a_tiny_network_learns_an_easy_recording(easy):
+    # Rounding errors grow in training, so the scores differ between machines: with five seeds the
+    # queries ended between 0.79 and 1 and the dense head at 1; before, both are near 0.
     stages = [
-        Stage("dense", 80, 0.01, 8),
-        Stage("decoder", 350, 0.004, 8, n_windows=200),
-        Stage("all", 20, 0.001, 8),
+        Stage("dense", 40, 0.01, 8),
+        Stage("decoder", 400, 0.004, 8, n_windows=64),
+        Stage("all", 10, 0.0005, 8),
     ]
-    net, curve = fit_stages(easy, stages)
-    losses = {k: [p["loss"] for p in curve if p["stage"] == k] for k in (1, 2, 3)}
-    assert losses[1][-1] < 0.25 * losses[1][0]
-    assert losses[2][-1] < 0.5 * losses[2][0]
-    for head in ("dense", "set"):
-        found = detect(
-            net, easy, window=WINDOW, stride=1.0, head=head, minimum=0.1, minimum_agreement=0.5
-        )
-        print(head, f1_event(found, easy.events), found)
+    net = network(easy, n_queries=3)
+    options = {"window": WINDOW, "stride": 1.0, "minimum": 0.1, "minimum_agreement": 0.5}
+    before = {head: detect(net, easy, head=head, **options) for head in ("dense", "set")}
+    _, curve = fit_stages(easy, stages, net=net, match_iou=5.0, n_queries=3)
+    after = {head: detect(net, easy, head=head, **options) for head in ("dense", "set")}
+    for head, least in (("dense", 0.9), ("set", 0.6)):
+        assert f1_event(before[head], easy.events).f1 < 0.3
+        assert f1_event(after[head], easy.events).f1 > least
+    first, last = (next(p for p in c if p["stage"] == 2) for c in (curve, curve[::-1]))
+    assert last["class"] < 0.3 * first["class"] and last["iou"] < 0.5 * first["iou"]
 
 
 # Detection
