@@ -106,7 +106,6 @@ def test_numbers_of_a_table_read_back_exactly(folder, values):
 
 
 def test_numbers_of_all_sizes_read_back_exactly(tmp_path):
-    # pandas's own parser is off by one unit in the last place for some of them.
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"value": rng.standard_normal(2000) * 10.0 ** rng.integers(-30, 30, 2000)})
     files.write_csv(tmp_path / "a.csv", table)

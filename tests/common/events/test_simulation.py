@@ -139,9 +139,13 @@ def test_rhythm_is_as_large_as_the_class_says_and_rises_over_a_tenth_of_the_even
         # The mean of sin^4 from 0 to pi / 2 is 3 / 8.
         assert tenths[0] == pytest.approx(np.sqrt(3 / 8) * sizes[-1], rel=0.1)
         assert np.abs(wave[0, [0, -1]]).max() < 0.05 * sizes[-1]
-    low, high = 0.85 * 0.85, 1.2 * 1.25  # of the subject and of the event
-    assert low * 1.6 * 0.98 < min(sizes) and max(sizes) < high * 1.6 * 1.02
-    assert np.ptp(sizes) > 0.1
+    # The class has 1.6; the subject multiplies it by a number of its own, and each event by one
+    # between 0.85 and 1.25, with mean 1.05 and standard deviation 0.4 / sqrt(12).
+    gain = simulation._Subject.draw((kind,), np.random.default_rng([0, 2])).gains[0]
+    factors = np.array(sizes) / (1.6 * gain)
+    assert 0.85 * 0.98 < factors.min() < 0.95 and 1.15 < factors.max() < 1.25 * 1.02
+    assert factors.mean() == pytest.approx(1.05, abs=4 * 0.4 / np.sqrt(12 * len(factors)))
+    assert abs(gain - 1) > 0.05
 
 
 def test_long_events_rise_within_half_a_second():

@@ -422,6 +422,21 @@ def test_what_few_windows_report_may_be_dropped():
     same_events(detect(Doubtful(truth), make(12.0), minimum_agreement=0.4, **options), truth[1])
 
 
+def test_detections_that_overlap_may_exclude_each_other():
+    class Short(Oracle):
+        """The window at 3 s sees a quarter of the event, too little for the others to agree."""
+
+        def inside(self, X):
+            starts = (X[:, 0, 0] / SFREQ).tolist()
+            short = Events([2.5], [3.0], [1])
+            return [short if s == 3 else e for s, e in zip(starts, super().inside(X), strict=True)]
+
+    truth = Events([4.5], [6.5], [1])
+    options = {"window": WINDOW, "stride": 1.0}
+    same_events(detect(Short(truth), make(12.0), **options), Events([4.5, 5.5], [6.5, 6.0], [1, 1]))
+    same_events(detect(Short(truth), make(12.0), exclusive=True, **options), truth)
+
+
 def test_detection_that_cannot_be_made():
     with pytest.raises(ValueError, match=r"head must be \"set\" or \"dense\", got 'both'"):
         detect(Oracle(TRUTH), make(20.0), window=WINDOW, stride=1.0, head="both")
