@@ -138,7 +138,7 @@ rule prepare_tusz:
         runtime=600,
     params:
         notebook=paper.notebook("1-prepare-tusz.ipynb"),
-        settings=lambda wildcards: pick(wildcards.dataset, ["sfreq"]),
+        settings=lambda wildcards: pick(wildcards.dataset, ["sfreq", "window"]),
         folders=paper.folders,
     script:
         RUN_NOTEBOOK
