@@ -317,6 +317,8 @@ rule approach:
     params:
         notebook=paper.notebook("figure-approach.ipynb"),
         dataset=SHOWN["dataset"],
+        fold=SHOWN["fold"],
+        split=DATASETS[SHOWN["dataset"]]["split"],
         rate=N_TOKENS / DATASETS[SHOWN["dataset"]]["window"],
         scale=paper.scale,
     script:
@@ -343,6 +345,8 @@ rule timeline:
     params:
         notebook=paper.notebook("figure-timeline.ipynb"),
         dataset=SHOWN["dataset"],
+        fold=SHOWN["fold"],
+        split=DATASETS[SHOWN["dataset"]]["split"],
         label=SHOWN["label"],
         scale=paper.scale,
     script:
