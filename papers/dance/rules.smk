@@ -10,7 +10,7 @@ NETWORK = paper.settings["network"]
 N_TOKENS = NETWORK["architecture"].get("num_latents", 256)
 # What a step reads of a data set's settings; what it does not read must not rerun it.
 SIMULATED = ["subjects", "minutes", "sfreq"]
-ENCODER = ["split", "policy", "sampler", "window"]
+ENCODER = ["split", "policy", "sampler"]
 TRAIN = ["split", "policy", "sampler", "overlap", "minimum"]
 TRAIN += ["minimum_agreement", "exclusive"]
 BASELINE = ["split", "minimum", "classifier"]
