@@ -8,6 +8,7 @@ DATASETS = paper.settings["datasets"]
 ABLATIONS = paper.settings["ablations"]
 NETWORK = paper.settings["network"]
 N_TOKENS = NETWORK["architecture"].get("num_latents", 256)
+# Priorities start the longest chains first.
 # What a step reads of a data set's settings; what it does not read must not rerun it.
 SIMULATED = ["subjects", "minutes", "sfreq"]
 ENCODER = ["split", "policy", "sampler"]
@@ -153,6 +154,7 @@ rule encoder:
         notebook=f"{paper.results}/notebooks/encoder-{{dataset}}-{{start}}-{{window}}-{{fold}}-{{seed}}.ipynb",
     benchmark:
         f"{paper.results}/benchmarks/encoder-{{dataset}}-{{start}}-{{window}}-{{fold}}-{{seed}}.tsv"
+    priority: 20
     threads: 1
     resources:
         mem_mb=3000,
@@ -192,6 +194,7 @@ rule train:
         f"{paper.results}/benchmarks/train-{{dataset}}-{{method}}-{{fold}}-{{seed}}.tsv"
     wildcard_constraints:
         method="dance|dense",
+    priority: 10
     threads: 1
     resources:
         mem_mb=4000,
