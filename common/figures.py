@@ -41,6 +41,24 @@ COLORS = {
     "dense": OKABE_ITO["orange"],
     "sliding": OKABE_ITO["bluish green"],
     "onset-informed": OKABE_ITO["reddish purple"],
+    # spd-sliced-wasserstein
+    "spdsw": OKABE_ITO["blue"],
+    "logsw": OKABE_ITO["sky blue"],
+    "hspdsw": OKABE_ITO["bluish green"],
+    "sw": OKABE_ITO["yellow"],
+    "lew": OKABE_ITO["vermillion"],
+    "les": OKABE_ITO["orange"],
+    "aiw": OKABE_ITO["reddish purple"],
+    "no-alignment": OKABE_ITO["black"],
+    # hawkes-meg
+    "fadin": OKABE_ITO["blue"],
+    "likelihood": OKABE_ITO["orange"],
+    "em": OKABE_ITO["bluish green"],
+    "least-squares": OKABE_ITO["reddish purple"],
+    "autodiff": OKABE_ITO["black"],
+    "tick-basis-kernels": OKABE_ITO["vermillion"],
+    "tick-em": OKABE_ITO["sky blue"],
+    "dripp": OKABE_ITO["vermillion"],
 }
 """Colour of each method, in every figure of every paper. A new method is added here."""
 
@@ -52,6 +70,22 @@ MARKERS = {
     "dense": "s",
     "sliding": "^",
     "onset-informed": "D",
+    "spdsw": "o",
+    "logsw": "v",
+    "hspdsw": "^",
+    "sw": "P",
+    "lew": "s",
+    "les": "D",
+    "aiw": "X",
+    "no-alignment": "x",
+    "fadin": "o",
+    "likelihood": "s",
+    "em": "^",
+    "least-squares": "v",
+    "autodiff": "P",
+    "tick-basis-kernels": "X",
+    "tick-em": "D",
+    "dripp": "D",
 }
 """Marker of each method, a second cue beside its colour."""
 
@@ -63,6 +97,22 @@ LABELS = {
     "dense": "Dense head alone",
     "sliding": "Sliding-window classifier",
     "onset-informed": "Onset-informed classifier",
+    "spdsw": "SPDSW",
+    "logsw": "logSW",
+    "hspdsw": "HSPDSW",
+    "sw": "SW",
+    "lew": "LEW",
+    "les": "LES",
+    "aiw": "AIW",
+    "no-alignment": "No alignment",
+    "fadin": "FaDIn",
+    "likelihood": "Maximum likelihood",
+    "em": "EM, histogram kernels",
+    "least-squares": "Least squares, histogram kernels",
+    "autodiff": "l2 by autograd",
+    "tick-basis-kernels": "tick HawkesBasisKernels",
+    "tick-em": "tick HawkesEM",
+    "dripp": "DriPP",
 }
 """Name of each method as a figure shows it."""
 

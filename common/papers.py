@@ -69,7 +69,12 @@ class _Scales(_Strict):
 
 
 class Paper(_Strict):
-    """``papers/<paper>/paper.yaml``."""
+    """``papers/<paper>/paper.yaml``.
+
+    ``recorded`` names the figures whose tables ``papers/<paper>/record`` keeps; without it, all and
+    the claims. It is for a paper of which only a part can be computed, for example because the rest
+    needs data that few people have.
+    """
 
     title: str
     authors: list[str]
@@ -78,6 +83,7 @@ class Paper(_Strict):
     arxiv: str | None = None
     summary: str
     preview: str | None = None
+    recorded: list[str] | None = None
     figures: dict[str, Figure]
     scales: _Scales
 
@@ -142,6 +148,16 @@ class Rules:
             "The file is a table; the Scoreboard of a report of all papers shows it on the screen.",
         )
 
+    def available(self, tables):
+        """Of these result tables those that are recorded; at the other scales all of them.
+
+        For the claims of a paper of which a part is recorded: the notebook takes a list of tables,
+        and what it has no table for is not testable.
+        """
+        if self.scale != "recorded":
+            return list(tables)
+        return [table for table in tables if files.resolve(table).exists()]
+
     def _reported(self, path, title, *paragraphs):
         """A path that Snakemake's report shows under the paper's title."""
         from snakemake.io import flag, report
@@ -191,6 +207,8 @@ def load(name):
         raise PaperError(f"{source}: doi or arxiv is required, found neither")
     if paper.preview is not None:
         _known(paper.preview, paper.figures, f"{source}: preview")
+    for name in paper.recorded or []:
+        _known(name, paper.figures, f"{source}: recorded")
     return paper
 
 

@@ -63,7 +63,8 @@ class Target:
     claims : list of str
         The claims table, or nothing where it cannot be computed.
     tables : list of str
-        Result tables that figures and claims read.
+        Result tables that figures and claims read; if ``paper.yaml`` has ``recorded``, those that
+        the figures named there read.
     preview : str or None
     """
 
@@ -83,6 +84,8 @@ class Target:
             wanted = [name for name in wanted if _inputs_exist(makers[name])]
         self.figures = [name for name in wanted if name != claims]
         self.claims = [name for name in wanted if name == claims]
+        if rules.paper.recorded is not None:
+            wanted = [str(rules.figure(name)) for name in rules.paper.recorded]
         read = {str(file) for name in wanted for file in makers[name].input if _is_file(file)}
         self.tables = sorted(name for name in read if name.startswith(f"{rules.results}/"))
         self.preview = str(rules.figure(rules.paper.preview)) if rules.paper.preview else None

@@ -67,8 +67,16 @@ def test_every_method_has_a_colour_a_marker_and_a_label():
     assert set(figures.COLORS.values()) <= {*figures.OKABE_ITO.values(), "#999999"}
 
 
-def test_methods_of_one_figure_differ_in_colour_and_marker():
-    methods = ["truth", "published", "dance", "dense", "sliding", "onset-informed"]
+@pytest.mark.parametrize(
+    "methods",
+    [
+        ["truth", "published", "dance", "dense", "sliding", "onset-informed"],
+        ["spdsw", "logsw", "hspdsw", "lew", "les", "aiw", "no-alignment"],
+        ["truth", "fadin", "likelihood", "em", "least-squares", "tick-basis-kernels", "tick-em"],
+        ["truth", "fadin", "dripp"],
+    ],
+)
+def test_methods_of_one_figure_differ_in_colour_and_marker(methods):
     for cue in (figures.COLORS, figures.MARKERS):
         assert len({cue[method] for method in methods}) == len(methods)
 

@@ -53,6 +53,7 @@ def test_a_good_file_loads(write):
         ({"year": "then"}, "year is 'then', it should be"),
         ({"doi": None}, "doi or arxiv is required"),
         ({"preview": "two"}, "preview 'two' is not listed under figures"),
+        ({"recorded": ["on"]}, "recorded 'on' is not listed under figures; did you mean 'one'?"),
         ({"scales": {"embedded": {}}}, "scales.paper is required"),
         (
             {"scales": {"embedded": {}, "paper": {}, "papre": {}}},
@@ -120,3 +121,16 @@ def test_a_missing_notebook_or_figure_suggests_the_nearest(write, tmp_path):
     assert len(code) == 12
     assert "did you mean '1-train.ipynb'?" in error(paper.notebook, "1-trian.ipynb")
     assert "did you mean 'one'?" in error(paper.figure, "oen")
+
+
+def test_at_the_recorded_scale_only_recorded_tables_are_available(write, tmp_path):
+    write()
+    tables = {}
+    for scale in ("paper", "recorded"):
+        paper = papers.rules("toy", {"scale": scale})
+        tables[scale] = [f"{paper.results}/{name}.csv" for name in ("one", "two")]
+        assert paper.available(tables[scale]) == (tables[scale] if scale == "paper" else [])
+    path = tmp_path / tables["recorded"][1]
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert paper.available(tables["recorded"]) == tables["recorded"][1:]

@@ -156,6 +156,14 @@ def test_recorded_tables_redraw_the_figures(repository):
     assert drawn.count("<rect") == 1  # one seed of one method; the embedded scale draws four
 
 
+def test_a_part_of_a_paper_can_be_recorded(repository):
+    settings = repository / "papers/toy/paper.yaml"
+    settings.write_text(settings.read_text() + "recorded: [total]\n")
+    repository.snakemake("-j2", "papers/toy/record", "--config", "scale=paper")
+    recorded = repository / "papers/toy/recorded"
+    assert {path.name for path in recorded.iterdir()} == {"total.json", "provenance.json"}
+
+
 def test_the_report_shows_figures_with_their_captions_and_the_claims(repository):
     repository.snakemake("--report", "report.html")
     page = (repository / "report.html").read_text()
