@@ -18,7 +18,9 @@ from matplotlib.transforms import Bbox
 from common import files
 from common.notebooks import provenance
 
-__all__ = ["COLORS", "LABELS", "MARKERS", "OKABE_ITO", "SCALES", "color", "save", "use_style"]
+__all__ = [
+    "COLORS", "LABELS", "MARKERS", "OKABE_ITO", "SCALES", "color", "save", "style", "use_style",
+]  # fmt: skip
 
 OKABE_ITO = {
     "black": "#000000",
@@ -194,6 +196,27 @@ def color(method):
             "and LABELS in common/figures.py."
         )
     return COLORS[method]
+
+
+def style(method):
+    """Colour, marker and label of a method, as keywords of matplotlib's ``plot``.
+
+    Parameters
+    ----------
+    method : str
+        A name in `COLORS`.
+
+    Returns
+    -------
+    style : dict
+        With the keys ``color``, ``marker`` and ``label``.
+
+    Raises
+    ------
+    ValueError
+        As `color`.
+    """
+    return {"color": color(method), "marker": MARKERS[method], "label": LABELS[method]}
 
 
 def save(fig, table, *, svg, scale, data):

@@ -81,6 +81,10 @@ def test_methods_of_one_figure_differ_in_colour_and_marker(methods):
         assert len({cue[method] for method in methods}) == len(methods)
 
 
+def test_a_methods_style_is_what_plot_takes():
+    assert figures.style("dance") == {"color": "#0072B2", "marker": "o", "label": "DANCE"}
+
+
 @pytest.mark.parametrize(
     ("method", "message"),
     [
