@@ -13,7 +13,7 @@ PIP    = $(VENV)/bin/python -m pip --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help env figures test lint unit workflow end-to-end lab report lock clean distclean
+.PHONY: help env figures test lint unit workflow end-to-end lab report peers lock clean distclean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -25,6 +25,7 @@ help:
 	@echo "make lint                  formatting and style only"
 	@echo "make lab                   JupyterLab at the root of the repository"
 	@echo "make report                report.html: figures with captions, claims, and what ran"
+	@echo "make peers                 .venv-peers: libraries that are only compared with (tick, kymatio)"
 	@echo "make lock                  resolve requirements.in into requirements.lock"
 	@echo "make clean                 remove what was built; downloads stay"
 	@echo "make distclean             also remove downloads and .venv"
@@ -88,6 +89,14 @@ lab: $(READY)
 report: figures
 	@$(VENV)/bin/snakemake --report report.html $(TARGET)
 
+peers: .venv-peers/.ready
+
+.venv-peers/.ready: requirements-peers.txt
+	@rm -rf .venv-peers && $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --quiet "$$(sed -n 's/^\(torch==[0-9.]*\).*/\1/p' $<)"
+	@.venv-peers/bin/python -m pip install --quiet -r $<
+	@touch $@
+
 # In a fresh environment, so that nothing installed by hand gets in. torch's libraries for GPUs are
 # left out: which of them it needs, if any, depends on the build.
 lock:
@@ -105,4 +114,4 @@ clean:
 	rm -rf results data/derived papers/*/figures report.html report.zip
 
 distclean: clean
-	rm -rf data/raw .snakemake $(VENV)
+	rm -rf data/raw .snakemake $(VENV) .venv-peers

@@ -31,6 +31,26 @@ module dance:
 use rule * from dance as dance_*
 
 
+module hawkes_meg:
+    snakefile:
+        "papers/hawkes-meg/rules.smk"
+    config:
+        config
+
+
+use rule * from hawkes_meg as hawkes_meg_*
+
+
+module spd_sliced_wasserstein:
+    snakefile:
+        "papers/spd-sliced-wasserstein/rules.smk"
+    config:
+        config
+
+
+use rule * from spd_sliced_wasserstein as spd_sliced_wasserstein_*
+
+
 TARGETS = wiring.targets(workflow, config)
 
 

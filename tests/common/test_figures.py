@@ -72,6 +72,7 @@ def test_every_method_has_a_colour_a_marker_and_a_label():
     [
         ["truth", "published", "dance", "dense", "sliding", "onset-informed"],
         ["spdsw", "logsw", "hspdsw", "lew", "les", "aiw", "no-alignment"],
+        ["spdsw", "logsw", "sw", "tangent-space", "mean-age"],
         ["truth", "fadin", "likelihood", "em", "least-squares", "tick-basis-kernels", "tick-em"],
         ["truth", "fadin", "dripp"],
     ],

@@ -1,0 +1,252 @@
+"""Pairs: which events lie within a lag of each other, and which kernel joins two processes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+
+__all__ = [
+    "LaggedCounts",
+    "broadcast_parameters",
+    "check_sorted",
+    "iter_pairs",
+    "kernel_of_pair",
+    "lagged_counts",
+]
+
+_MOST_PAIRS = 2**20  # of one chunk: 8 MiB an array
+
+
+def iter_pairs(sources, targets, *, longest, shortest=None, most_pairs=_MOST_PAIRS):
+    """Pairs of a source and a target that follows it closely, in chunks of bounded memory.
+
+    Two binary searches bound the sources of each target, so the cost grows with the number of
+    targets and of pairs, not with their product.
+
+    Parameters
+    ----------
+    sources, targets : ndarray, shape (n_sources,) and (n_targets,)
+        Sorted times, in s, or sorted points of a grid.
+    longest : float or int
+        Longest lag from source to target, included.
+    shortest : float or int, optional
+        Shortest lag, included. By default lags are positive: a source at the very time of its
+        target does not count.
+    most_pairs : int, default=2**20
+        Pairs of a chunk, unless one target alone has more.
+
+    Yields
+    ------
+    source, target : ndarray of int, each of shape (n_pairs,)
+        Indices of the two events of each pair; every target is in one chunk only.
+
+    Examples
+    --------
+    >>> source, target = next(iter_pairs(np.array([0, 2]), np.array([1, 2, 3]), longest=2))
+    >>> [(int(s), int(t)) for s, t in zip(source, target)]
+    [(0, 0), (0, 1), (1, 2)]
+    """
+    first = np.searchsorted(sources, targets - longest, side="left")
+    if shortest is None:
+        last = np.searchsorted(sources, targets, side="left")
+    else:
+        last = np.searchsorted(sources, targets - shortest, side="right")
+    counts = np.maximum(last - first, 0)
+    below = np.concatenate([[0], np.cumsum(counts)])
+    start = 0
+    while start < len(targets):
+        stop = np.searchsorted(below, below[start] + most_pairs, side="right") - 1
+        stop = min(max(stop, start + 1), len(targets))
+        part = slice(start, stop)
+        target = np.repeat(np.arange(start, stop), counts[part])
+        # Position within the target's own run of sources, counted from its first source.
+        offset = first[part] - (below[start:stop] - below[start])
+        source = np.arange(len(target)) + np.repeat(offset, counts[part])
+        if len(target):
+            yield source, target
+        start = stop
+
+
+@dataclass(frozen=True)
+class LaggedCounts:
+    r"""What surrounds each event on a grid: all that a discretised log-likelihood needs.
+
+    Attributes
+    ----------
+    before : tuple of scipy.sparse.csr_array, each of shape (n_occupied_i, n_processes * n_lags)
+        Row s, column ``j * n_lags + tau - 1``: events of process j, tau steps before occupied
+        point s of process i.
+    counts : tuple of ndarray, each of shape (n_occupied_i,)
+        Events on each occupied point.
+    after : ndarray, shape (n_processes, n_lags)
+        Events of each process that have a grid point ``1, ..., n_lags`` steps later.
+    duration : float
+        Number of grid points times the grid step, in s.
+    delta : float
+        Grid step, in s.
+    """
+
+    before: tuple[scipy.sparse.csr_array, ...]
+    counts: tuple[np.ndarray, ...]
+    after: np.ndarray
+    duration: float
+    delta: float
+
+    @property
+    def n_processes(self):
+        """Number of processes."""
+        return len(self.counts)
+
+    @property
+    def n_events(self):
+        """Number of events of each process, ndarray of shape (n_processes,)."""
+        return np.array([counts.sum() for counts in self.counts])
+
+
+def lagged_counts(binned, n_lags):
+    """Pairs of events on a grid by receiving event and lag.
+
+    Unlike `common.hawkes.statistics`, the size grows with the number of pairs of events.
+
+    Parameters
+    ----------
+    binned : BinnedEvents
+    n_lags : int
+        Longest lag, in grid steps; the shortest is 1.
+
+    Returns
+    -------
+    lagged : LaggedCounts
+
+    Examples
+    --------
+    >>> from common.hawkes.grid import bin_events
+    >>> lagged = lagged_counts(bin_events([[0.1, 0.3, 0.3, 0.4]], end_time=1.0, delta=0.1), 3)
+    >>> lagged.before[0].toarray().astype(int).tolist()
+    [[0, 0, 0], [0, 1, 0], [2, 0, 1]]
+    """
+    before = []
+    for receivers in binned.bins:
+        parts = [_count_before(receivers, *each, n_lags) for each in _senders(binned)]
+        before.append(scipy.sparse.hstack(parts, format="csr"))
+    after = np.stack([_count_after(*each, binned.n_grid, n_lags) for each in _senders(binned)])
+    counts = tuple(counts.astype(float) for counts in binned.counts)
+    return LaggedCounts(tuple(before), counts, after, binned.n_grid * binned.delta, binned.delta)
+
+
+def check_sorted(times, *, name, end_time=None):
+    """Times as an array of float, or a ValueError that names the first bad one.
+
+    Parameters
+    ----------
+    times : array_like, shape (n_times,)
+        In s.
+    name : str
+        What the message calls them.
+    end_time : float, optional
+        If given, times must lie within ``[0, end_time]``.
+
+    Returns
+    -------
+    times : ndarray, shape (n_times,)
+    """
+    times = np.asarray(times, dtype=float)
+    if times.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, got shape {times.shape}.")
+    bad = np.flatnonzero(~np.isfinite(times))
+    if len(bad):
+        raise ValueError(
+            f"{name}[{bad[0]}] is {times[bad[0]]} ({len(bad)} of {len(times)} times are not "
+            "finite). Drop them first."
+        )
+    drops = np.flatnonzero(times[1:] < times[:-1]) + 1
+    if len(drops):
+        at = drops[0]
+        raise ValueError(
+            f"{name} must be sorted, but {name}[{at}] = {times[at]:g} s follows "
+            f"{times[at - 1]:g} s. Use numpy.sort."
+        )
+    if end_time is not None and len(times) and not (times[0] >= 0 and times[-1] <= end_time):
+        raise ValueError(
+            f"{name} spans [{times[0]:g}, {times[-1]:g}] s, outside the record "
+            f"[0, {end_time:g}] s. Are the times in samples? Divide by sfreq."
+        )
+    return times
+
+
+def broadcast_parameters(kernel, parameters, n_rows, n_columns):
+    """Check kernels and parameters of all pairs of processes against each other.
+
+    Parameters
+    ----------
+    kernel : Kernel or nested sequence of Kernel, shape (n_rows, n_columns)
+    parameters : array_like
+        Of one kernel: shape ``(n_parameters, n_rows, n_columns)``, or ``(n_parameters,)`` if all
+        pairs share them. Of nested kernels: ``parameters[i][j]``, in the same nesting.
+    n_rows, n_columns : int
+        Receiving and sending processes.
+
+    Returns
+    -------
+    parameters : ndarray or nested sequence
+        For `kernel_of_pair`.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit.
+    """
+    if _is_nested(kernel):
+        for name, nested in (("kernel", kernel), ("parameters", parameters)):
+            shape = [len(row) for row in nested]
+            if shape != [n_columns] * n_rows:
+                raise ValueError(
+                    f"{name} must have {n_rows} rows of {n_columns}, one entry for each pair of "
+                    f"processes, got rows of lengths {shape}."
+                )
+        return parameters
+    if parameters is None:  # a kernel of one's own may have none
+        return None
+    found = np.asarray(parameters, dtype=float)
+    if found.ndim == 1:
+        found = np.broadcast_to(found[:, None, None], (len(found), n_rows, n_columns))
+    n_parameters = len(getattr(kernel, "names", found))
+    if found.shape != (n_parameters, n_rows, n_columns):
+        raise ValueError(
+            f"parameters must have shape ({n_parameters}, {n_rows}, {n_columns}), or "
+            f"({n_parameters},) if all pairs share them, got {np.shape(parameters)}."
+        )
+    return found
+
+
+def kernel_of_pair(kernel, parameters, i, j):
+    """Kernel that leads from process j to process i, and its parameters."""
+    if _is_nested(kernel):
+        return kernel[i][j], parameters[i][j]
+    return kernel, None if parameters is None else parameters[:, i, j]
+
+
+def _senders(binned):
+    return zip(binned.bins, binned.counts, strict=True)
+
+
+def _count_before(receivers, senders, counts, n_lags):
+    rows, columns, data = [], [], []
+    for source, target in iter_pairs(senders, receivers, longest=n_lags):
+        rows.append(target.astype(np.int32))
+        columns.append((receivers[target] - senders[source] - 1).astype(np.int32))
+        data.append(counts[source].astype(float))
+    shape = len(receivers), n_lags
+    if not rows:
+        return scipy.sparse.csr_array(shape)
+    index = np.concatenate(rows), np.concatenate(columns)
+    return scipy.sparse.csr_array((np.concatenate(data), index), shape=shape)
+
+
+def _count_after(senders, counts, n_grid, n_lags):
+    below = np.concatenate([[0.0], np.cumsum(counts)])
+    return below[np.searchsorted(senders, n_grid - np.arange(1, n_lags + 1), side="left")]
+
+
+def _is_nested(kernel):
+    return isinstance(kernel, list | tuple | np.ndarray)

@@ -1,0 +1,188 @@
+r"""Intensity, compensator and time-rescaled residuals of linear Hawkes processes.
+
+The compensator of process i is its integrated intensity,
+
+.. math:: \Lambda_i(t) = \mu_i t + \sum_j \alpha_{ij} \sum_{t_k \in j, t_k < t} K_{ij}(t - t_k),
+
+with :math:`K_{ij}` the distribution function of the kernel. Under the true model the increments of
+:math:`\Lambda_i` between successive events of process i are independent unit exponentials (time
+rescaling [1]_), whatever the parameters: a test of fit that needs no reference model.
+
+Everything here is exact in continuous time, with no grid. Only events within the support of the
+kernel are paired; an older event has spent all its mass and is counted.
+
+.. [1] E. N. Brown et al., "The time-rescaling theorem and its application to neural spike train
+   data analysis", Neural Computation 14(2), 2002.
+"""
+
+import numpy as np
+
+from .pairs import broadcast_parameters, check_sorted, iter_pairs, kernel_of_pair
+
+__all__ = ["compensator", "compensator_at", "intensity_at", "rescaled_intervals"]
+
+
+def intensity_at(times, events, baseline, adjacency, kernel, parameters, *, length):
+    """Intensity of every process just before given times.
+
+    Parameters
+    ----------
+    times : array_like, shape (n_times,)
+        In s, in any order.
+    events : sequence of array_like, each of shape (n_events_j,)
+        Sorted event times of each process, in s.
+    baseline : array_like, shape (n_processes,)
+        In Hz.
+    adjacency : array_like, shape (n_processes, n_processes)
+        ``adjacency[i, j]`` is the mean number of events of i that one event of j triggers.
+    kernel : Kernel or nested sequence of Kernel
+        As in `common.hawkes.simulation.simulate`.
+    parameters : array_like, shape (n_parameters, n_processes, n_processes) or (n_parameters,)
+    length : float
+        Support of the kernels, in s.
+
+    Returns
+    -------
+    intensity : ndarray, shape (n_processes, n_times)
+        In Hz. An event at a time itself does not count.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or events are unsorted or not finite.
+    """
+    model = _Model(events, baseline, adjacency, kernel, parameters, length)
+    times = _check_query(times)
+    return np.stack([model.intensity(i, times) for i in range(model.n_processes)])
+
+
+def compensator_at(times, events, baseline, adjacency, kernel, parameters, *, length):
+    """Integrated intensity of every process from 0 to given times.
+
+    Parameters
+    ----------
+    times : array_like, shape (n_times,)
+        In s, 0 or later, in any order.
+    events, baseline, adjacency, kernel, parameters, length
+        As in `intensity_at`.
+
+    Returns
+    -------
+    compensator : ndarray, shape (n_processes, n_times)
+        Expected number of events up to each time, given those before.
+
+    Raises
+    ------
+    ValueError
+        As in `intensity_at`, or if a time is negative.
+    """
+    model = _Model(events, baseline, adjacency, kernel, parameters, length)
+    times = _check_query(times)
+    if len(times) and times.min() < 0:
+        raise ValueError(f"times must be 0 s or later, got {times.min():g} s.")
+    return np.stack([model.compensator(i, times) for i in range(model.n_processes)])
+
+
+def compensator(events, baseline, adjacency, kernel, parameters, *, length, end_time):
+    """Integrated intensity of each process at its own events.
+
+    Parameters
+    ----------
+    events, baseline, adjacency, kernel, parameters, length
+        As in `intensity_at`.
+    end_time : float
+        End of the record, in s; no event may lie beyond it.
+
+    Returns
+    -------
+    compensator : list of ndarray, each of shape (n_events_i,)
+        Non-decreasing.
+
+    Raises
+    ------
+    ValueError
+        As in `intensity_at`, or if an event lies outside ``[0, end_time]``.
+    """
+    model = _Model(events, baseline, adjacency, kernel, parameters, length)
+    for i, times in enumerate(model.events):
+        check_sorted(times, name=f"events[{i}]", end_time=end_time)
+    return [model.compensator(i, times) for i, times in enumerate(model.events)]
+
+
+def rescaled_intervals(events, baseline, adjacency, kernel, parameters, *, length, end_time):
+    """Increments of the compensator from event to event: unit exponentials under the true model.
+
+    Parameters
+    ----------
+    events, baseline, adjacency, kernel, parameters, length, end_time
+        As in `compensator`.
+
+    Returns
+    -------
+    intervals : list of ndarray, each of shape (n_events_i,)
+        The first is counted from time 0; what follows the last event is left out.
+
+    See Also
+    --------
+    scipy.stats.kstest : ``kstest(intervals[i], "expon")`` tests process i.
+    """
+    found = compensator(
+        events, baseline, adjacency, kernel, parameters, length=length, end_time=end_time
+    )
+    return [np.diff(values, prepend=0.0) for values in found]
+
+
+class _Model:
+    """Checked arguments, and sums over the events of all sending processes."""
+
+    def __init__(self, events, baseline, adjacency, kernel, parameters, length):
+        self.events = [check_sorted(x, name=f"events[{j}]") for j, x in enumerate(events)]
+        self.n_processes = n = len(self.events)
+        self.baseline = np.asarray(baseline, dtype=float)
+        self.adjacency = np.asarray(adjacency, dtype=float)
+        if self.baseline.shape != (n,) or self.adjacency.shape != (n, n):
+            raise ValueError(
+                f"events hold {n} process(es); baseline must have shape ({n},) and adjacency "
+                f"({n}, {n}), got {self.baseline.shape} and {self.adjacency.shape}."
+            )
+        if not (np.isfinite(length) and length > 0):
+            raise ValueError(f"length must be positive and finite, got {length} s.")
+        self.kernel, self.length = kernel, length
+        self.parameters = broadcast_parameters(kernel, parameters, n, n)
+
+    def intensity(self, i, times):
+        return self._sum(i, times, self.baseline[i], cumulative=False)
+
+    def compensator(self, i, times):
+        return self._sum(i, times, self.baseline[i] * times, cumulative=True)
+
+    def _sum(self, i, times, spontaneous, *, cumulative):
+        order = np.argsort(times, kind="stable")
+        ordered = times[order]
+        total = np.zeros(len(times))
+        for j in np.flatnonzero(self.adjacency[i]):
+            total += self.adjacency[i, j] * self._sum_pair(i, j, ordered, cumulative)
+        found = np.empty(len(times))
+        found[order] = total
+        return spontaneous + found
+
+    def _sum_pair(self, i, j, times, cumulative):
+        kernel, parameters = kernel_of_pair(self.kernel, self.parameters, i, j)
+        of_lag = kernel.integral if cumulative else kernel.value
+        sources = self.events[j]
+        total = np.zeros(len(times))
+        for source, target in iter_pairs(sources, times, longest=self.length):
+            values = of_lag(times[target] - sources[source], parameters, length=self.length)
+            first, last = target[0], target[-1] + 1
+            total[first:last] = np.bincount(target - first, values, minlength=last - first)
+        if cumulative:
+            # Sources that `iter_pairs` leaves out because they are too old.
+            total += np.searchsorted(sources, times - self.length, side="left")
+        return total
+
+
+def _check_query(times):
+    times = np.asarray(times, dtype=float)
+    if times.ndim != 1 or not np.all(np.isfinite(times)):
+        raise ValueError(f"times must be one-dimensional and finite, got shape {times.shape}.")
+    return times

@@ -1,0 +1,180 @@
+"""Checks of what enters the public functions, one clear error each, and small conversions."""
+
+import array_api_compat
+import numpy as np
+from array_api_compat import is_numpy_array, is_torch_array
+
+__all__ = [
+    "as_array",
+    "check_count",
+    "check_eigenvalues",
+    "check_order",
+    "check_pair",
+    "check_rng",
+    "check_stack",
+    "check_weights",
+    "namespace",
+    "root",
+    "to_numpy",
+]
+
+
+def namespace(**arrays):
+    """Array namespace shared by named arrays: numpy's or torch's, after array-api-compat."""
+    kinds = {name: _kind(name, array) for name, array in arrays.items()}
+    if len(set(kinds.values())) > 1:
+        found = ", ".join(f"{name} is of {kind}" for name, kind in kinds.items())
+        raise ValueError(f"arrays must all be of numpy or all of torch, but {found}.")
+    return array_api_compat.array_namespace(*arrays.values())
+
+
+def check_stack(matrices, *, name, n_dims=None):
+    """Real symmetric finite matrices: their namespace, and themselves in floating point.
+
+    With ``n_dims=3`` the shape must be (n_matrices, n_channels, n_channels) without an empty axis;
+    otherwise any number of leading axes is fine.
+    """
+    xp = namespace(**{name: matrices})
+    shape = tuple(matrices.shape)
+    if n_dims == 3 and len(shape) == 2 and shape[0] == shape[1]:
+        raise ValueError(
+            f"{name} must be a set of matrices, shape (n_matrices, n_channels, n_channels), got "
+            f"the single matrix of shape {shape}. A set of one is {name}[None]."
+        )
+    if len(shape) < 2 or shape[-1] != shape[-2] or n_dims not in (None, len(shape)):
+        wanted = "n_matrices" if n_dims == 3 else "..."
+        raise ValueError(f"{name} must have shape ({wanted}, n_channels, n_channels), got {shape}.")
+    if 0 in shape:
+        raise ValueError(f"{name} is empty: its shape is {shape}.")
+    if xp.isdtype(matrices.dtype, "integral"):
+        matrices = xp.astype(matrices, xp.float64)
+    if matrices.dtype not in (xp.float64, xp.float32):
+        raise ValueError(f"{name} must hold float64 or float32 numbers, got {matrices.dtype}.")
+    _check_symmetric(matrices, name=name, xp=xp)
+    return xp, matrices
+
+
+def check_pair(x, y, *, names=("x", "y")):
+    """Two sets of symmetric matrices of one size, type and namespace."""
+    namespace(**dict(zip(names, (x, y), strict=True)))
+    xp, x = check_stack(x, name=names[0], n_dims=3)
+    _, y = check_stack(y, name=names[1], n_dims=3)
+    if x.shape[-1] != y.shape[-1]:
+        raise ValueError(
+            f"{names[0]} and {names[1]} must hold matrices of one size, got shapes "
+            f"{tuple(x.shape)} and {tuple(y.shape)}."
+        )
+    return xp, x, y
+
+
+def check_weights(weights, *, name, n_samples):
+    """Weights that sum to one, an array of numpy in double precision; None stays None."""
+    if weights is None:
+        return None
+    values = to_numpy(weights) if is_torch_array(weights) else np.asarray(weights)
+    values = values.astype(np.float64)
+    if values.shape != (n_samples,):
+        raise ValueError(
+            f"{name} must have shape ({n_samples},), one weight a matrix, got {values.shape}."
+        )
+    bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    if len(bad):
+        raise ValueError(f"{name}[{bad[0]}] is {values[bad[0]]}; weights must be 0 or more.")
+    if not values.any():
+        raise ValueError(f"{name} are all zero; at least one must be positive.")
+    values = values / values.max()  # their sum might overflow
+    return values / values.sum()
+
+
+def check_order(p):
+    """Order of a Wasserstein distance."""
+    if not 1 <= p < np.inf:
+        raise ValueError(f"p must be finite and at least 1, got {p}; W_p is no distance below 1.")
+
+
+def check_count(value, *, name):
+    """A number of things: an integer, at least 1."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+
+
+def check_rng(rng):
+    """A generator of numpy, whatever the arrays are."""
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(f"rng must be a numpy.random.Generator, got {rng!r}.")
+
+
+def check_eigenvalues(eigenvalues, *, name):
+    """Ascending eigenvalues, shape (..., n_channels), must be positive beyond their rounding."""
+    xp = array_api_compat.array_namespace(eigenvalues)
+    rounding = xp.finfo(eigenvalues.dtype).eps * eigenvalues[..., -1]
+    if bool(xp.all((eigenvalues[..., 0] > rounding) & (rounding > 0))):
+        return
+    eigenvalues = to_numpy(eigenvalues)
+    smallest, largest = eigenvalues[..., 0], eigenvalues[..., -1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(largest > 0, smallest / largest, -np.inf)
+    index = np.unravel_index(np.argmin(ratio), ratio.shape)
+    where = "".join(f"[{i}]" for i in index)
+    raise ValueError(
+        f"{name}{where} is not positive definite in this precision: its eigenvalues go from "
+        f"{smallest[index]:.3g} to {largest[index]:.3g}. Add a regulariser or shrinkage: "
+        "covariances of fewer samples than channels are singular, and so are those of signals "
+        "after average referencing or projections."
+    )
+
+
+def to_numpy(array):
+    """Values of an array of numpy or torch, without gradient."""
+    return array.detach().cpu().numpy() if is_torch_array(array) else np.asarray(array)
+
+
+def as_array(values, *, like):
+    """Values with the type and on the device of another array."""
+    xp = array_api_compat.array_namespace(like)
+    return xp.asarray(values, dtype=like.dtype, device=array_api_compat.device(like))
+
+
+def root(cost, p):
+    """Root of a non-negative mean, a float unless it is a tensor, with a zero slope at zero."""
+    if not is_torch_array(cost):
+        return max(float(cost), 0.0) ** (1 / p)
+    xp = array_api_compat.array_namespace(cost)
+    positive = cost > 0
+    # Both branches are evaluated, so the infinite slope is kept away from zero twice.
+    return xp.where(positive, xp.where(positive, cost, 1.0) ** (1 / p), 0.0 * cost)
+
+
+def _check_symmetric(matrices, *, name, xp):
+    # NaN and inf fail this comparison too, so that good input is read only once.
+    if is_torch_array(matrices):
+        matrices = matrices.detach()
+    with np.errstate(invalid="ignore"):
+        gap = xp.max(xp.abs(matrices - xp.matrix_transpose(matrices)), axis=(-2, -1))
+    size = xp.max(xp.abs(matrices), axis=(-2, -1))
+    tolerance = xp.finfo(matrices.dtype).eps ** 0.5
+    if bool(xp.all(gap <= tolerance * size)):
+        return
+    values = to_numpy(matrices)
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        index = bad[0].tolist()
+        raise ValueError(
+            f"{name}{index} is {values[tuple(index)]} ({len(bad)} of {values.size} entries are "
+            "not finite). Reject the artefacts before computing covariances."
+        )
+    gap = np.abs(values - np.swapaxes(values, -1, -2))
+    *index, i, j = np.unravel_index(np.argmax(gap / to_numpy(size)[..., None, None]), gap.shape)
+    where, largest = "".join(f"[{k}]" for k in index), np.abs(values[tuple(index)]).max()
+    raise ValueError(
+        f"{name}{where} is not symmetric: its entries [{i}, {j}] and [{j}, {i}] differ by "
+        f"{gap[(*index, i, j)]:.3g}, and its largest entry is {largest:.3g}."
+    )
+
+
+def _kind(name, array):
+    if is_torch_array(array):
+        return "torch"
+    if is_numpy_array(array):
+        return "numpy"
+    raise ValueError(f"{name} must be a numpy array or a torch tensor, got {type(array).__name__}.")

@@ -1,0 +1,145 @@
+"""Coordinates of matrices along geodesics of the affine-invariant geometry."""
+
+import array_api_compat
+from array_api_compat import is_torch_array
+
+from ._checks import as_array, check_eigenvalues, check_stack
+
+__all__ = ["busemann_coordinates"]
+
+# Pairs of matrix and line that are eliminated together: as many as a cache holds, and on other
+# devices enough to keep them busy.
+_BLOCK = {"cpu": 2048, "other": 2**16}
+
+
+def busemann_coordinates(matrices, theta, P):
+    r"""Coordinates of matrices along geodesics of the affine-invariant geometry.
+
+    With L unit lower triangular and D diagonal in :math:`P^\top M P = L D L^\top`,
+
+    .. math:: t(M) = \sum_i \theta_i \log D_{ii}.
+
+    Up to its sign this is the Busemann function of the geodesic through the identity in direction
+    :math:`P \operatorname{diag}(\theta) P^\top`, if :math:`\theta` ascends. :math:`D_{ii}` is the
+    squared diagonal of the Cholesky factor of :math:`P^\top M P`, and the quotient of its leading
+    principal minors of order i and i - 1. The order of the rows matters: no pivoting.
+
+    Rotations are products of large matrices, and the rotated matrices are eliminated together,
+    entry by entry. Beyond input and output, memory does not grow with the number of pairs.
+
+    Parameters
+    ----------
+    matrices : ndarray or Tensor, shape (n_matrices, n_channels, n_channels)
+        Symmetric positive definite.
+    theta : array, shape (n_projections, n_channels)
+        Each row ascending.
+    P : array, shape (n_projections, n_channels, n_channels)
+        Orthogonal.
+
+    Returns
+    -------
+    coordinates : ndarray or Tensor, shape (n_projections, n_matrices)
+        A tensor can be differentiated once, with respect to the matrices.
+
+    Raises
+    ------
+    ValueError
+        If a matrix is not symmetric positive definite or not finite, or shapes do not fit.
+
+    See Also
+    --------
+    common.spd.directions.flag_directions : Draws ``theta`` and ``P``.
+
+    References
+    ----------
+    .. [1] C. Bonet et al., "Sliced-Wasserstein on Symmetric Positive Definite Matrices for M/EEG
+       Signals", ICML 2023, arXiv:2303.05798. There :math:`\theta` descends and the factors are
+       upper triangular; reversing the order of the columns of P turns one into the other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> M = np.diag([1.0, np.e])[None]
+    >>> busemann_coordinates(M, np.array([[0.0, 1.0]]), np.eye(2)[None]).tolist()
+    [[1.0]]
+    """
+    _, matrices = check_stack(matrices, name="matrices", n_dims=3)
+    d = matrices.shape[-1]
+    shapes = tuple(theta.shape), tuple(P.shape)
+    if shapes != ((len(theta), d), (len(theta), d, d)) or not len(theta):
+        raise ValueError(
+            f"theta and P must have shapes (n_projections, {d}) and (n_projections, {d}, {d}), "
+            f"got {shapes[0]} and {shapes[1]}."
+        )
+    return coordinates_of(with_inverses(matrices, name="matrices"), theta, P)
+
+
+def with_inverses(matrices, *, name):
+    """Matrices beside their inverses, (n, 2, d, d), after a check that they are definite."""
+    xp = array_api_compat.array_namespace(matrices)
+    fixed = matrices.detach() if is_torch_array(matrices) else matrices
+    # Through eigenvectors, because that gives the inverse of a matrix that differs by rounding.
+    eigenvalues, vectors = xp.linalg.eigh(fixed)
+    check_eigenvalues(eigenvalues, name=name)
+    inverses = (vectors / eigenvalues[:, None, :]) @ xp.matrix_transpose(vectors)
+    return xp.stack([matrices, inverses], axis=1)
+
+
+def coordinates_of(pairs, theta, P):
+    """As `busemann_coordinates`, from what `with_inverses` gives."""
+    theta, P = as_array(theta, like=pairs), as_array(P, like=pairs)
+    if is_torch_array(pairs):
+        from ._torch import BusemannFunction  # torch only for who uses it
+
+        return BusemannFunction.apply(pairs, theta, P)
+    return eliminate(pairs, theta, P)
+
+
+def eliminate(pairs, theta, P):
+    """The coordinates themselves, block by block."""
+    xp = array_api_compat.array_namespace(pairs)
+    n_matrices, _, d, _ = pairs.shape
+    n_projections = len(theta)
+    on_cpu = not is_torch_array(pairs) or pairs.device.type == "cpu"
+    block = _BLOCK["cpu" if on_cpu else "other"]
+    n_step = min(n_matrices, block)
+    l_step = max(1, block // n_step)
+    coordinates = xp.empty(
+        (n_projections, n_matrices), dtype=pairs.dtype, device=array_api_compat.device(pairs)
+    )
+    # The first pivots come from the first rows of P^T M P. The last ones are the inverses of those
+    # of P^T M^-1 P, eliminated from its last row upwards. Half of either is a quarter of the work.
+    half = (d + 1) // 2
+    order = xp.arange(d, device=array_api_compat.device(pairs))
+    parts = [(0, order[:half], 1.0)]
+    if half < d:
+        parts.append((1, xp.flip(order[half:]), -1.0))
+    rows = [xp.take(xp.matrix_transpose(P), index, axis=1) for _, index, _ in parts]
+    angles = [sign * xp.take(theta, index, axis=1) for _, index, sign in parts]
+    for start in range(0, n_matrices, n_step):
+        some = slice(start, start + n_step)
+        # The matrices go along the last axis, where all that follows is contiguous.
+        M = [
+            xp.reshape(xp.permute_dims(pairs[some, which], (1, 2, 0)), (d, -1))
+            for which, _, _ in parts
+        ]
+        for first in range(0, n_projections, l_step):
+            lines = slice(first, first + l_step)
+            coordinates[lines, some] = sum(
+                _log_pivots(*part, lines, xp) for part in zip(M, rows, angles, strict=True)
+            )
+    return coordinates
+
+
+def _log_pivots(M, rows, theta, lines, xp):
+    """Sums of theta times log pivots of R M R^T; M is (d, d n), the rows R are (lines, k, d)."""
+    rows, theta = rows[lines], theta[lines]
+    n_lines, k, d = rows.shape
+    W = rows[:, None] @ xp.reshape(rows @ M, (n_lines, k, d, -1))
+    for i in range(k - 1):
+        row = W[:, i, i + 1 :]
+        factors = row / W[:, i, i, None]
+        for j in range(i + 1, k):
+            W[:, j, j:] -= factors[:, j - i - 1, None] * row[:, j - i - 1 :]
+    pivots = xp.stack([W[:, i, i] for i in range(k)], axis=1)
+    return xp.sum(theta[:, :, None] * xp.log(pivots), axis=1)

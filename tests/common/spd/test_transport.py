@@ -1,0 +1,151 @@
+"""Wasserstein distances on the line against scipy, assignments, and replicated samples."""
+
+import numpy as np
+import pytest
+import scipy.optimize
+import scipy.stats
+import torch
+
+from common.spd import wasserstein_1d
+
+
+def samples(n, m, *, seed, n_projections=4):
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_normal((n_projections, n)), rng.standard_normal((n_projections, m))
+    return x, 0.3 + 2 * y
+
+
+@pytest.mark.parametrize("p", [1, 1.5, 2, 3])
+def test_equal_sizes_are_an_optimal_assignment(p):
+    x, y = samples(7, 7, seed=0)
+    for a, b, got in zip(x, y, wasserstein_1d(x, y, p=p), strict=True):
+        costs = abs(a[:, None] - b) ** p
+        rows, columns = scipy.optimize.linear_sum_assignment(costs)
+        assert got == pytest.approx(costs[rows, columns].mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize(("n", "m"), [(5, 5), (3, 7), (12, 8), (1, 9), (40, 41)])
+@pytest.mark.parametrize("weighted", [(), ("x",), ("y",), ("x", "y")])
+def test_order_one_agrees_with_scipy(n, m, weighted):
+    x, y = samples(n, m, seed=n)
+    rng = np.random.default_rng(1)
+    weights = {"x": rng.uniform(0, 3, n), "y": rng.uniform(0, 1, m)}
+    weights = {name: weights[name] for name in weighted}
+    got = wasserstein_1d(x, y, p=1, x_weights=weights.get("x"), y_weights=weights.get("y"))
+    expected = [
+        scipy.stats.wasserstein_distance(a, b, weights.get("x"), weights.get("y"))
+        for a, b in zip(x, y, strict=True)
+    ]
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("p", [1, 2, 2.5])
+def test_unequal_sizes_are_replicated_samples(p):
+    x, y = samples(4, 6, seed=0)
+    expected = wasserstein_1d(np.repeat(x, 3, axis=1), np.repeat(y, 2, axis=1), p=p)
+    np.testing.assert_allclose(wasserstein_1d(x, y, p=p), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("p", [1, 2, 2.5])
+def test_weights_are_replicated_samples(p):
+    x, y = samples(4, 3, seed=0)
+    x_weights, y_weights = np.array([1, 4, 0, 2]), np.array([5, 1, 1])
+    expected = wasserstein_1d(np.repeat(x, x_weights, axis=1), np.repeat(y, y_weights, axis=1), p=p)
+    got = wasserstein_1d(x, y, p=p, x_weights=x_weights, y_weights=y_weights)
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("m", [6, 9])
+def test_uniform_weights_change_nothing(m):
+    x, y = samples(6, m, seed=0)
+    expected = wasserstein_1d(x, y)
+    for weights in ({"x_weights": np.full(6, 7)}, {"y_weights": np.ones(m)}):
+        np.testing.assert_allclose(wasserstein_1d(x, y, **weights), expected, rtol=1e-12)
+
+
+def test_translation_costs_its_length():
+    x, _ = samples(10, 1, seed=0)
+    for p in (1, 2, 3.5):
+        np.testing.assert_allclose(wasserstein_1d(x, x + 1.5, p=p), 1.5**p, rtol=1e-12)
+
+
+def test_weights_may_be_of_any_scale():
+    x, y = samples(4, 3, seed=0)
+    weights = np.array([1.0, 2, 3, 4])
+    expected = wasserstein_1d(x, y, x_weights=weights)
+    for scale in (1e-300, 1e307):
+        got = wasserstein_1d(x, y, x_weights=scale * weights)
+        np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_ties_and_repeated_values():
+    # Five samples on three points: steps of the two quantile functions that coincide.
+    x, y = np.array([[0.0, 0, 1, 1, 1]]), np.array([[0.0, 1, 1, 2, 2]])
+    assert wasserstein_1d(x, y, p=1)[0] == pytest.approx(3 / 5)
+    weights = np.array([2, 0, 3, 0, 0])
+    assert wasserstein_1d(x, y, p=1, x_weights=weights)[0] == pytest.approx(3 / 5)
+
+
+def test_one_row_and_more_axes():
+    x, y = samples(5, 4, seed=0, n_projections=6)
+    rows = wasserstein_1d(x, y)
+    assert wasserstein_1d(x[0], y[0]) == pytest.approx(rows[0])
+    stacked = wasserstein_1d(x.reshape(2, 3, 5), y.reshape(2, 3, 4))
+    np.testing.assert_array_equal(stacked, rows.reshape(2, 3))
+
+
+@pytest.mark.parametrize("m", [6, 9])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_torch_agrees_with_numpy(m, weighted, dtype):
+    x, y = (sample.astype(dtype) for sample in samples(6, m, seed=0))
+    weights = {"x_weights": np.arange(1, 7), "y_weights": np.arange(1, m + 1)} if weighted else {}
+    expected = wasserstein_1d(x, y, **weights)
+    assert expected.dtype == np.dtype(dtype)
+    a, b = torch.from_numpy(x), torch.from_numpy(y)
+    tensors = {name: torch.from_numpy(values) for name, values in weights.items()}
+    for given in (a, a.clone().requires_grad_()):
+        got = wasserstein_1d(given, b, **tensors)
+        assert got.dtype == b.dtype
+        np.testing.assert_allclose(got.detach(), expected, rtol=20 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("m", [5, 8])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("p", [1, 2, 1.5])
+def test_gradient_against_finite_differences(m, weighted, p):
+    x, y = (torch.from_numpy(sample).requires_grad_() for sample in samples(5, m, seed=0))
+    weights = {"x_weights": np.arange(1, 6), "y_weights": np.arange(1, m + 1)} if weighted else {}
+    assert torch.autograd.gradcheck(lambda x, y: wasserstein_1d(x, y, p=p, **weights), (x, y))
+
+
+def test_inputs_are_left_as_they_are():
+    x, y = samples(5, 5, seed=0)
+    before = x.copy(), y.copy()
+    for weights in (None, np.arange(5)):
+        wasserstein_1d(x, y, x_weights=weights)
+        wasserstein_1d(torch.from_numpy(x), torch.from_numpy(y), x_weights=weights)
+    np.testing.assert_array_equal((x, y), before)
+
+
+X, Y = np.zeros((2, 3)), np.zeros((2, 4))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "options", "message"),
+    [
+        (X, np.zeros((3, 4)), {}, r"got \(2, 3\) and \(3, 4\)"),
+        (X, np.zeros((2, 0)), {}, r"none empty, got \(2, 3\) and \(2, 0\)"),
+        (X, Y, {"p": 0.5}, r"p must be finite and at least 1, got 0\.5"),
+        (X, Y, {"p": np.inf}, "p must be finite and at least 1, got inf"),
+        (X, Y, {"p": np.nan}, "p must be finite and at least 1, got nan"),
+        (X, Y, {"x_weights": np.ones(4)}, r"x_weights must have shape \(3,\).*got \(4,\)"),
+        (X, Y, {"y_weights": np.array([1, 1, -2, 0])}, r"y_weights\[2\] is -2\.0"),
+        (X, Y, {"y_weights": np.array([1, np.nan, 1, 1])}, r"y_weights\[1\] is nan"),
+        (X, Y, {"x_weights": np.zeros(3)}, "x_weights are all zero"),
+        (X, torch.zeros(2, 4), {}, "all of torch, but x is of numpy, y is of torch"),
+    ],
+)
+def test_bad_input(x, y, options, message):
+    with pytest.raises(ValueError, match=message):
+        wasserstein_1d(x, y, **options)
