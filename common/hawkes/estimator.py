@@ -51,9 +51,11 @@ class HawkesEstimator(BaseEstimator):
         Whether the loss is exact at the end of the record, or block Toeplitz.
     max_iter : int, default=500
         Iterations of L-BFGS-B, for each receiver and start.
-    tol : float, default=1e-8
+    tol : float, default=1e-5
         A receiver has converged when no component of the projected gradient of its part of the
-        loss, by the scaled parameters, exceeds ``tol`` times this part at the start.
+        loss, by the scaled parameters, exceeds ``tol`` times what the kernels gain at the start
+        plus what one parameter gains by chance, which is the receiver's mean rate. The search
+        aims at a tenth of it; far below, changes of the loss drown in rounding.
     random_state : int, numpy.random.Generator or None, default=None
         Draws the random starts; unused without them.
 

@@ -55,7 +55,7 @@ def check_stack(matrices, *, name, n_dims=None):
 
 
 def check_pair(x, y, *, names=("x", "y")):
-    """Two sets of symmetric matrices of one size, type and namespace."""
+    """Two sets of symmetric matrices of one size, and the namespace of both."""
     namespace(**dict(zip(names, (x, y), strict=True)))
     xp, x = check_stack(x, name=names[0], n_dims=3)
     _, y = check_stack(y, name=names[1], n_dims=3)

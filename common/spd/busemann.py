@@ -1,9 +1,10 @@
 """Coordinates of matrices along geodesics of the affine-invariant geometry."""
 
 import array_api_compat
+import numpy as np
 from array_api_compat import is_torch_array
 
-from ._checks import as_array, check_eigenvalues, check_stack
+from ._checks import as_array, check_eigenvalues, check_stack, to_numpy
 
 __all__ = ["busemann_coordinates"]
 
@@ -128,6 +129,13 @@ def eliminate(pairs, theta, P):
             coordinates[lines, some] = sum(
                 _log_pivots(*part, lines, xp) for part in zip(M, rows, angles, strict=True)
             )
+    finite = xp.all(xp.isfinite(coordinates), axis=0)
+    if not bool(xp.all(finite)):
+        worst = int(np.flatnonzero(~to_numpy(finite))[0])
+        raise ValueError(
+            f"matrix {worst} is so close to singular that a pivot of its rotations is not positive "
+            "in this precision. Add a regulariser or shrinkage."
+        )
     return coordinates
 
 
@@ -142,4 +150,5 @@ def _log_pivots(M, rows, theta, lines, xp):
         for j in range(i + 1, k):
             W[:, j, j:] -= factors[:, j - i - 1, None] * row[:, j - i - 1 :]
     pivots = xp.stack([W[:, i, i] for i in range(k)], axis=1)
-    return xp.sum(theta[:, :, None] * xp.log(pivots), axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):  # an error of `eliminate`
+        return xp.sum(theta[:, :, None] * xp.log(pivots), axis=1)

@@ -73,10 +73,11 @@ def aiw(x, y, *, x_weights=None, y_weights=None):
     xp, x, y, a, b = _check(x, y, x_weights, y_weights)
     for name, matrices in (("x", x), ("y", y)):
         check_eigenvalues(xp.linalg.eigvalsh(matrices), name=name)
-    fixed_x, fixed_y = to_numpy(x), to_numpy(y)
-    costs = np.stack([_affine_invariant(one[None], fixed_y, np) for one in fixed_x])
-    i, j, mass = _plan(costs, a, b)
-    return root(as_array(mass, like=x) @ _affine_invariant(x[i], y[j], xp), 2)
+    factors = xp.linalg.inv(xp.linalg.cholesky(x)), xp.linalg.cholesky(y)
+    inverses, roots = (to_numpy(factor) for factor in factors)
+    i, j, mass = _plan(np.stack([_affine_invariant(one, roots, np) for one in inverses]), a, b)
+    costs = _affine_invariant(factors[0][i], factors[1][j], xp)
+    return root(as_array(mass, like=x) @ costs, 2)
 
 
 def les(x, y, *, reg=1.0, max_iter=10_000, tol=1e-10, x_weights=None, y_weights=None):
@@ -167,11 +168,13 @@ def _plan(costs, a, b):
     return i, j, plan[i, j]
 
 
-def _affine_invariant(x, y, xp):
-    """Squared affine-invariant distances of pairs; one matrix x may face many y."""
-    factor = xp.linalg.inv(xp.linalg.cholesky(x))
-    whitened = factor @ y @ xp.matrix_transpose(factor)
-    return xp.sum(xp.log(xp.linalg.eigvalsh(whitened)) ** 2, axis=-1)
+def _affine_invariant(inverse, factor, xp):
+    """Squared distances from the inverse Cholesky factor of X and the Cholesky factor of Y.
+
+    The eigenvalues of X^-1 Y are the squared singular values of the product of the two, which keeps
+    twice the digits, and the sign, when matrices are ill-conditioned.
+    """
+    return xp.sum((2 * xp.log(xp.linalg.svdvals(inverse @ factor))) ** 2, axis=-1)
 
 
 def _most_exponent(dtype):

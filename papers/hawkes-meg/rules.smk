@@ -110,7 +110,7 @@ rule prepare_striatum:
         runtime=15,
     params:
         notebook=paper.notebook("1-prepare-striatum.ipynb"),
-        settings=LATENCY,
+        settings=LATENCY["striatum"],
     script:
         RUN_NOTEBOOK
 
@@ -132,7 +132,7 @@ rule prepare_mne:
         runtime=600,
     params:
         notebook=paper.notebook("1-prepare-mne.ipynb"),
-        settings=LATENCY,
+        settings=lambda wildcards: LATENCY["mne"][wildcards.dataset],
     script:
         RUN_NOTEBOOK
 
@@ -152,6 +152,8 @@ rule prepare_driven:
         runtime=5,
     params:
         notebook=paper.notebook("1-prepare-driven.ipynb"),
+        settings=LATENCY["driven"],
+        support=LATENCY["supports"]["driven"],
     script:
         RUN_NOTEBOOK
 
@@ -312,7 +314,9 @@ rule latency:
         runtime=120,
     params:
         notebook=paper.notebook("8-latency.ipynb"),
-        settings=LATENCY,
+        delta=LATENCY["delta"],
+        support=lambda wildcards: LATENCY["supports"][wildcards.dataset],
+        resampling=LATENCY["resampling"],
     script:
         RUN_NOTEBOOK
 
@@ -473,7 +477,6 @@ rule event_latency:
     input:
         atoms=expand(f"{DATA}/{{dataset}}.npz", dataset=LATENCY["datasets"]),
         latencies=f"{TABLES}/latency.csv",
-        targets=f"{PUBLISHED}/table_f_meg_sample_targets.csv",
     output:
         svg=paper.figure("event-latency"),
     log:
@@ -486,6 +489,7 @@ rule event_latency:
         runtime=5,
     params:
         notebook=paper.notebook("figure-event-latency.ipynb"),
+        datasets=LATENCY["datasets"],
         scale=paper.scale,
     script:
         RUN_NOTEBOOK

@@ -57,6 +57,7 @@ CONTRACTS = {
         "subject": list(range(COHORT["n_subjects"])),
     },
     "domain-adaptation": {
+        "task": list(ADAPTATION["tasks"]),
         "mode": ADAPTATION["modes"],
         "method": ["no-alignment", *ADAPTATION["methods"]],
         "seed": list(range(ADAPTATION["n_seeds"])),
@@ -82,6 +83,7 @@ rule prepare_aeon:
         recording=lambda wildcards: registry.path(
             f"{wildcards.dataset}-{wildcards.split}"
         ),
+        training=lambda wildcards: registry.path(f"{wildcards.dataset}-train"),
     output:
         covariances=f"{DATA}/{{dataset}}-{{split}}.npz",
     log:
@@ -140,7 +142,28 @@ rule prepare_cohort:
         RUN_NOTEBOOK
 
 
+rule prepare_camcan_space:
+    output:
+        space=f"{DATA}/camcan-space.npz",
+    log:
+        notebook=f"{paper.built}/notebooks/prepare-camcan-space.ipynb",
+    benchmark:
+        f"{paper.built}/benchmarks/prepare-camcan-space.tsv"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        notebook=paper.notebook("1-prepare-camcan-space.ipynb"),
+        settings=COHORT,
+        folders=paper.folders,
+    script:
+        RUN_NOTEBOOK
+
+
 rule prepare_camcan:
+    input:
+        space=f"{DATA}/camcan-space.npz",
     output:
         cohort=f"{DATA}/cohort-camcan-{{part}}.npz",
     log:

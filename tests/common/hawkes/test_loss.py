@@ -235,6 +235,26 @@ def test_profile_drops_a_kernel_where_no_event_follows():
     assert excess == pytest.approx(0, abs=1e-9) and not by_parameters.any()
 
 
+def test_profile_with_a_baseline_that_is_held_at_zero():
+    # Every event of process 1 falls on the peak of a wide kernel: with the adjacency that suits
+    # the peak, process 0 would explain more events than there are, and a free baseline is negative.
+    first = np.arange(1.0, 100.0, 4.0)
+    binned = bin_events([first, first + 0.5], end_time=100, delta=0.05)
+    statistics = precompute(binned, n_lags=20)
+    options = {"kernel": TruncatedGaussian(), "length": 1.0}
+    theta = np.array([[0.5], [0.1]])
+    excess, by_parameters, weights = profile_loss(statistics, 1, np.array([0]), theta, **options)
+    assert weights[0] == 0 and weights[1] > 1
+    adjacency = np.array([[0.0, 0.0], [weights[1], 0.0]])
+    everywhere = np.broadcast_to(theta[:, :, None], (2, 2, 2))
+    loss, gradient = l2_loss(statistics, [0.0, 0.0], adjacency, everywhere, **options)
+    constant = -(25**2) / statistics.duration  # of process 1; process 0 is left at zero
+    assert (constant + excess) / 50 == pytest.approx(loss, rel=1e-12)
+    np.testing.assert_allclose(by_parameters[:, 0] / 50, gradient[2][:, 1, 0], atol=1e-12)
+    assert gradient[0][1] > 0  # the loss rises with the baseline
+    assert gradient[1][1, 0] == pytest.approx(0, abs=1e-10)
+
+
 def test_profile_survives_equal_kernels_of_equal_processes_and_silent_ones():
     times = np.sort(np.random.default_rng(0).uniform(0, 50, 100))
     binned = bin_events([times, times, []], end_time=50, delta=0.05, allow_empty=True)

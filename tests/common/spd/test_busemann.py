@@ -133,3 +133,24 @@ def test_bad_matrices():
         busemann_coordinates(np.eye(2), theta, P)
     with pytest.raises(ValueError, match=r"shapes \(n_projections, 3\).*got \(2, 2\) and"):
         busemann_coordinates(np.eye(3)[None], theta, P)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy])
+def test_a_pivot_that_is_not_positive_is_an_error_rather_than_nan(convert):
+    # The check of the eigenvalues comes first; behind it, only rounding can lead here.
+    x = np.stack([np.eye(3), np.diag([1.0, 1.0, -1e-3])])
+    pairs = convert(np.stack([x, np.linalg.inv(x)], axis=1))
+    with pytest.raises(ValueError, match=r"matrix 1 is so close to singular.*shrinkage"):
+        busemann.coordinates_of(pairs, *lines(5, 3))
+
+
+@pytest.mark.parametrize("n_large", [1, 8, 19])
+def test_almost_singular_matrices(n_large):
+    # Eigenvalues 1 and 1e-15. Leading minors are then sums over all choices of eigenvalues, which
+    # the largest product dominates: powers of 1e-15, up to factors of some tens here.
+    x = np.diag([1.0] * n_large + [1e-15] * (20 - n_large))[None]
+    theta, P = lines(50, 20)
+    pivots = np.log([1.0] * n_large + [1e-15] * (20 - n_large))
+    got = busemann_coordinates(x, theta, P)[:, 0]
+    assert np.isfinite(got).all()
+    assert (abs(got - theta @ pivots) < 0.3 * abs(pivots[-1])).all()

@@ -87,6 +87,16 @@ def test_the_affine_invariant_distance_is_invariant():
     assert after[1] != pytest.approx(after[0], rel=1e-2)
 
 
+def test_ill_conditioned_matrices_keep_their_affine_invariant_distance():
+    # Condition numbers of 1e10 each; eigenvalues of X^-1 Y would come out negative.
+    Q, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((6, 6)))
+    a, b = np.geomspace(1, 1e10, 6), np.geomspace(1e10, 1, 6)
+    x, y = (((Q * z) @ Q.T)[None] for z in (a, b))
+    x, y = ((z + z.transpose(0, 2, 1)) / 2 for z in (x, y))
+    expected = np.linalg.norm(np.log(a / b))
+    assert aiw(x, y) == pytest.approx(expected, rel=1e-5)
+
+
 def test_sliced_distances_are_below():
     # |<A, S>| <= |A| |S| on every line, with |A| <= 1.
     x, y = random_sets(9, 9)
