@@ -16,6 +16,7 @@ from .kernels import TruncatedGaussian
 
 __all__ = ["Latencies", "fit_latencies", "lag_rate", "resample_blocks", "shift_circularly"]
 
+_NOTHING = 1e-6  # weights up to here are what is left of 0 by a search that stopped
 _TOLERANCE = 1e-8  # of DriPP, in nats an event: far below what one event more or less changes
 
 
@@ -90,7 +91,8 @@ def fit_latencies(
     else:
         raise ValueError(f"method must be 'fadin' or 'dripp', got {method!r}.")
     lower, upper = support
-    effect = weight > 0
+    effect = weight > _NOTHING
+    weight = np.where(effect, weight, 0)
     mean, sigma = np.where(effect, mean, np.nan), np.where(effect, sigma, np.nan)
     latency = np.full(weight.shape, np.nan)
     m, s = mean[effect], sigma[effect]
