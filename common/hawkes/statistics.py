@@ -30,6 +30,7 @@ import scipy.fft
 __all__ = ["Statistics", "correlate", "precompute"]
 
 _BLOCK = 1 << 17  # events, or grid points, handled at once
+_CACHED = 1 << 14  # complex numbers that stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Statistics:
         """
         transform = self._transform(phi)
         columns = transform.reshape(-1, *transform.shape[-2:]).transpose(2, 1, 0)
-        product = (self._spectrum(sources) @ columns).transpose(2, 1, 0)
+        product = (self._spectrum(sources).transpose(1, 0, 2) @ columns).transpose(2, 1, 0)
         product = self._inverse(product.reshape(transform.shape))[..., : self.n_lags]
         if self._has_tail:
             beyond = self._beyond(transform, sources).sum(-2)
@@ -118,13 +119,16 @@ class Statistics:
         gram : ndarray, shape (n_sources, n_sources)
             Symmetric, positive semi-definite.
         """
-        transform = self._transform(phi)
-        columns = transform.T
-        weighted = columns[:, :, None].conj() * self._spectrum(sources) * columns[:, None, :]
+        transform, spectrum = self._transform(phi), self._spectrum(sources)
         # The transform of a real signal is stored by half: its inner frequencies count twice.
-        weights = np.full(len(weighted), 2.0)
-        weights[[0, -1]] = 1.0
-        gram = np.tensordot(weights, weighted.real, axes=1) / self._n_fft
+        left = np.conj(transform) * (2 / self._n_fft)
+        left[:, [0, -1]] /= 2
+        right = np.ascontiguousarray(transform.T)
+        gram = np.empty((len(phi), len(phi)))
+        step = max(1, _CACHED // right.size)
+        for start in range(0, len(phi), step):
+            rows = slice(start, start + step)
+            gram[rows] = (left[rows, None] @ (spectrum[rows] * right))[:, 0].real
         if self._has_tail:
             beyond = self._beyond(transform, sources)
             gram -= beyond @ beyond.T
@@ -152,12 +156,12 @@ class Statistics:
 
     @cached_property
     def _all_spectra(self):
-        """Transform of m -> c_jk(m) as a circular filter, shape (n_frequencies, p, p)."""
+        """Transform of m -> c_jk(m) as a circular filter, shape (p, n_frequencies, p)."""
         kernel = np.zeros((self.n_processes, self.n_processes, self._n_fft))
         kernel[:, :, : self.n_lags] = self.correlation[:, :, :-1]
         negative = self.correlation.swapaxes(0, 1)[:, :, 1:-1]
         kernel[:, :, self._n_fft - self.n_lags + 1 :] = negative[:, :, ::-1]
-        return np.ascontiguousarray(np.moveaxis(scipy.fft.rfft(kernel), -1, 0))
+        return np.ascontiguousarray(scipy.fft.rfft(kernel).swapaxes(1, 2))
 
     @cached_property
     def _tail_spectrum(self):
@@ -167,10 +171,18 @@ class Statistics:
     def _has_tail(self):
         return self.exact and bool(self.tail.any())
 
+    @cached_property
+    def _part(self):
+        return {}
+
     def _spectrum(self, sources):
         if isinstance(sources, slice):
-            return self._all_spectra[:, sources, sources]
-        return self._all_spectra[:, sources[:, None], sources]
+            return self._all_spectra[sources, :, sources]
+        key = tuple(sources)
+        if key not in self._part:
+            self._part.clear()  # a search asks for the same sources again and again
+            self._part[key] = np.ascontiguousarray(self._all_spectra[sources][:, :, sources])
+        return self._part[key]
 
     def _transform(self, phi, offset=0):
         if not offset:
