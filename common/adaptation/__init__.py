@@ -1,0 +1,1 @@
+"""Unsupervised domain adaptation: methods, realistic model selection, tables of a benchmark."""

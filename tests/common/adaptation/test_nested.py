@@ -1,0 +1,212 @@
+"""Nested evaluation: equal to scikit-learn's search over skada pipelines, blind to targets."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+from skada import metrics
+from skada.model_selection import StratifiedDomainShuffleSplit
+from sklearn.model_selection import GridSearchCV
+
+from common.adaptation import nested, scorers, selection
+from common.adaptation.methods import METHODS, classifier, method
+from common.adaptation.simulated import simulated_shift
+
+SKADA = {
+    "supervised": metrics.SupervisedScorer(),
+    "importance-weighted": metrics.ImportanceWeightedScorer(),
+    "deep-embedded-validation-skada": metrics.DeepEmbeddedValidation(random_state=0),
+    "prediction-entropy": metrics.PredictionEntropyScorer(),
+    "soft-neighborhood-density": metrics.SoftNeighborhoodDensity(),
+    "circular-validation": metrics.CircularValidation(),
+    "mix-val-both": metrics.MixValScorer(random_state=0),
+    "mix-val-inter": metrics.MixValScorer(ice_type="inter", random_state=0),
+    "mix-val-intra": metrics.MixValScorer(ice_type="intra", random_state=0),
+}
+
+
+def small(shift="covariate", n=240):
+    pair = simulated_shift(shift, 0)
+    kept = np.random.default_rng(0).permutation(len(pair.X))[:n]
+    return pair.X[kept].astype(float), pair.y[kept], pair.sample_domain[kept]
+
+
+def grid_search(pipeline, grid, X, y, sample_domain, labels):
+    search = GridSearchCV(
+        pipeline, grid, refit=False, scoring=SKADA, error_score=-np.inf,
+        cv=StratifiedDomainShuffleSplit(3, test_size=0.2, random_state=0),
+    )  # fmt: skip
+    with warnings.catch_warnings(action="ignore"):
+        search.fit(X, y, sample_domain=sample_domain, target_labels=labels)
+    return search.cv_results_
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix"),
+    [
+        ("lin-ot", "linearotmappingadapter__"),
+        ("dens-rw", "densityreweightadapter__"),
+        ("sa", "subspacealignmentadapter__"),
+    ],
+)
+def test_scores_equal_those_of_scikit_learn_and_skada(name, prefix):
+    X, y, sample_domain = small(n=200)
+    chosen, base = method(name).thinned(2), classifier("svc")
+    masked = np.where(sample_domain < 0, -1, y)
+    grid = [{prefix + key: [value] for key, value in point.items()} for point in chosen.points]
+    pipeline = chosen.pipeline(base, **chosen.points[0])
+    theirs = grid_search(pipeline, grid, X, masked, sample_domain, y)
+    folds, failed, circular_failed, reasons, _ = nested.inner_outputs(
+        chosen, base, X, y, sample_domain, n_folds=3
+    )
+    evaluated = nested.Evaluated(
+        folds, None, None, np.vstack([failed, failed[:1] & False]), circular_failed, reasons, None
+    )
+    ours = selection.inner_scores(evaluated, list(SKADA))
+    assert np.isfinite(ours["supervised"]).any()
+    for scorer in SKADA:
+        # NaN, which argmax would take for the largest, is no score here.
+        found = theirs[f"mean_test_{scorer}"]
+        expected = np.where(np.isnan(found), -np.inf, found)
+        # Sums are ordered differently.
+        np.testing.assert_allclose(ours[scorer], expected, rtol=1e-9, atol=1e-9, err_msg=scorer)
+        assert np.argmax(ours[scorer]) == np.argmax(expected)
+
+
+SLOW = {"class-reg-ot", "kmm"}  # some seconds a fit; the composition is that of ent-ot and kliep
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in SLOW])
+def test_composition_predicts_as_skadas_pipeline(name):
+    X, y, sample_domain = small(n=160)
+    chosen, base = METHODS[name], classifier("svc")
+    values = chosen.points[0]
+    if name == "mmd-ls":
+        values["max_iter"] = 3  # wherever it stands then, both stand there
+    if chosen.sees_target:
+        visible = np.where(sample_domain < 0, y, -1)
+    else:
+        visible = np.where(sample_domain < 0, -1, y)
+    on_target = sample_domain < 0
+    with warnings.catch_warnings(action="ignore"):
+        ours = chosen.build(base, **values).fit(X, visible, sample_domain)
+        predicted = ours.predict(X[on_target], domain=-2)
+        if chosen.sees_target:  # in skada, another selector: what it amounts to is plain
+            theirs = base.fit(X[on_target], y[on_target]).predict(X[on_target])
+        else:
+            pipeline = chosen.pipeline(base, **values)
+            pipeline.fit(X, visible.copy(), sample_domain=sample_domain)
+            theirs = pipeline.predict(X[on_target], sample_domain=sample_domain[on_target])
+    np.testing.assert_array_equal(predicted, theirs)
+
+
+@pytest.mark.parametrize("name", ["lin-ot", "mmd-tars", "jdot", "ot-label-prop", "dasvm"])
+def test_labels_of_the_target_are_never_seen(name):
+    X, y, sample_domain = small(n=160)
+    train, test = nested.outer_splits(X, y, sample_domain)[0]
+    hidden = train[sample_domain[train] < 0]
+    changed = y.copy()
+    changed[hidden] = np.random.default_rng(1).permutation(y[hidden])
+    assert (changed != y).sum() > 20
+    before, after = (
+        nested.evaluate(
+            method(name).thinned(2), classifier("svc"), X, labels, sample_domain,
+            train=train, test=test, n_folds=2,
+        )
+        for labels in (y, changed)
+    )  # fmt: skip
+    np.testing.assert_array_equal(before.target_predictions, after.target_predictions)
+    names = [name for name in scorers.SCORERS if name != scorers.ORACLE]
+    one, other = (selection.inner_scores(e, list(scorers.SCORERS)) for e in (before, after))
+    for scorer in names:
+        np.testing.assert_array_equal(one[scorer], other[scorer], err_msg=scorer)
+    assert not np.array_equal(one[scorers.ORACLE], other[scorers.ORACLE])
+
+
+def test_a_failing_point_is_recorded_and_not_chosen():
+    X, y, sample_domain = small(n=160)
+    train, test = nested.outer_splits(X, y, sample_domain)[0]
+    chosen = method("jpca")  # up to 100 components of two features
+    evaluated = nested.evaluate(
+        chosen, classifier("lr"), X, y, sample_domain, train=train, test=test
+    )
+    possible = np.array([point["n_components"] <= 2 for point in chosen.points])
+    np.testing.assert_array_equal(~evaluated.failed.any(axis=0), possible)
+    assert all(
+        ("n_components" in r) == (not ok) for r, ok in zip(evaluated.reasons, possible, strict=True)
+    )
+    scores = selection.inner_scores(evaluated, list(scorers.SCORERS))
+    for name, values in scores.items():
+        assert np.isneginf(values[~possible]).all()
+        # Within some inner split all may be predicted one class: then no pair is of two.
+        assert name == "mix-val-inter" or np.isfinite(values[possible]).all()
+    table = selection.select(evaluated, chosen.points, list(scorers.SCORERS))
+    assert (table.n_failed == 5).all() and table.reason.str.startswith("ValueError").all()
+    assert table.accuracy.notna().all()
+    assert all(json.loads(point)["n_components"] <= 2 for point in table.point)
+
+
+def test_a_method_that_always_fails_gives_an_empty_choice():
+    X, y, sample_domain = small(n=160)
+    train, test = nested.outer_splits(X, y, sample_domain)[0]
+    broken = method("jpca")
+    broken = type(broken)("broken", "Broken", "subspace", broken.adapter, {"n_components": [50]})
+    evaluated = nested.evaluate(
+        broken, classifier("lr"), X, y, sample_domain, train=train, test=test
+    )
+    table = selection.select(evaluated, broken.points, ["supervised", "circular-validation"])
+    assert table.accuracy.isna().all() and (table.point == "").all()
+
+
+def test_equal_points_are_fitted_once():
+    X, y, sample_domain = small(n=160)
+    train, test = nested.outer_splits(X, y, sample_domain)[0]
+    chosen = method("tsl")
+    evaluated = nested.evaluate(
+        chosen, classifier("lr"), X, y, sample_domain, train=train, test=test, n_folds=1
+    )
+    # Two features: 2 components and more are the same, for each of three values of mu.
+    assert np.count_nonzero(evaluated.seconds) == 6
+    at_least_two = [i for i, p in enumerate(chosen.points) if p["n_components"] >= 2]
+    groups = {}
+    for i in at_least_two:
+        groups.setdefault(chosen.points[i]["mu"], []).append(evaluated.target_predictions[i])
+    assert all(np.ptp(np.stack(same), axis=0).max() == 0 for same in groups.values())
+
+
+def test_the_caller_s_labels_are_left_alone():
+    X, y, sample_domain = small(n=160)
+    kept = y.copy()
+    train, test = nested.outer_splits(X, y, sample_domain)[0]
+    nested.evaluate(
+        method("ot-label-prop").thinned(2), classifier("lr"), X, y, sample_domain,
+        train=train, test=test, n_folds=1,
+    )  # fmt: skip
+    np.testing.assert_array_equal(y, kept)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y, d: (X[:-1], y, d), r"got shapes \(159, 2\), \(160,\)"),
+        (
+            lambda X, y, d: (np.where(np.arange(160)[:, None] == 7, np.nan, X), y, d),
+            "sample 7 of X",
+        ),
+        (lambda X, y, d: (X, y * 2, d), "labels must be 0, 1, … without a gap, got \\[0 2\\]"),
+        (lambda X, y, d: (X, y.astype(float), d), "of type float64"),
+        (lambda X, y, d: (X, y, np.abs(d)), "no sample belongs to a target"),
+        (lambda X, y, d: (X, y, -np.abs(d)), "no sample belongs to a source"),
+    ],
+)
+def test_bad_input_is_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        nested.check(*change(*small(n=160)))
+
+
+def test_three_classes_for_a_method_that_knows_two():
+    X, y, sample_domain = small(n=160)
+    y = np.arange(len(y)) % 3
+    with pytest.raises(ValueError, match="DASVM knows two classes, the labels have 3"):
+        nested.check(X, y, sample_domain, method=method("dasvm"))
