@@ -1,0 +1,327 @@
+"""One network, one training set, one augmentation: training with early stopping.
+
+The data are tensors in memory, batches are rows of them, and every batch counts: braindecode's
+classifier drops an incomplete last batch by default, and where there are fewer examples than a
+batch holds it then trains on nothing.
+"""
+
+import contextlib
+import copy
+import math
+import time
+import warnings
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+__all__ = ["RECIPES", "Fit", "Recipe", "build_network", "fit", "predict", "whitener"]
+
+
+class Recipe(NamedTuple):
+    """How the network of a task is trained.
+
+    ``optimizer`` is a class of `torch.optim`. ``onednn``: whether convolutions on a CPU go through
+    oneDNN, which takes twice as long as torch's own for two channels and eight filters.
+    """
+
+    optimizer: str
+    lr: float
+    batch_size: int
+    onednn: bool = True
+
+
+RECIPES = {"sleep": Recipe("Adam", 1e-3, 16, onednn=False), "bci": Recipe("AdamW", 6.25e-4, 64)}
+"""By task. The weight decay of AdamW is torch's default, 0.01."""
+
+
+class Fit(NamedTuple):
+    """What `fit` returns.
+
+    Attributes
+    ----------
+    n_epochs : int
+        Trained, including those after the best one.
+    best_epoch : int
+        Counted from 1; the network has its weights.
+    valid_loss : float
+        Of the best epoch.
+    curve : list of dict
+        ``epoch``, ``train_loss``, ``valid_loss``.
+    seconds, augmentation_seconds : float
+        In all, and within the transform. They differ from run to run.
+    """
+
+    n_epochs: int
+    best_epoch: int
+    valid_loss: float
+    curve: list
+    seconds: float
+    augmentation_seconds: float
+
+
+def build_network(
+    task, *, n_channels, n_times, n_classes, sfreq, seed, options=None, whitening=None
+):
+    """The network of a task, with weights drawn from a seed.
+
+    ``"sleep"``: `braindecode.models.SleepStagerChambon2018` with batch normalisation, its kernels
+    given in s. ``"bci"``: `braindecode.models.ShallowFBCSPNet`, whose kernels (25 samples, pooling
+    of 75 every 15) are made for 250 Hz and keep their duration at other rates.
+
+    Parameters
+    ----------
+    task : {"sleep", "bci"}
+    n_channels, n_times, n_classes : int
+    sfreq : float
+        In Hz.
+    seed : int
+    options : dict, optional
+        Further arguments of the network; ``{"linear": True}`` replaces the square and the logarithm
+        of ShallowFBCSPNet by the identity, for classes that differ in a potential instead of a
+        power.
+    whitening : ndarray, shape (n_channels, n_channels), optional
+        A fixed first layer, from `whitener`.
+
+    Returns
+    -------
+    network : torch.nn.Module
+        Maps (n_examples, n_channels, n_times) to logits. torch's global generator is left as it
+        was.
+
+    Raises
+    ------
+    ValueError
+        If the task is unknown or a number is too small.
+    """
+    from braindecode.models import ShallowFBCSPNet, SleepStagerChambon2018
+
+    if task not in RECIPES:
+        raise ValueError(f"task must be one of {', '.join(RECIPES)}, got {task!r}.")
+    if n_channels < 1 or n_classes < 2 or n_times < sfreq / 2:
+        raise ValueError(
+            "a network needs a channel, two classes and half a second, got "
+            f"n_channels={n_channels}, n_classes={n_classes}, n_times={n_times} at {sfreq:g} Hz."
+        )
+    options = dict(options or {})
+    make = {"sleep": SleepStagerChambon2018, "bci": ShallowFBCSPNet}[task]
+    if task == "sleep":
+        settings = {
+            "n_chans": n_channels, "n_conv_chs": 8, "time_conv_size_s": 0.5,
+            "max_pool_size_s": 0.125, "pad_size_s": 0.25, "drop_prob": 0.25,
+            "apply_batch_norm": True,
+        }  # fmt: skip
+    else:
+        kernel, pool, stride = (max(2, round(n * sfreq / 250)) for n in (25, 75, 15))
+        settings = {
+            "n_chans": max(n_channels, 2), "filter_time_length": kernel,
+            "pool_time_length": pool, "pool_time_stride": stride, "final_conv_length": "auto",
+        }  # fmt: skip
+        if options.pop("linear", False):
+            settings |= {"conv_nonlin": nn.Identity, "activation_pool_nonlin": nn.Identity}
+    shape = {"n_outputs": n_classes, "n_times": n_times, "sfreq": sfreq}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = make(**shape, **(settings | options))
+    if task == "bci" and n_channels == 1:
+        network = _Twice(network)
+    return network if whitening is None else _Whitened(whitening, network)
+
+
+def whitener(X, *, ridge=0.01):
+    r"""Symmetric whitening of channels, :math:`(C + \rho\,\bar\lambda I)^{-1/2}`.
+
+    Of all whitenings the one whose channels stay closest to the original ones. :math:`C` is the
+    covariance over examples and samples, :math:`\bar\lambda` the mean of its eigenvalues.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n_examples, n_channels, n_times)
+    ridge : float, default=0.01
+        :math:`\rho`.
+
+    Returns
+    -------
+    matrix : ndarray, shape (n_channels, n_channels)
+    """
+    X = np.asarray(X, dtype=float)
+    values, vectors = np.linalg.eigh(np.einsum("nct,ndt->cd", X, X) / (len(X) * X.shape[-1]))
+    return vectors / np.sqrt(values + ridge * values.mean()) @ vectors.T
+
+
+def fit(network, train, valid, *, recipe, transform, n_epochs, patience, seed, device="cpu"):
+    """Train a network; stop early on the validation loss; keep the best weights.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Gives logits; trained in place and left in evaluation mode on ``device``.
+    train, valid : (ndarray or Tensor (n, n_channels, n_times), ndarray or Tensor of int (n,))
+        Validation examples are never transformed.
+    recipe : Recipe
+    transform : callable or None
+        ``transform(X, y, indices=..., epoch=...)`` gives the transformed batch, ``(X, y)``, from
+        `common.augmentation.make_transform`; called on every batch of every epoch. None: no
+        augmentation.
+    n_epochs, patience : int
+        Stop after ``n_epochs``, or when the loss has not fallen for ``patience`` epochs.
+    seed : int
+        Order of the examples, and dropout. torch's global generator is left as it was.
+    device : str, default="cpu"
+
+    Returns
+    -------
+    fit : Fit
+
+    Raises
+    ------
+    ValueError
+        If a part is empty or its parts differ in length, or a number is not positive.
+    FloatingPointError
+        If a loss is not finite.
+    """
+    train, valid = _part(train, "training", device), _part(valid, "validation", device)
+    if n_epochs < 1 or patience < 1:
+        raise ValueError(f"n_epochs and patience are at least 1, got {n_epochs} and {patience}.")
+    network = network.to(device)
+    optimizer = getattr(torch.optim, recipe.optimizer)(
+        network.parameters(), lr=recipe.lr, fused=True
+    )
+    order, clock = np.random.default_rng(seed), _Clock(device)
+    curve, best, weights = [], (math.inf, 0), None
+    forked = [device] if str(device).startswith("cuda") else []
+    start = time.perf_counter()
+    with torch.random.fork_rng(devices=forked), _onednn(recipe.onednn):
+        torch.manual_seed(seed)
+        for epoch in range(1, n_epochs + 1):
+            augment = transform and partial(clock, transform, epoch=epoch)
+            losses = _epoch(network, optimizer, train, recipe.batch_size, augment, order)
+            loss = _loss(network, *valid)
+            if not (math.isfinite(losses) and math.isfinite(loss)):
+                raise FloatingPointError(
+                    f"the loss is {losses} (training) and {loss} (validation) in epoch {epoch}. "
+                    "Are the data standardised and finite, and the transform too?"
+                )
+            curve.append({"epoch": epoch, "train_loss": losses, "valid_loss": loss})
+            if loss < best[0]:
+                best, weights = (loss, epoch), copy.deepcopy(network.state_dict())
+            elif epoch - best[1] >= patience:
+                break
+    network.load_state_dict(weights)
+    network.eval()
+    seconds = time.perf_counter() - start
+    return Fit(len(curve), best[1], best[0], curve, seconds, clock.seconds)
+
+
+def predict(network, X, *, device="cpu", batch_size=512):
+    """Predicted class of each example.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    X : ndarray or Tensor, shape (n_examples, n_channels, n_times)
+    device : str, default="cpu"
+    batch_size : int, default=512
+
+    Returns
+    -------
+    predicted : ndarray of int, shape (n_examples,)
+    """
+    network.eval()
+    X = torch.as_tensor(X, dtype=torch.float32, device=device)
+    return _logits(network, X, batch_size).argmax(1).cpu().numpy()
+
+
+class _Twice(nn.Module):
+    """One channel entered twice, after augmentation.
+
+    ShallowFBCSPNet of braindecode 1.8.1 fails on one channel. Its filters over two equal channels
+    are those over one, with the sum of the two weights.
+    """
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, X):
+        return self.network(X.repeat(1, 2, 1))
+
+
+class _Whitened(nn.Module):
+    """A network behind a fixed matrix over channels."""
+
+    def __init__(self, matrix, network):
+        super().__init__()
+        self.register_buffer("matrix", torch.as_tensor(matrix, dtype=torch.float32))
+        self.network = network
+
+    def forward(self, X):
+        return self.network(self.matrix @ X)
+
+
+class _Clock:
+    """Time spent within a call, after what a GPU still had to do before it."""
+
+    def __init__(self, device):
+        self.seconds = 0.0
+        self._wait = torch.cuda.synchronize if str(device).startswith("cuda") else lambda: None
+
+    def __call__(self, call, *arguments, **options):
+        self._wait()
+        start = time.perf_counter()
+        result = call(*arguments, **options)
+        self._wait()
+        self.seconds += time.perf_counter() - start
+        return result
+
+
+@contextlib.contextmanager
+def _onednn(enabled):
+    """Convolutions on a CPU through oneDNN, or not."""
+    with warnings.catch_warnings():
+        # Setting the flags touches one of GPUs that this build of torch may not know.
+        warnings.filterwarnings("ignore", "TF32 acceleration", UserWarning)
+        with torch.backends.mkldnn.flags(enabled=enabled):
+            yield
+
+
+def _epoch(network, optimizer, train, batch_size, augment, order):
+    """One pass over all training examples; returns the mean loss."""
+    X, y = train
+    network.train()
+    total, shuffled = 0.0, torch.as_tensor(order.permutation(len(y)))
+    for rows in shuffled.split(batch_size):  # the last one may be short: it counts
+        here = rows.to(X.device)
+        batch, labels = X[here], y[here]
+        if augment is not None:
+            batch, labels = augment(batch, labels, indices=rows.numpy())
+        loss = torch.nn.functional.cross_entropy(network(batch), labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        total += loss.detach() * len(rows)
+    return float(total) / len(y)
+
+
+def _loss(network, X, y):
+    network.eval()
+    return float(torch.nn.functional.cross_entropy(_logits(network, X), y))
+
+
+@torch.inference_mode()
+def _logits(network, X, batch_size=512):
+    return torch.cat([network(batch) for batch in X.split(batch_size)])
+
+
+def _part(part, name, device):
+    X, y = part
+    X = torch.as_tensor(X, dtype=torch.float32, device=device)
+    y = torch.as_tensor(y, dtype=torch.int64, device=device)
+    if len(y) == 0 or X.ndim != 3 or len(X) != len(y):
+        raise ValueError(
+            f"the {name} set has X of shape {tuple(X.shape)} and {len(y)} labels; expected "
+            "(n, n_channels, n_times) and n labels, n at least 1."
+        )
+    return X, y
