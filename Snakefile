@@ -51,6 +51,26 @@ module spd_sliced_wasserstein:
 use rule * from spd_sliced_wasserstein as spd_sliced_wasserstein_*
 
 
+module eeg_augmentation:
+    snakefile:
+        "papers/eeg-augmentation/rules.smk"
+    config:
+        config
+
+
+use rule * from eeg_augmentation as eeg_augmentation_*
+
+
+module skada_bench:
+    snakefile:
+        "papers/skada-bench/rules.smk"
+    config:
+        config
+
+
+use rule * from skada_bench as skada_bench_*
+
+
 TARGETS = wiring.targets(workflow, config)
 
 

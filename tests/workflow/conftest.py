@@ -68,21 +68,22 @@ class Repository:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def make_repository(path):
-    """Copy the wiring and the toy paper, add its module block, commit."""
+def make_repository(path, *, paper=TOY, module=MODULE):
+    """Copy the wiring and a paper, the toy one at first, add its module block, commit."""
     ignored = shutil.ignore_patterns("__pycache__", ".*")
     shutil.copytree(ROOT / "profiles", path / "profiles", ignore=ignored)
     shutil.copytree(ROOT / "common", path / "common", ignore=ignored)
     shutil.copytree(ROOT / "notebooks", path / "notebooks", ignore=ignored)
     built = shutil.ignore_patterns("raw", "derived")
     shutil.copytree(ROOT / "data", path / "data", ignore=built)
-    shutil.copytree(TOY, path / "papers/toy", ignore=ignored)
-    (path / "papers/toy/toy.py").rename(path / "common/toy.py")
+    shutil.copytree(paper, path / "papers" / paper.name, ignore=ignored)
+    if paper == TOY:
+        (path / "papers/toy/toy.py").rename(path / "common/toy.py")
     for name in ("config.yaml", ".gitignore"):
         shutil.copy(ROOT / name, path / name)
     snakefile = without_papers((ROOT / "Snakefile").read_text(encoding="utf-8"))
     marker = "TARGETS = "
-    (path / "Snakefile").write_text(snakefile.replace(marker, f"{MODULE}\n\n{marker}", 1))
+    (path / "Snakefile").write_text(snakefile.replace(marker, f"{module}\n\n{marker}", 1))
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
         subprocess.run([*git, *command], cwd=path, check=True)
@@ -108,6 +109,17 @@ def pristine(tmp_path_factory):
     repository = make_repository(tmp_path_factory.mktemp("toy") / "repository")
     repository.output = repository.snakemake("-j1")
     return repository
+
+
+@pytest.fixture(scope="session")
+def other_paper(tmp_path_factory):
+    """Function that makes a repository with one of the real papers."""
+
+    def make(name, module):
+        path = tmp_path_factory.mktemp(name) / "repository"
+        return make_repository(path, paper=ROOT / "papers" / name, module=module)
+
+    return make
 
 
 @pytest.fixture
