@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from common.augmentation.catalog import IDENTITY
+from common.augmentation.names import IDENTITY
 from common.statistics import Interval, mean_interval
 
 __all__ = [

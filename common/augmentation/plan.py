@@ -10,6 +10,7 @@ import math
 import time
 
 from common import files, papers
+from common.augmentation.names import FIXED, IDENTITY, PARAMETRIC
 
 __all__ = [
     "EXPERIMENTS", "augmentations", "contracts", "cost", "fits", "jobs", "read_timings",
@@ -18,17 +19,6 @@ __all__ = [
 
 EXPERIMENTS = ("curves", "search")
 """Class gains are a third view on the fits of the curves."""
-
-# The catalogue's names, as `snakemake -n` reads them: importing it takes seconds, for torch.
-FIXED = ("time-reverse", "sign-flip", "channels-symmetry")
-"""Augmentations without a parameter."""
-
-PARAMETRIC = (
-    *("ft-surrogate", "frequency-shift", "bandstop-filter", "gaussian-noise", "smooth-time-mask"),
-    *("channels-dropout", "channels-shuffle"),
-    *("sensors-x-rotation", "sensors-y-rotation", "sensors-z-rotation"),
-)
-"""Those with one, which the search tries."""
 
 _STEPS = 5  # timed in a calibration
 
@@ -59,8 +49,8 @@ def augmentations(settings, dataset, experiment):
         if not str(name).startswith("own."):
             raise ValueError(f"own: {name!r} must be written own.<function>, see own.py.")
     if experiment == "search":
-        return ["identity", *(name for name in names if name in PARAMETRIC)]
-    return ["identity", *names, *own]
+        return [IDENTITY, *(name for name in names if name in PARAMETRIC)]
+    return [IDENTITY, *names, *own]
 
 
 def jobs(settings):

@@ -4,6 +4,7 @@ Those libraries know addresses and checksums, and where the user keeps their dat
 A receipt, small and the same on every machine, is what a rule of the workflow can call its output.
 """
 
+from operator import attrgetter
 from pathlib import Path
 
 from common import files
@@ -65,7 +66,11 @@ def fetch_mne(name, mne, *, destination):
 
     source = f"MNE-Python ({mne.dataset})"
     try:
-        found = getattr(datasets, mne.dataset).data_path()
+        module = attrgetter(mne.dataset)(datasets)
+        if hasattr(module, "data_path"):
+            found = module.data_path()
+        else:  # Sleep Physionet: a call for subjects, of whom some numbers do not exist
+            found = module.fetch_data(subjects=range(83), on_missing="ignore")
     except Exception as error:
         raise _failed(name, source, error) from error
     _write_receipt(name, source, _flat(found), destination)

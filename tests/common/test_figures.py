@@ -75,6 +75,12 @@ def test_every_method_has_a_colour_a_marker_and_a_label():
         ["spdsw", "logsw", "sw", "tangent-space", "mean-age"],
         ["truth", "fadin", "likelihood", "em", "least-squares", "tick-basis-kernels", "tick-em"],
         ["truth", "fadin", "dripp"],
+        ["identity", "ft-surrogate", "frequency-shift", "bandstop-filter"],
+        ["identity", "gaussian-noise", "smooth-time-mask", "time-reverse", "sign-flip"],
+        ["identity", "channels-dropout", "channels-shuffle", "channels-symmetry"],
+        ["identity", "sensors-x-rotation", "sensors-y-rotation", "sensors-z-rotation"],
+        ["reference", "reweighting", "mapping", "subspace", "other"],
+        ["train-src", "train-tgt", "reweighting", "mapping", "subspace", "other"],
     ],
 )
 def test_methods_of_one_figure_differ_in_colour_and_marker(methods):

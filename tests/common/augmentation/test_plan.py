@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 
 from common import files, papers
-from common.augmentation import plan
+from common.augmentation import catalog, names, plan
 from common.augmentation.__main__ import main
-from common.augmentation.catalog import AUGMENTATIONS
 
 PAPER = papers.load("eeg-augmentation").scales.paper
 EMBEDDED = papers.load("eeg-augmentation").scales.embedded
@@ -73,8 +72,11 @@ def test_every_augmentation_is_paired_with_the_identity():
 
 
 def test_the_names_are_the_catalogues():
-    assert {*plan.FIXED, *plan.PARAMETRIC} == set(AUGMENTATIONS)
-    assert {n for n, entry in AUGMENTATIONS.items() if entry.parameter} == set(plan.PARAMETRIC)
+    assert names.FAMILIES == catalog.FAMILIES
+    assert names.IDENTITY == catalog.IDENTITY
+    with_parameter = {n for n, entry in catalog.AUGMENTATIONS.items() if entry.parameter}
+    assert set(names.PARAMETRIC) == with_parameter
+    assert {*names.PARAMETRIC, *names.FIXED} == set(catalog.AUGMENTATIONS)
 
 
 def test_an_own_augmentation_gets_jobs_of_its_own_and_repeats_nothing():
@@ -169,9 +171,10 @@ def test_a_calibration_grows_with_the_fraction():
     assert 0 < seconds(0.25) < seconds(1.0) <= 4.5 * seconds(0.25)
 
 
-def test_planning_jobs_does_not_load_torch():
-    # The rules are read at every start of the workflow.
-    code = "import sys; from common.augmentation import plan; print('torch' in sys.modules)"
+def test_rules_and_figures_do_not_load_torch():
+    # The rules are read at every start of the workflow, and a figure has better things to do.
+    code = "import sys; from common.augmentation import gains, looks, plan; "
+    code += "print('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=files.ROOT, capture_output=True, text=True, check=True
     )

@@ -156,6 +156,22 @@ def test_moabb_subject_leaves_a_receipt(fetch, entry, tmp_path, monkeypatch, cap
             fetch(source, subject=subject)
 
 
+def test_sleep_physionet_is_fetched_by_subject(fetch, entry, tmp_path, monkeypatch):
+    import mne
+
+    (tmp_path / "night.edf").write_bytes(DATA)
+    asked = {}
+
+    def fetch_data(subjects, **options):
+        asked.update(subjects=list(subjects), **options)
+        return [[str(tmp_path / "night.edf")]]
+
+    monkeypatch.setattr(mne.datasets.sleep_physionet.age, "fetch_data", fetch_data)
+    source = entry({"mne": {"dataset": "sleep_physionet.age"}})
+    assert "night.edf" in fetch(source).read_text()
+    assert asked == {"subjects": list(range(83)), "on_missing": "ignore"}
+
+
 def test_mne_data_leave_a_receipt(fetch, entry, tmp_path, monkeypatch):
     import mne
 
