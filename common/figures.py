@@ -85,7 +85,7 @@ COLORS = {
     "subspace": OKABE_ITO["bluish green"],
     "other": OKABE_ITO["reddish purple"],
     "train-src": OKABE_ITO["black"],
-    "train-tgt": OKABE_ITO["black"],
+    "train-tgt": OKABE_ITO["sky blue"],
     "source-domain": OKABE_ITO["blue"],
     "target-domain": OKABE_ITO["orange"],
     "simulated-data": OKABE_ITO["sky blue"],

@@ -67,10 +67,10 @@ def fetch_mne(name, mne, *, destination):
     source = f"MNE-Python ({mne.dataset})"
     try:
         module = attrgetter(mne.dataset)(datasets)
-        if hasattr(module, "data_path"):
-            found = module.data_path()
-        else:  # Sleep Physionet: a call for subjects, of whom some numbers do not exist
+        if hasattr(module, "fetch_data"):  # Sleep Physionet: by subject; some numbers do not exist
             found = module.fetch_data(subjects=range(83), on_missing="ignore")
+        else:
+            found = module.data_path()
     except Exception as error:
         raise _failed(name, source, error) from error
     _write_receipt(name, source, _flat(found), destination)
