@@ -270,10 +270,7 @@ class _HeldOut:
             domains = np.repeat([1, 0], [len(training), len(target)])
             classify = LogisticRegression().fit(np.concatenate([training, target]), domains)
             of_target, of_source = classify.predict_proba(validation).T
-            self.known_ratios = {
-                **self.known_ratios,
-                key: len(training) / len(target) * of_target / of_source,
-            }
+            self.known_ratios[key] = len(training) / len(target) * of_target / of_source
         return self.known_ratios[key]
 
     def go_back(self, estimator, outputs, points):

@@ -339,6 +339,7 @@ rule claims:
         deep=paper.available(expand(f"{TABLES}/deep-{{dataset}}.csv", dataset=DEEP)),
         published=[
             f"{PUBLISHED}/simulated_scores.csv.gz",
+            f"{PUBLISHED}/simulated_cv_scores.csv.gz",
             f"{PUBLISHED}/shallow_table_unsupervised.csv",
         ],
     output:
