@@ -6,7 +6,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from common import files
-from common.registry import _http, _libraries, _pip
+from common.registry import _github, _http, _libraries, _pip
 from common.registry._schema import RegistryError, load, nearest
 from common.registry._verify import copy_verified, matches, verify
 
@@ -107,6 +107,8 @@ def fetch(
     if found:
         print(f"{spelling}: copied from the mirror, {found}.")
         copy_verified(found, destination, **expected)
+    elif source.github:
+        _fetch_commit(source.github, mirror, destination, expected, progressbar=progressbar)
     elif source.url:
         print(f"{spelling}: downloading {source.url} ({entry.size / 1e6:.1f} MB).")
         with files.atomic(destination) as temporary:
@@ -135,7 +137,7 @@ def status(name, *, registry=None):
         data set that a library or the user keeps.
     """
     entry = _entry(name, registry)
-    if entry.source.kind not in ("url", "pypi"):
+    if not entry.source.is_file:
         return "external"
     file = files.resolve(_path(name, entry, None))
     if not file.exists():
@@ -181,6 +183,25 @@ def _user_folder(name, folder, folders):
             f"(Data from {folder.registration}, after registration.)"
         )
     return root
+
+
+def _fetch_commit(github, mirror, destination, expected, *, progressbar):
+    found = _github.in_mirror(mirror, github)
+    if found:
+        print(f"{files.relative(destination)}: taken from the mirror, {found}.")
+        _github.repack(found, github, destination, **expected)
+        return
+    address, spelling = _github.address(github), files.relative(destination)
+    print(f"{spelling}: downloading {address} (its members have {expected['size'] / 1e6:.1f} MB).")
+    archive = destination.with_name(f"{destination.name}.commit")
+    try:
+        with files.atomic(archive) as temporary:
+            _http.download(
+                address, temporary, name=spelling, size=expected["size"], progressbar=progressbar
+            )
+        _github.repack(archive, github, destination, **expected)
+    finally:
+        archive.unlink(missing_ok=True)
 
 
 def _archive(pypi, mirror, folder):

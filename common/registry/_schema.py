@@ -60,6 +60,18 @@ class Pypi(_Strict):
     size: Size
 
 
+class Github(_Strict):
+    """Files of one commit of a repository, kept in one zip archive.
+
+    ``members`` are files, or folders, which end in ``/``. The entry's sha256 and size are those of
+    the archive that `common.registry` makes of them.
+    """
+
+    repository: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$")]
+    commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+    members: Annotated[list[str], Field(min_length=1)]
+
+
 class Moabb(_Strict):
     """A data set that MOABB downloads, one subject at a time."""
 
@@ -85,6 +97,7 @@ class Source(_Strict):
 
     url: Url | None = None
     pypi: Pypi | None = None
+    github: Github | None = None
     moabb: Moabb | None = None
     mne: Mne | None = None
     folder: Folder | None = None
@@ -100,8 +113,13 @@ class Source(_Strict):
 
     @property
     def kind(self):
-        """Name of the way: ``"url"``, ``"pypi"``, ``"moabb"``, ``"mne"`` or ``"folder"``."""
+        """Name of the way: a field of this class."""
         return next(iter(self.model_fields_set), "url")
+
+    @property
+    def is_file(self):
+        """Whether the data are one file, whose hash is known."""
+        return self.kind in ("url", "pypi", "github")
 
 
 class Entry(_Strict):
@@ -128,7 +146,7 @@ class Entry(_Strict):
 
     @model_validator(mode="after")
     def _checksum(self):
-        if self.source.kind in ("url", "pypi"):
+        if self.source.is_file:
             missing = [key for key in ("sha256", "size") if getattr(self, key) is None]
             if missing:
                 raise ValueError(
@@ -147,6 +165,9 @@ class Entry(_Strict):
         """Name of the file at the source; None where the source is no one file."""
         if self.source.url:
             return PurePosixPath(urlsplit(self.source.url).path).name
+        if self.source.github:
+            repository, commit = self.source.github.repository, self.source.github.commit
+            return f"{repository.partition('/')[2]}-{commit[:8]}-members.zip"
         return PurePosixPath(self.source.pypi.member).name if self.source.pypi else None
 
     @property
@@ -217,7 +238,8 @@ def _explain(error):
 
 
 def _fields(parents):
-    models = {"source": Source, "pypi": Pypi, "moabb": Moabb, "mne": Mne, "folder": Folder}
+    models = {"source": Source, "pypi": Pypi, "github": Github, "moabb": Moabb}
+    models |= {"mne": Mne, "folder": Folder}
     return list((models[parents[-1]] if parents else Entry).model_fields)
 
 
