@@ -1,4 +1,4 @@
-# One rule per data set of registry.yaml: data/raw/<name>, verified. Papers take these files as input.
+# One job per data set of registry.yaml, or subject of it: data/raw/<name>, verified. Papers take these files as input.
 import os
 
 from common import papers, registry, wiring
@@ -8,48 +8,51 @@ if config.get(
 ):  # not a parameter: where a file came from must not rerun what reads it
     os.environ["ARTIFACTS_MIRROR"] = str(config["mirror"])
 
-for dataset, entry in registry.load().items():
-    if entry.source.folder:  # needs a registration: used where the user keeps it
+ENTRIES = registry.load()
+BY_SUBJECT = [name for name, entry in ENTRIES.items() if entry.source.moabb]
+
+
+rule fetch_subject:
+    output:
+        file="data/raw/{name}-{subject}.json",
+    log:
+        notebook="data/raw/notebooks/{name}-{subject}.ipynb",
+    benchmark:
+        "data/raw/benchmarks/{name}-{subject}.tsv"
+    wildcard_constraints:
+        name="|".join(BY_SUBJECT),
+        subject=r"\d+",
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        notebook=wiring.notebook("notebooks/fetch.ipynb"),
+    script:
+        papers.RUN_NOTEBOOK
+
+
+for dataset, entry in ENTRIES.items():
+    # By subject above; or it needs a registration, and is used where the user keeps it.
+    if entry.source.moabb or entry.source.folder:
         continue
-    if entry.source.moabb:
 
-        rule:
-            name:
-                f"fetch_{dataset}"
-            output:
-                file=f"data/raw/{dataset}-{{subject}}.json",
-            log:
-                notebook=f"data/raw/notebooks/{dataset}-{{subject}}.ipynb",
-            benchmark:
-                f"data/raw/benchmarks/{dataset}-{{subject}}.tsv"
-            threads: 1
-            resources:
-                mem_mb=4000,
-                runtime=120,
-            params:
-                notebook=wiring.notebook("notebooks/fetch.ipynb"),
-                name=dataset,
-            script:
-                papers.RUN_NOTEBOOK
-
-    else:
-
-        rule:
-            name:
-                f"fetch_{dataset}"
-            output:
-                file=registry.path(dataset),
-            log:
-                notebook=f"data/raw/notebooks/{dataset}.ipynb",
-            benchmark:
-                f"data/raw/benchmarks/{dataset}.tsv"
-            threads: 1
-            resources:
-                mem_mb=1000,
-                runtime=120,
-            params:
-                notebook=wiring.notebook("notebooks/fetch.ipynb"),
-                name=dataset,
-                subject=None,
-            script:
-                papers.RUN_NOTEBOOK
+    rule:
+        name:
+            f"fetch_{dataset}"
+        output:
+            file=registry.path(dataset),
+        log:
+            notebook=f"data/raw/notebooks/{dataset}.ipynb",
+        benchmark:
+            f"data/raw/benchmarks/{dataset}.tsv"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=120,
+        params:
+            notebook=wiring.notebook("notebooks/fetch.ipynb"),
+            name=dataset,
+            subject=None,
+        script:
+            papers.RUN_NOTEBOOK

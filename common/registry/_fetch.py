@@ -64,9 +64,10 @@ def fetch(
         Relative to the repository root; `path` says the default.
     mirror : str or Path, optional
         Folder of already downloaded files, searched first. Without it, the environment variable
-        ``ARTIFACTS_MIRROR`` counts. MOABB and MNE-Python look in ``MNE_DATA`` instead.
+        ``ARTIFACTS_MIRROR`` counts. MOABB and MNE-Python look in ``MNE_DATA``, where files that a
+        mirror keeps in MOABB's layout (``MNE-bnci-data/…``) are linked before.
     subject : int, optional
-        For a MOABB data set, from 1.
+        For a MOABB data set.
     folders : dict of str to str, optional
         ``folders`` of config.yaml: where the user keeps the data sets that need a registration.
     registry : str or Path, default="data/registry.yaml"
@@ -91,7 +92,13 @@ def fetch(
         return _user_folder(name, source.folder, folders or {})
     destination = files.resolve(destination or _path(name, entry, subject))
     if source.moabb:
-        _libraries.fetch_moabb(name, source.moabb, subject=subject, destination=destination)
+        _libraries.fetch_moabb(
+            name,
+            source.moabb,
+            subject=subject,
+            mirror=_mirror_folder(mirror),
+            destination=destination,
+        )
         return destination
     if source.mne:
         _libraries.fetch_mne(name, source.mne, destination=destination)

@@ -14,15 +14,18 @@ from common.registry._verify import failure
 __all__ = ["fetch_mne", "fetch_moabb"]
 
 
-def fetch_moabb(name, moabb, *, subject, destination):
+def fetch_moabb(name, moabb, *, subject, mirror, destination):
     """Let MOABB download one subject, and write the receipt.
+
+    What a mirror folder holds is linked into MOABB's folder first, and not downloaded then.
 
     Parameters
     ----------
     name : str
     moabb : Moabb
     subject : int
-        From 1.
+    mirror : Path or None
+        Folder that may hold data in MOABB's own layout, ``MNE-<name>-data/…``.
     destination : Path
         The receipt, JSON.
 
@@ -31,11 +34,13 @@ def fetch_moabb(name, moabb, *, subject, destination):
     RegistryError
         If there is no such subject, or MOABB fails.
     """
-    if subject is None or not 1 <= int(subject) <= moabb.n_subjects:
+    if subject is None or int(subject) not in moabb.numbers:
+        known = f"1 to {moabb.n_subjects}" if moabb.subjects is None else moabb.subjects
         raise RegistryError(
-            f"{name} has subjects 1 to {moabb.n_subjects}, got subject={subject}. "
+            f"{name} has subjects {known}, got subject={subject}. "
             "A MOABB data set is fetched one subject at a time: fetch(name, subject=1)."
         )
+    _link(mirror)
     # Takes seconds, so only where it is needed.
     import moabb.datasets as datasets
 
@@ -74,6 +79,22 @@ def fetch_mne(name, mne, *, destination):
     except Exception as error:
         raise _failed(name, source, error) from error
     _write_receipt(name, source, _flat(found), destination)
+
+
+def _link(mirror):
+    """Links in MOABB's folder (``MNE_DATA``) to the mirror's files that are not there."""
+    shared = [] if mirror is None else [*mirror.glob("MNE-*/**/*")]
+    if not shared:
+        return
+    import mne
+
+    folder = Path(mne.get_config("MNE_DATA") or Path.home() / "mne_data").expanduser()
+    for path in filter(Path.is_file, shared):
+        link = folder / path.relative_to(mirror)
+        if not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)  # a link to a mirror that is gone
+            link.symlink_to(path.resolve())
 
 
 def _flat(found):

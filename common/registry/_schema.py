@@ -73,10 +73,27 @@ class Github(_Strict):
 
 
 class Moabb(_Strict):
-    """A data set that MOABB downloads, one subject at a time."""
+    """A data set that MOABB downloads, one subject at a time.
+
+    ``subjects`` are their numbers where these are not 1 to ``n_subjects``.
+    """
 
     dataset: str
     n_subjects: Size
+    subjects: list[Size] | None = None
+
+    @model_validator(mode="after")
+    def _counted(self):
+        if self.subjects and len(set(self.subjects)) != self.n_subjects:
+            raise ValueError(
+                f"n_subjects is {self.n_subjects}, but subjects names {len(set(self.subjects))}"
+            )
+        return self
+
+    @property
+    def numbers(self):
+        """Numbers of the subjects, list of int."""
+        return self.subjects or list(range(1, self.n_subjects + 1))
 
 
 class Mne(_Strict):

@@ -156,6 +156,32 @@ def test_moabb_subject_leaves_a_receipt(fetch, entry, tmp_path, monkeypatch, cap
             fetch(source, subject=subject)
 
 
+def test_moabb_takes_what_the_mirror_holds(fetch, entry, tmp_path, monkeypatch):
+    datasets = pytest.importorskip("moabb.datasets")
+    home, mirror = tmp_path / "mne", tmp_path / "mirror"
+    held = mirror / "MNE-fake-data" / "deep" / "subject_2.mat"
+    held.parent.mkdir(parents=True)
+    held.write_bytes(DATA)
+    home.mkdir()
+
+    class Fake:
+        def data_path(self, subject):  # no network: what is not in MOABB's folder is not there
+            return [str(home / "MNE-fake-data" / "deep" / f"subject_{subject}.mat")]
+
+    monkeypatch.setattr(datasets, "Fake", Fake, raising=False)
+    monkeypatch.setenv("MNE_DATA", str(home))
+    source = entry({"moabb": {"dataset": "Fake", "n_subjects": 2, "subjects": [2, 5]}})
+    receipt = json.loads(fetch(source, subject=2, mirror=mirror).read_text())
+    assert [each["sha256"] for each in receipt["files"]] == [digest(DATA)]
+    with pytest.raises(registry.RegistryError, match="no existing file"):
+        fetch(source, subject=5, mirror=mirror)
+    with pytest.raises(registry.RegistryError, match=r"has subjects \[2, 5\], got subject=1"):
+        fetch(source, subject=1, mirror=mirror)
+    # A mirror that moved: its dead links are replaced.
+    moved = mirror.rename(tmp_path / "moved")
+    fetch(source, subject=2, mirror=moved)
+
+
 def test_sleep_physionet_is_fetched_by_subject(fetch, entry, tmp_path, monkeypatch):
     import mne
 

@@ -27,7 +27,15 @@ def test_committed_moabb_data_sets_exist_with_their_subjects():
     for entry in registry.load().values():
         if entry.source.moabb:
             dataset = getattr(datasets, entry.source.moabb.dataset)()
-            assert dataset.subject_list == list(range(1, entry.source.moabb.n_subjects + 1))
+            assert list(dataset.subject_list) == entry.source.moabb.numbers
+
+
+def test_subjects_are_as_many_as_said(write, entry):
+    source = {"dataset": "A", "n_subjects": 3, "subjects": [1, 2, 4]}
+    entries = registry.load(write({"a": entry({"moabb": source})}))
+    assert entries["a"].source.moabb.numbers == [1, 2, 4]
+    with pytest.raises(registry.RegistryError, match="n_subjects is 2, but subjects names 3"):
+        registry.load(write({"a": entry({"moabb": source | {"n_subjects": 2}})}))
 
 
 @pytest.mark.parametrize(
