@@ -90,6 +90,19 @@ COLORS = {
     "target-domain": OKABE_ITO["orange"],
     "simulated-data": OKABE_ITO["sky blue"],
     "recorded-data": OKABE_ITO["vermillion"],
+    # kymatio-scattering
+    "scattering": OKABE_ITO["blue"],
+    "kymatio": OKABE_ITO["orange"],
+    "pixels": OKABE_ITO["black"],
+    "composition": OKABE_ITO["black"],
+    "order-0": OKABE_ITO["sky blue"],
+    "order-1": OKABE_ITO["orange"],
+    "order-2": OKABE_ITO["blue"],
+    # moabb
+    "raw": OKABE_ITO["orange"],
+    "riemannian": OKABE_ITO["blue"],
+    "deep": OKABE_ITO["bluish green"],
+    "own": OKABE_ITO["reddish purple"],
 }
 """Colour of each method, in every figure of every paper. A new method is added here."""
 
@@ -144,6 +157,17 @@ MARKERS = {
     "target-domain": "s",
     "simulated-data": "o",
     "recorded-data": "s",
+    "scattering": "o",
+    "kymatio": "s",
+    "pixels": "x",
+    "composition": "x",
+    "order-0": "D",
+    "order-1": "s",
+    "order-2": "o",
+    "raw": "s",
+    "riemannian": "o",
+    "deep": "^",
+    "own": "D",
 }
 """Marker of each method, a second cue beside its colour."""
 
@@ -198,6 +222,17 @@ LABELS = {
     "target-domain": "Target",
     "simulated-data": "Simulated shifts",
     "recorded-data": "Recorded data",
+    "scattering": "common.scattering",
+    "kymatio": "kymatio 0.3.0",
+    "pixels": "Pixels",
+    "composition": "Composition",
+    "order-0": "Order 0",
+    "order-1": "Order 1",
+    "order-2": "Order 2",
+    "raw": "Raw signal",
+    "riemannian": "Riemannian",
+    "deep": "Deep learning",
+    "own": "Own",
 }
 """Name of each method as a figure shows it."""
 

@@ -18,6 +18,7 @@ __all__ = [
     "holm",
     "mean_interval",
     "paired_test",
+    "proportion_interval",
     "stouffer",
 ]
 
@@ -144,6 +145,37 @@ def bootstrap_interval(
             "Use method='percentile'."
         )
     return Interval(value, float(low), float(high))
+
+
+def proportion_interval(n_successes, n, *, confidence=0.95):
+    """Wilson interval of a share, which keeps its width at 0 and 1.
+
+    Parameters
+    ----------
+    n_successes, n : int
+        For example test trials classified correctly, and all.
+    confidence : float, default=0.95
+
+    Returns
+    -------
+    interval : Interval
+        Of the share, between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If there are no trials, or more successes than trials.
+
+    References
+    ----------
+    .. [1] E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+       J. Am. Stat. Assoc. 22, 1927.
+    """
+    if not 0 <= n_successes <= n or n < 1:
+        raise ValueError(f"n_successes must lie between 0 and n >= 1, got {n_successes} of {n}.")
+    _check_confidence(confidence)
+    found = scipy.stats.binomtest(int(n_successes), int(n)).proportion_ci(confidence, "wilson")
+    return Interval(n_successes / n, found.low, found.high)
 
 
 def paired_test(a, b, *, alternative="two-sided", exact_up_to=14):

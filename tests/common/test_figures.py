@@ -81,6 +81,10 @@ def test_every_method_has_a_colour_a_marker_and_a_label():
         ["identity", "sensors-x-rotation", "sensors-y-rotation", "sensors-z-rotation"],
         ["reference", "reweighting", "mapping", "subspace", "other"],
         ["train-src", "train-tgt", "reweighting", "mapping", "subspace", "other"],
+        ["published", "scattering", "kymatio"],
+        ["published", "pixels", "order-0", "order-1", "order-2"],
+        ["published", "composition", "order-0", "order-1", "order-2"],
+        ["published", "raw", "riemannian", "deep", "own"],
     ],
 )
 def test_methods_of_one_figure_differ_in_colour_and_marker(methods):

@@ -334,3 +334,21 @@ def boot(x, **options):
 def test_errors_say_what_and_how_to_go_on(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 10), (7, 10), (10, 10), (98, 100)])
+def test_proportion_interval_solves_wilsons_equation(successes, n):
+    """At either bound p, the observed share is z standard errors of p away."""
+    value, *bounds = statistics.proportion_interval(successes, n)
+    assert value == successes / n
+    z = scipy.stats.norm.ppf(0.975)
+    for p in bounds:
+        np.testing.assert_allclose((value - p) ** 2, z**2 * p * (1 - p) / n, atol=1e-12)
+    assert bounds[0] <= value <= bounds[1]
+    assert bounds[0] < bounds[1]
+
+
+@pytest.mark.parametrize(("successes", "n"), [(3, 2), (-1, 2), (0, 0)])
+def test_proportion_interval_rejects_impossible_counts(successes, n):
+    with pytest.raises(ValueError, match=f"got {successes} of {n}"):
+        statistics.proportion_interval(successes, n)
