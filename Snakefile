@@ -71,6 +71,16 @@ module skada_bench:
 use rule * from skada_bench as skada_bench_*
 
 
+module kymatio_scattering:
+    snakefile:
+        "papers/kymatio-scattering/rules.smk"
+    config:
+        config
+
+
+use rule * from kymatio_scattering as kymatio_scattering_*
+
+
 TARGETS = wiring.targets(workflow, config)
 
 
