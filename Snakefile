@@ -81,6 +81,16 @@ module kymatio_scattering:
 use rule * from kymatio_scattering as kymatio_scattering_*
 
 
+module moabb:
+    snakefile:
+        "papers/moabb/rules.smk"
+    config:
+        config
+
+
+use rule * from moabb as moabb_*
+
+
 TARGETS = wiring.targets(workflow, config)
 
 

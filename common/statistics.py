@@ -5,15 +5,19 @@ folds and seeds, averaged before it comes here. Repeated values of one subject a
 and no function here can know.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
+import scipy.optimize
+import scipy.special
 import scipy.stats
 
 __all__ = [
     "Interval",
     "PairedTest",
     "bootstrap_interval",
+    "effect_interval",
     "effect_size",
     "holm",
     "mean_interval",
@@ -36,7 +40,10 @@ class Interval(NamedTuple):
 
 
 class PairedTest(NamedTuple):
-    """A p value, the test that gave it (``"sign-flip"`` or ``"wilcoxon"``), the number of pairs."""
+    """A p value, the test that gave it, and the number of pairs.
+
+    The test is ``"sign-flip"``, ``"random sign-flip"`` or ``"wilcoxon"``.
+    """
 
     p_value: float
     method: str
@@ -178,13 +185,17 @@ def proportion_interval(n_successes, n, *, confidence=0.95):
     return Interval(n_successes / n, found.low, found.high)
 
 
-def paired_test(a, b, *, alternative="two-sided", exact_up_to=14):
+def paired_test(
+    a, b, *, alternative="two-sided", exact_up_to=14, random_up_to=0, rng=None, n_flips=10_000
+):
     r"""Test of paired differences :math:`d_s = a_s - b_s` against symmetry around zero.
 
     Up to ``exact_up_to`` pairs, the exact sign-flip permutation test of the sum: under the null
     hypothesis each difference is as likely as its negative, and the p value is the share of the
     :math:`2^n` sign patterns whose sum is at least as extreme as the observed one. It is never 0,
-    and at least :math:`2^{-n}` (one-sided). With more pairs, Wilcoxon's signed-rank test.
+    and at least :math:`2^{-n}` (one-sided). With more pairs, up to ``random_up_to``, the same test
+    over random patterns, of which the observed one counts as one. With still more, Wilcoxon's
+    signed-rank test.
 
     Parameters
     ----------
@@ -194,6 +205,12 @@ def paired_test(a, b, *, alternative="two-sided", exact_up_to=14):
         ``"greater"``: ``a`` exceeds ``b``.
     exact_up_to : int, default=14
         At most 24.
+    random_up_to : int, default=0
+        Pairs up to which random patterns are drawn.
+    rng : numpy.random.Generator, optional
+        Draws them; needed, and used, only then.
+    n_flips : int, default=10000
+        Number of random patterns.
 
     Returns
     -------
@@ -220,11 +237,21 @@ def paired_test(a, b, *, alternative="two-sided", exact_up_to=14):
             "the exact test visits 2**n sign patterns."
         )
     n_pairs = len(differences)
-    method = "sign-flip" if n_pairs <= exact_up_to else "wilcoxon"
+    exact = n_pairs <= exact_up_to
+    method = "sign-flip" if exact else "wilcoxon"
+    if not exact and n_pairs <= random_up_to:
+        method = "random sign-flip"
+        if not isinstance(rng, np.random.Generator) or n_flips < 1:
+            raise ValueError(
+                f"{n_pairs} pairs need random sign patterns, and these a numpy.random.Generator "
+                f"and a positive number: got rng={rng!r}, n_flips={n_flips}."
+            )
     if not differences.any():
         p_value = 1.0
     elif method == "sign-flip":
         p_value = _sign_flip(differences, alternative)
+    elif method == "random sign-flip":
+        p_value = _random_sign_flip(differences, alternative, rng, n_flips)
     else:
         p_value = float(scipy.stats.wilcoxon(differences, alternative=alternative).pvalue)
     return PairedTest(p_value, method, n_pairs)
@@ -252,6 +279,42 @@ def effect_size(a, b):
     if deviation > rounding:
         return float(mean / deviation)
     return 0.0 if abs(mean) <= rounding else float(np.copysign(np.inf, mean))
+
+
+def effect_interval(a, b, *, confidence=0.95):
+    r"""Interval of the standardised mean difference of pairs.
+
+    For normal differences :math:`t = \sqrt n\, \bar d / s_d` has a noncentral t distribution with
+    :math:`n - 1` degrees of freedom, whose noncentrality is :math:`\sqrt n` times the effect. The
+    bounds are the effects under which the observed t is a quantile of level
+    :math:`(1 \pm \text{confidence}) / 2`.
+
+    Parameters
+    ----------
+    a, b : array_like, shape (n_subjects,)
+        Scores of two methods on the same subjects; at least two.
+    confidence : float, default=0.95
+
+    Returns
+    -------
+    interval : Interval
+        ``value`` is `effect_size`; without width when all differences are equal.
+
+    References
+    ----------
+    .. [1] K. Kelley, "Confidence intervals for standardized effect sizes: theory, application, and
+       implementation", J. Stat. Softw. 20(8), 2007.
+    """
+    effect = effect_size(a, b)
+    _check_confidence(confidence)
+    n = len(np.asarray(a))
+    if not np.isfinite(effect) or (effect == 0 and np.array_equal(a, b)):
+        return Interval(effect, effect, effect)
+    t = np.sqrt(n) * effect
+    low, high = (
+        _noncentrality(t, n - 1, 0.5 + side * confidence / 2) / np.sqrt(n) for side in (1, -1)
+    )
+    return Interval(effect, float(low), float(high))
 
 
 def stouffer(p_values, n):
@@ -345,16 +408,45 @@ def _sign_flip(differences, alternative):
     sums = np.zeros(1)
     for difference in differences:
         sums = np.concatenate([sums + difference, sums - difference])
+    return float(_extreme(sums, differences, alternative).mean())
+
+
+def _random_sign_flip(differences, alternative, rng, n_flips):
+    signs = rng.integers(2, size=(n_flips, len(differences))) * 2.0 - 1.0
+    extreme = _extreme(signs @ differences, differences, alternative)
+    return float((1 + extreme.sum()) / (1 + n_flips))
+
+
+def _extreme(sums, differences, alternative):
+    """Which sums of signed differences are at least as extreme as the observed one."""
     # Sums that are equal in exact arithmetic may differ by their rounding.
     tolerance = 4 * len(differences) * np.finfo(float).eps * np.abs(differences).sum()
     observed = differences.sum()
     if alternative == "two-sided":
-        extreme = np.abs(sums) >= abs(observed) - tolerance
-    elif alternative == "greater":
-        extreme = sums >= observed - tolerance
-    else:
-        extreme = sums <= observed + tolerance
-    return float(extreme.mean())
+        return np.abs(sums) >= abs(observed) - tolerance
+    if alternative == "greater":
+        return sums >= observed - tolerance
+    return sums <= observed + tolerance
+
+
+def _noncentrality(t, df, level):
+    """Noncentrality under which t is the quantile of this level."""
+    # T <= t where a standard normal is at most t w - noncentrality, w the root of chi-square / df:
+    # an integral over the quantiles of w. `scipy.stats.nct` gives NaN far from t.
+    w, weights = _root_chi_square(df)
+
+    def excess(noncentrality):
+        return weights @ scipy.special.ndtr(t * w - noncentrality) - level
+
+    reach = 10 * np.sqrt(1 + t**2)
+    return scipy.optimize.brentq(excess, t - reach, t + reach)
+
+
+@functools.cache
+def _root_chi_square(df):
+    """Nodes and weights of the mean over the root of chi-square / df."""
+    nodes, weights = np.polynomial.legendre.leggauss(300)
+    return np.sqrt(scipy.stats.chi2.ppf((nodes + 1) / 2, df) / df), weights / 2
 
 
 def _paired(a, b, *, at_least):

@@ -320,6 +320,16 @@ def boot(x, **options):
             "one of .*'two-sided', 'greater', 'less'.*, got 'larger'",
         ),
         (lambda: pair(exact_up_to=25)([1], [1]), "between 0 and 24, got 25"),
+        (
+            lambda: pair(exact_up_to=1, random_up_to=3)([1, 2], [1, 1]),
+            "2 pairs need random sign patterns.*got rng=None, n_flips=10000",
+        ),
+        (
+            lambda: pair(exact_up_to=1, random_up_to=3, rng=rng(), n_flips=0)([1, 2], [1, 1]),
+            "n_flips=0",
+        ),
+        (lambda: statistics.effect_interval([1], [1]), r"at least 2 pair\(s\) are needed, got 1"),
+        (lambda: statistics.effect_interval([1, 2], [1, 1], confidence=95), "between 0 and 1"),
         (lambda: statistics.effect_size([1], [1]), r"at least 2 pair\(s\) are needed, got 1"),
         (lambda: statistics.stouffer([0.1], [1, 2]), r"one shape, got \(1,\) and \(2,\)"),
         (lambda: statistics.stouffer([], []), "p_values must hold at least 1 values, got 0"),
@@ -352,3 +362,59 @@ def test_proportion_interval_solves_wilsons_equation(successes, n):
 def test_proportion_interval_rejects_impossible_counts(successes, n):
     with pytest.raises(ValueError, match=f"got {successes} of {n}"):
         statistics.proportion_interval(successes, n)
+
+
+# Random sign patterns, and the interval of an effect
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+def test_random_patterns_approach_the_exact_test(alternative):
+    a, b = rng().normal(0.3, 1, 12), np.zeros(12)
+    options = {"alternative": alternative}
+    exact = statistics.paired_test(a, b, exact_up_to=12, **options)
+    drawn = statistics.paired_test(
+        a, b, exact_up_to=3, random_up_to=12, rng=rng(), n_flips=40_000, **options
+    )
+    assert (exact.method, drawn.method) == ("sign-flip", "random sign-flip")
+    # Five standard errors of a share.
+    error = np.sqrt(exact.p_value * (1 - exact.p_value) / 40_000)
+    assert drawn.p_value == pytest.approx(exact.p_value, abs=5 * error)
+
+
+def test_random_patterns_never_give_zero_and_leave_other_sizes_alone():
+    a = np.arange(1.0, 31.0)
+    options = {"alternative": "greater", "exact_up_to": 5, "random_up_to": 29}
+    p = statistics.paired_test(a[:29], np.zeros(29), rng=rng(), n_flips=99, **options).p_value
+    assert p == 1 / 100
+    assert statistics.paired_test(a, np.zeros(30), **options).method == "wilcoxon"
+    assert statistics.paired_test(a[:5], np.zeros(5), **options).method == "sign-flip"
+
+
+@pytest.mark.parametrize(("n", "mean"), [(2, 0.3), (5, 1.0), (20, 0.4), (109, -0.8)])
+def test_effect_interval_is_where_the_observed_t_is_a_quantile(n, mean):
+    a = rng(n).normal(mean, 1, n)
+    value, low, high = statistics.effect_interval(a, np.zeros(n), confidence=0.9)
+    assert value == statistics.effect_size(a, np.zeros(n))
+    t = np.sqrt(n) * value
+    for bound, level in ((low, 0.95), (high, 0.05)):
+        # scipy's series and our quadrature agree to about 1e-6 here.
+        found = scipy.stats.nct.cdf(t, n - 1, np.sqrt(n) * bound)
+        assert found == pytest.approx(level, abs=1e-5)
+
+
+def test_effect_interval_covers_the_effect():
+    draw, covered = rng(3), 0
+    for _ in range(400):
+        low, high = statistics.effect_interval(draw.normal(0.7, 1, 8), np.zeros(8))[1:]
+        covered += low <= 0.7 <= high
+    # 95 % of 400, which is exact for normal differences: four standard errors are 0.044.
+    assert covered / 400 == pytest.approx(0.95, abs=0.044)
+
+
+def test_effect_interval_mirrors_and_has_no_width_without_deviation():
+    a, b = rng().normal(size=(2, 9))
+    value, low, high = statistics.effect_interval(a, b)
+    mirrored = statistics.effect_interval(b, a)
+    np.testing.assert_allclose(mirrored, (-value, -high, -low), rtol=1e-9)
+    assert statistics.effect_interval([2, 3], [1, 2]) == (np.inf, np.inf, np.inf)
+    assert statistics.effect_interval([1, 2], [1, 2]) == (0, 0, 0)

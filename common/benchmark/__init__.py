@@ -1,0 +1,1 @@
+"""Pipelines on data sets: a benchmark of brain-computer interfaces in resumable pieces."""

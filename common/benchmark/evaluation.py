@@ -1,0 +1,328 @@
+"""Within-session evaluation in pieces: one data set, one subject, a few pipelines.
+
+A piece gives the scores that `moabb.evaluations.WithinSessionEvaluation` gives for the same data
+set, subject and pipelines: MOABB's paradigm cuts the trials, MOABB's splitter makes the folds, and
+pipelines with a grid search it in three inner folds. What MOABB does in one process over all
+subjects can so be done in many, and trials are read once for all pipelines of a piece.
+
+Where MOABB 1.7 departs from what it was made for, this does not: its evaluations give a pipeline
+only the first band of a filter bank, and name the events of epochs by their codes, not by the
+stimulus's frequency.
+"""
+
+import contextlib
+import logging
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from common.benchmark import catalogue, datasets
+
+__all__ = [
+    "COLUMNS", "SCORES", "TIMES", "add_own", "evaluate", "evaluate_piece", "load_trials", "split",
+]  # fmt: skip
+
+SCORES = [
+    "paradigm", "dataset", "subject", "session", "pipeline", "category", "score", "metric",
+    "n_trials",
+]  # fmt: skip
+"""Columns that do not change from run to run."""
+
+TIMES = ["seconds", "cpu_seconds", "grams_co2"]
+"""Columns that do: of fitting one fold, on average. Grams of CO2eq need codecarbon, else NaN; the
+paper's are of all five folds, its seconds of one."""
+
+COLUMNS = [*SCORES, *TIMES]
+
+_KEYS = ["paradigm", "dataset", "subject", "session", "pipeline"]
+_OWN = "own"
+
+
+def evaluate(
+    paradigm,
+    dataset,
+    subject,
+    pipelines,
+    *,
+    label=None,
+    options=None,
+    random_state=42,
+    n_folds=5,
+):
+    """Evaluate pipelines within the sessions of one subject.
+
+    Parameters
+    ----------
+    paradigm : str
+        A key of `catalogue.PARADIGMS`.
+    dataset : str or moabb.datasets.base.BaseDataset
+        A name is given to `datasets.make`.
+    subject : int
+    pipelines : sequence of str, or dict of str to (dict or estimator)
+        Names of the catalogue; or names with entries (from `catalogue.adjust`, or
+        ``{"estimator": …, "data": {"bank": True}}``) or scikit-learn estimators of arrays
+        (n_trials, n_channels, n_times) in µV.
+    label : str, optional
+        The data set's name in the table; default: the name given, or MOABB's code.
+    options : dict, optional
+        Further arguments of `datasets.make`.
+    random_state : int, default=42
+        Shuffles folds and inner folds.
+    n_folds : int, default=5
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        Columns `COLUMNS`: a row a session and pipeline. ``score`` is the mean over folds, between
+        0 and 1; ``n_trials`` those of the session.
+
+    Raises
+    ------
+    ValueError
+        If a name, subject or pipeline is unknown, the paradigm does not fit the data set, or a
+        class of a session has fewer trials than there are folds.
+    RuntimeError
+        If a pipeline fails: data set, subject, session, pipeline and fold are named.
+
+    Examples
+    --------
+    >>> evaluate("left_right", "FingerMovements", 1, ["CSP+LDA"])  # doctest: +SKIP
+    """
+    entries = _entries(pipelines)
+    if isinstance(dataset, str):
+        label = label or dataset
+        dataset = datasets.make(dataset, **(options or {}))
+    label = label or dataset.code
+    views, rows = {}, []
+    for name, one in entries.items():
+        views.setdefault(tuple(sorted(one.get("data", {}).items())), []).append(name)
+    for view, members in views.items():
+        X, y, metadata, scoring = load_trials(paradigm, dataset, subject, **dict(view))
+        _check_folds(y, metadata, n_folds, f"{label}, subject {subject}")
+        for name in members:
+            estimator = _estimator(entries[name], scoring, random_state)
+            for session, found in _sessions(
+                estimator, X, y, metadata, scoring, random_state, n_folds,
+                where=f"{name} on {label}, subject {subject}",
+            ):  # fmt: skip
+                keys = (paradigm, label, subject, session, name)
+                metric = scoring if isinstance(scoring, str) else "own"
+                rows.append(
+                    dict(zip(_KEYS, keys, strict=True))
+                    | {"category": entries[name].get("category", _OWN), "metric": metric}
+                    | found
+                )
+    order = {name: i for i, name in enumerate(entries)}
+    rows.sort(key=lambda row: (str(row["session"]), order[row["pipeline"]]))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def evaluate_piece(piece, *, random_state=42):
+    """Evaluate a piece of work of `plan.pieces`; see `evaluate`."""
+    return evaluate(
+        piece["paradigm"],
+        piece["name"],
+        piece["subject"],
+        piece["pipelines"],
+        label=piece["dataset"],
+        options=piece["options"],
+        random_state=random_state,
+    )
+
+
+def load_trials(paradigm, dataset, subject, *, bank=False, epochs=False, resample=None):
+    """Trials of one subject as MOABB's paradigm cuts them.
+
+    Parameters
+    ----------
+    paradigm : str
+    dataset : moabb.datasets.base.BaseDataset
+    subject : int
+    bank, epochs : bool, default=False
+        A filter bank, with a last axis of bands; `mne.Epochs` instead of an array.
+    resample : float, optional
+        In Hz.
+
+    Returns
+    -------
+    X : ndarray, shape (n_trials, n_channels, n_times[, n_bands]), in µV; or mne.Epochs, in V
+    y : ndarray of str, shape (n_trials,)
+    metadata : pandas.DataFrame
+        ``subject``, ``session``, ``run`` of each trial.
+    scoring : str
+        Metric of the paradigm.
+    """
+    if subject not in dataset.subject_list:
+        raise ValueError(
+            f"{dataset.code} has no subject {subject!r}; it has {dataset.subject_list}."
+        )
+    with _quiet():
+        made = datasets.paradigm(paradigm, dataset, bank=bank, resample=resample)
+        X, y, metadata = made.get_data(dataset, subjects=[subject], return_epochs=epochs)
+    if epochs:
+        # MOABB 1.7 names the events of its epochs by their codes, and with that the frequencies of
+        # SSVEP are lost.
+        there = set(X.events[:, 2])
+        X.event_id = {name: code for name, code in dataset.event_id.items() if code in there}
+    metadata = metadata.astype({"session": str, "run": str})
+    return X, np.asarray(y), metadata, made.scoring
+
+
+def split(table):
+    """Scores, which are reproducible, and times, which are not.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `evaluate`.
+
+    Returns
+    -------
+    scores, times : pandas.DataFrame
+        Columns `SCORES`; paradigm, data set, subject, session, pipeline and `TIMES`.
+    """
+    return table[SCORES].copy(), table[[*_KEYS, *TIMES]].copy()
+
+
+def add_own(table, pipelines, *, settings=None, random_state=42):
+    """Evaluate one's own pipelines on all that a table has, and add their rows to it.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Scores of earlier evaluations: the columns `SCORES`.
+    pipelines : dict of str to (estimator or dict)
+        As in `evaluate`; names that the table does not have.
+    settings : dict, optional
+        Those of the scale (`plan.pieces`), where a data set's name in the table is not the one of
+        `datasets.make`, or it has options.
+    random_state : int, default=42
+        The one of the table.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        Columns `SCORES`; the ``category`` of the new rows is ``"own"``.
+
+    Raises
+    ------
+    ValueError
+        If the table has a pipeline of this name, or lacks a column; and as `evaluate`.
+
+    Examples
+    --------
+    >>> add_own(scores, {"Mine": make_pipeline(Covariances(), MDM())})  # doctest: +SKIP
+    """
+    if missing := [name for name in SCORES if name not in table]:
+        raise ValueError(f"the table lacks the columns {', '.join(missing)}.")
+    if taken := sorted(set(pipelines) & set(table["pipeline"])):
+        raise ValueError(f"the table has a pipeline {taken[0]!r} already; call yours otherwise.")
+    parts = [table[SCORES]]
+    keys = table[["paradigm", "dataset", "subject"]].drop_duplicates()
+    for paradigm, dataset, subject in keys.itertuples(index=False):
+        one = (settings or {}).get(paradigm, {}).get("datasets", {})
+        one = one.get(dataset, {}) if isinstance(one, dict) else {}
+        found = evaluate(
+            paradigm, one.get("name", dataset), int(subject), pipelines,
+            label=dataset, options=one.get("options"), random_state=random_state,
+        )  # fmt: skip
+        parts.append(found[SCORES].assign(category=_OWN))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _entries(pipelines):
+    if not isinstance(pipelines, dict):
+        pipelines = {name: catalogue.entry(name) for name in pipelines}
+    if not pipelines:
+        raise ValueError("there is no pipeline to evaluate.")
+    return {
+        name: one if isinstance(one, dict) else {"estimator": one}
+        for name, one in pipelines.items()
+    }
+
+
+def _estimator(one, scoring, random_state):
+    if "estimator" in one:
+        return one["estimator"]
+    return catalogue.build(one, scoring=scoring, random_state=random_state)
+
+
+def _check_folds(y, metadata, n_folds, where):
+    for session in metadata["session"].unique():
+        labels, counts = np.unique(y[metadata["session"] == session], return_counts=True)
+        if counts.min() < n_folds:
+            raise ValueError(
+                f"{where}, session {session}: class {str(labels[counts.argmin()])!r} has "
+                f"{counts.min()} trials, too few for {n_folds} folds."
+            )
+
+
+def _sessions(estimator, X, y, metadata, scoring, random_state, n_folds, *, where):
+    """Mean score and times of each session."""
+    from moabb.evaluations import WithinSessionSplitter
+
+    splitter = WithinSessionSplitter(n_folds=n_folds, shuffle=True, random_state=random_state)
+    found = {}
+    for train, test in splitter.split(y, metadata):
+        session = metadata["session"].iloc[test[0]]
+        fold = len(found.setdefault(session, []))
+        try:
+            with _quiet():
+                found[session].append(_fold(estimator, X, y, train, test, scoring))
+        except Exception as error:  # of any library: say where it was
+            raise RuntimeError(
+                f"{where}, session {session}, fold {fold}: {type(error).__name__}: {error}"
+            ) from error
+    for session, folds in found.items():
+        means = {key: float(np.mean([one[key] for one in folds])) for key in folds[0]}
+        yield session, means | {"n_trials": int((metadata["session"] == session).sum())}
+
+
+def _fold(estimator, X, y, train, test, scoring):
+    from sklearn.base import clone
+    from sklearn.metrics import check_scoring
+    from sklearn.preprocessing import LabelEncoder
+
+    encoder = LabelEncoder().fit(y[train])
+    fitted, X_train, y_train = clone(estimator), X[train], encoder.transform(y[train])
+    with _emissions() as grams:
+        cpu, clock = time.process_time(), time.perf_counter()
+        fitted.fit(X_train, y_train)
+        seconds, cpu = time.perf_counter() - clock, time.process_time() - cpu
+    score = check_scoring(fitted, scoring=scoring)(fitted, X[test], encoder.transform(y[test]))
+    return {"score": float(score), "seconds": seconds, "cpu_seconds": cpu, "grams_co2": grams[0]}
+
+
+@contextlib.contextmanager
+def _emissions():
+    """Grams of CO2eq of the block, in a list of one; NaN without codecarbon."""
+    grams = [np.nan]
+    try:
+        from codecarbon import EmissionsTracker
+    except ImportError:
+        yield grams
+        return
+    tracker = EmissionsTracker(save_to_file=False, log_level="error")
+    tracker.start()
+    try:
+        yield grams
+    finally:
+        kilograms = tracker.stop()
+    grams[0] = np.nan if kilograms is None else 1000 * kilograms
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Without the messages that MOABB and MNE give for every recording and paradigm."""
+    import mne
+
+    logger = logging.getLogger("moabb")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(action="ignore"), mne.utils.use_log_level("error"):
+            yield
+    finally:
+        logger.setLevel(level)

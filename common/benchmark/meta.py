@@ -1,0 +1,240 @@
+"""Meta-analysis of pipelines over data sets.
+
+A row of the analysis is a subject, with the scores of its sessions averaged. Each data set tests
+each ordered pair of pipelines by itself; the tests, and the effects, are then combined with weights
+that grow with the root of the number of subjects: a data set of a hundred people does not drown
+ten of ten.
+
+One-sided tests of "a is better than b": with up to 13 subjects the exact sign-flip test, with 14 to
+19 the same test over 10,000 random patterns, with more Wilcoxon's signed-rank test. Two rules make
+every value defined. Where all differences are zero p is 1/2: there is no evidence for either side.
+And p = 1, of which z is infinite, counts as the mirror image of the smallest p value of that
+test (`common.statistics.stouffer`).
+
+Subjects that only one of the two pipelines has are left out of that pair, and counted; so are data
+sets with fewer than two subjects in common, of which no deviation can be taken.
+"""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from common import statistics
+
+__all__ = ["EXACT_UP_TO", "RANDOM_UP_TO", "by_dataset", "forest", "pairwise", "per_subject"]
+
+EXACT_UP_TO = 13
+"""Most subjects whose sign patterns are all visited."""
+
+RANDOM_UP_TO = 19
+"""Most subjects whose sign patterns are drawn."""
+
+_NEEDED = ("dataset", "subject", "session", "pipeline", "score")
+_FEWEST = 2
+
+
+def per_subject(table):
+    """Scores with the sessions of a subject averaged.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``dataset``, ``subject``, ``session``, ``pipeline``, ``score``, of one paradigm.
+
+    Returns
+    -------
+    scores : pandas.DataFrame
+        Index ``dataset``, ``subject``; a column a pipeline; NaN where one was not evaluated. In the
+        order of the table.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a score is not finite, a row is there twice, or there are several
+        paradigms: a subject would count more than once.
+    """
+    if missing := [name for name in _NEEDED if name not in table]:
+        raise ValueError(f"the table lacks the columns {', '.join(missing)}.")
+    if "paradigm" in table and table["paradigm"].nunique() > 1:
+        raise ValueError(
+            f"the table has the paradigms {', '.join(table['paradigm'].unique())}, whose subjects "
+            "are partly the same; analyse one at a time."
+        )
+    bad = table[~np.isfinite(table["score"].to_numpy(dtype=float))]
+    if len(bad):
+        row = bad.iloc[0]
+        raise ValueError(
+            f"the score of {row['pipeline']} on {row['dataset']}, subject {row['subject']}, "
+            f"session {row['session']} is {row['score']}. Evaluate it again."
+        )
+    keys = list(_NEEDED[:-1])
+    if table.duplicated(keys).any():
+        row = table[table.duplicated(keys)].iloc[0]
+        raise ValueError(
+            f"{', '.join(f'{key} {row[key]}' for key in keys)} is there more than once."
+        )
+    means = table.groupby(["dataset", "subject", "pipeline"], sort=False)["score"].mean()
+    wide = means.unstack("pipeline")
+    order = table[["dataset", "subject"]].drop_duplicates()
+    wide = wide.reindex(pd.MultiIndex.from_frame(order))
+    return wide[list(table["pipeline"].drop_duplicates())]
+
+
+def by_dataset(table, *, rng, pipelines=None):
+    """Tests of all ordered pairs of pipelines on each data set.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As in `per_subject`.
+    rng : numpy.random.Generator
+        For 14 to 19 subjects. One number is drawn, and all tests of that many subjects use the same
+        patterns: they do not depend on which pipelines and data sets there are, nor on their order.
+    pipelines : sequence of str, optional
+        Default: all of the table.
+
+    Returns
+    -------
+    tests : pandas.DataFrame
+        Columns ``dataset``, ``a``, ``b``, ``n`` (subjects with both), ``dropped`` (subjects with
+        one of them only), ``difference`` (mean of a - b), ``smd`` (mean over deviation of the
+        differences, `common.statistics.effect_size`), ``p`` (one-sided: a is better) and
+        ``method``.
+
+    Raises
+    ------
+    ValueError
+        As `per_subject`; and if a pipeline is not in the table, or no data set has a pair.
+    """
+    scores = per_subject(table)
+    pipelines = list(pipelines) if pipelines is not None else list(scores.columns)
+    if unknown := [name for name in pipelines if name not in scores]:
+        raise ValueError(f"the table has no pipeline {unknown[0]!r}; it has {list(scores)}.")
+    patterns, rows = int(rng.integers(2**63)), []
+    for dataset, one in scores.groupby(level="dataset", sort=False):
+        for a, b in itertools.permutations(pipelines, 2):
+            both = one[[a, b]].dropna()
+            if len(both) >= _FEWEST:
+                dropped = len(one[[a, b]].dropna(how="all")) - len(both)
+                test = _tested(both[a].to_numpy(), both[b].to_numpy(), patterns)
+                rows.append({"dataset": dataset, "a": a, "b": b, "dropped": dropped} | test)
+    if not rows:
+        raise ValueError(
+            f"no data set has {_FEWEST} subjects with two of the pipelines {', '.join(pipelines)}."
+        )
+    columns = ["dataset", "a", "b", "n", "dropped", "difference", "smd", "p", "method"]
+    return pd.DataFrame(rows)[columns]
+
+
+def pairwise(table, *, rng, pipelines=None):
+    r"""Combine the tests of each ordered pair over data sets.
+
+    .. math:: z = \frac{\sum_k \sqrt{n_k}\, z_k}{\sqrt{\sum_k n_k}}, \qquad
+              \mathrm{SMD} = \sum_k w_k\, \mathrm{SMD}_k, \quad
+              w_k = \frac{\sqrt{n_k}}{\sum_l \sqrt{n_l}}
+
+    Parameters
+    ----------
+    table, rng, pipelines :
+        As in `by_dataset`.
+
+    Returns
+    -------
+    pairs : pandas.DataFrame
+        Columns ``a``, ``b``, ``n_datasets``, ``n_subjects``, ``smd``, ``p`` (one-sided: a is
+        better) and ``concordant``: effect and test point the same way. Where they do not, neither
+        says much.
+
+    See Also
+    --------
+    forest : One pair, data set by data set.
+
+    References
+    ----------
+    .. [1] S. Chevallier et al., 2024, arXiv:2404.15319.
+    """
+    tests, rows = by_dataset(table, rng=rng, pipelines=pipelines), []
+    for (a, b), one in tests.groupby(["a", "b"], sort=False):
+        smd = _combined(one["smd"].to_numpy(), one["n"].to_numpy())
+        p = statistics.stouffer(one["p"], one["n"])
+        counts = {"n_datasets": len(one), "n_subjects": int(one["n"].sum())}
+        concordant = bool(np.sign(smd) == np.sign(0.5 - p))
+        rows.append({"a": a, "b": b} | counts | {"smd": smd, "p": p, "concordant": concordant})
+    return pd.DataFrame(rows)
+
+
+def forest(table, a, b, *, rng, confidence=0.95):
+    r"""Effects of one pair, by data set and combined, with intervals.
+
+    The interval of a data set is exact for normal differences
+    (`common.statistics.effect_interval`). The combined one is normal, with the large-sample
+    variance :math:`1 / n_k + \mathrm{SMD}_k^2 / (2 (n_k - 1))` of each effect.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As in `per_subject`.
+    a, b : str
+        Pipelines; a positive effect means that ``a`` is better.
+    rng : numpy.random.Generator
+        As in `by_dataset`.
+    confidence : float, default=0.95
+
+    Returns
+    -------
+    rows : pandas.DataFrame
+        Columns ``dataset``, ``n``, ``smd``, ``low``, ``high``, ``p`` and ``weight``, a row a data
+        set in the order of the table, and ``"combined"`` last.
+    """
+    from scipy.special import ndtri
+
+    tests = by_dataset(table, rng=rng, pipelines=[a, b])
+    tests = tests[tests["a"] == a].reset_index(drop=True)
+    scores = per_subject(table)[[a, b]].dropna()
+    bounds = [
+        statistics.effect_interval(*scores.loc[dataset].to_numpy().T, confidence=confidence)
+        for dataset in tests["dataset"]
+    ]
+    n, smd = tests["n"].to_numpy(dtype=float), tests["smd"].to_numpy()
+    weight = np.sqrt(n) / np.sqrt(n).sum()
+    rows = tests[["dataset", "n", "smd"]].assign(
+        low=[each.low for each in bounds],
+        high=[each.high for each in bounds],
+        p=tests["p"],
+        weight=weight,
+    )
+    effect, finite = _combined(smd, n), np.isfinite(smd).all()
+    error = np.sqrt(weight**2 @ (1 / n + smd**2 / (2 * (n - 1)))) if finite else 0.0
+    half = ndtri(0.5 + confidence / 2) * error
+    combined = {
+        "dataset": "combined", "n": int(n.sum()), "smd": effect, "low": effect - half,
+        "high": effect + half, "p": statistics.stouffer(tests["p"], tests["n"]), "weight": 1.0,
+    }  # fmt: skip
+    return pd.concat([rows, pd.DataFrame([combined])], ignore_index=True)
+
+
+def _tested(a, b, patterns):
+    smd = statistics.effect_size(a, b)
+    p, method, n = statistics.paired_test(
+        a,
+        b,
+        alternative="greater",
+        exact_up_to=EXACT_UP_TO,
+        random_up_to=RANDOM_UP_TO,
+        rng=np.random.default_rng(patterns),
+    )
+    if smd == 0 and np.allclose(a, b, rtol=0, atol=1e-12):
+        p = 0.5
+    difference = float(np.mean(a - b))
+    return {"n": n, "difference": difference, "smd": smd, "p": p, "method": method}
+
+
+def _combined(effects, n):
+    """Weighted mean of effects; of infinite ones, the side on which more weight is."""
+    weights = np.sqrt(n) / np.sqrt(n).sum()
+    infinite = np.isinf(effects)
+    side = weights[infinite] @ np.sign(effects[infinite])
+    if side:
+        return float(np.copysign(np.inf, side))
+    return float(weights[~infinite] @ effects[~infinite])

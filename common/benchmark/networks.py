@@ -1,0 +1,247 @@
+"""A network of braindecode as a scikit-learn classifier, trained as the benchmark trained its own.
+
+The paper trained Keras models: Adam, batches of 64, the last fifth of the training trials kept for
+validation, training stopped and the learning rate halved when the validation loss has not fallen
+for a while, and the last weights used, not the best ones.
+"""
+
+import contextlib
+import math
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = ["NETWORKS", "NetworkClassifier"]
+
+NETWORKS = ("ShallowFBCSPNet", "Deep4Net", "EEGNet", "EEGTCNet", "EEGITNet", "EEGNeX")
+"""Names in `braindecode.models`."""
+
+_LEAST_FALL = 1e-4  # of the loss, for Keras to count it against the learning rate's patience
+_KERAS_EPSILON = 1e-7
+
+
+class NetworkClassifier(ClassifierMixin, BaseEstimator):
+    """Train a network on trials.
+
+    Parameters
+    ----------
+    network : str
+        One of `NETWORKS`.
+    options : dict, optional
+        Further arguments of the network.
+    n_epochs : int, default=300
+        At most.
+    patience : int, default=75
+        Epochs without a lower validation loss after which training stops and, if the loss fell by
+        less than 1e-4, the learning rate is halved.
+    batch_size : int, default=64
+    lr : float, default=1e-3
+    validation_share : float, default=0.2
+        Of the training trials, the last ones.
+    restore_best : bool, default=False
+        Return to the weights of the lowest validation loss; the benchmark did not.
+    seed : int, default=42
+        Weights, order of the trials, and dropout. torch's global generator is left as it was.
+    device : str, default="cpu"
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (n_classes,)
+    network_ : torch.nn.Module
+        Gives logits.
+    n_epochs_ : int
+        Trained.
+    history_ : list of dict
+        ``train_loss`` and ``valid_loss`` of each epoch.
+    """
+
+    def __init__(
+        self,
+        network,
+        options=None,
+        n_epochs=300,
+        patience=75,
+        batch_size=64,
+        lr=1e-3,
+        validation_share=0.2,
+        restore_best=False,
+        seed=42,
+        device="cpu",
+    ):
+        self.network = network
+        self.options = options
+        self.n_epochs = n_epochs
+        self.patience = patience
+        self.batch_size = batch_size
+        self.lr = lr
+        self.validation_share = validation_share
+        self.restore_best = restore_best
+        self.seed = seed
+        self.device = device
+
+    def fit(self, X, y):
+        """Train.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n_trials, n_channels, n_times)
+        y : ndarray, shape (n_trials,)
+
+        Raises
+        ------
+        ValueError
+            If the network is unknown or does not fit trials of this shape, X is not finite, or an
+            argument is out of range.
+        FloatingPointError
+            If the loss is not finite.
+        """
+        import torch
+
+        self._check(X, y)
+        self.classes_, y = np.unique(y, return_inverse=True)
+        n_valid = max(1, math.floor(self.validation_share * len(y)))
+        X = torch.as_tensor(np.asarray(X), dtype=torch.float32, device=self.device)
+        y = torch.as_tensor(y, dtype=torch.int64, device=self.device)
+        train, valid = (X[:-n_valid], y[:-n_valid]), (X[-n_valid:], y[-n_valid:])
+        forked = [self.device] if str(self.device).startswith("cuda") else []
+        with torch.random.fork_rng(devices=forked), _quiet():
+            torch.manual_seed(self.seed)
+            self.network_ = self._make(X.shape[1:]).to(self.device)
+            self._train(train, valid)
+        self.network_.eval()
+        return self
+
+    def predict_proba(self, X):
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n_trials, n_channels, n_times)
+
+        Returns
+        -------
+        probabilities : ndarray, shape (n_trials, n_classes)
+        """
+        import torch
+
+        check_is_fitted(self)
+        X = torch.as_tensor(np.asarray(X), dtype=torch.float32, device=self.device)
+        with torch.inference_mode(), _quiet():
+            return _logits(self.network_, X).softmax(1).cpu().numpy().astype(float)
+
+    def predict(self, X):
+        """Most likely class of each trial."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def _check(self, X, y):
+        X = np.asarray(X)
+        if self.network not in NETWORKS:
+            raise ValueError(f"network must be one of {', '.join(NETWORKS)}, got {self.network!r}.")
+        if X.ndim != 3 or len(X) != len(y):
+            raise ValueError(
+                f"X must be (n_trials, n_channels, n_times) with a label each, got {X.shape} and "
+                f"{len(y)} labels."
+            )
+        if not np.isfinite(X).all():
+            trial = int(np.argmin(np.isfinite(X).all(axis=(1, 2))))
+            raise ValueError(f"trial {trial} of X is not finite. Drop it before training.")
+        if not 0 < self.validation_share < 1:
+            raise ValueError(
+                f"validation_share must be between 0 and 1, got {self.validation_share}."
+            )
+        for name in ("n_epochs", "patience", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+
+    def _make(self, shape):
+        import braindecode.models
+        import torch
+
+        n_channels, n_times = shape
+        settings = {"n_chans": n_channels, "n_outputs": len(self.classes_), "n_times": n_times}
+        try:
+            made = getattr(braindecode.models, self.network)(**settings, **(self.options or {}))
+            with torch.inference_mode():  # some are made for any length, and fail on short ones
+                made.eval()(torch.zeros(2, n_channels, n_times))
+            return made
+        except Exception as error:  # braindecode's own say little about what to do
+            raise ValueError(
+                f"{self.network} cannot be made for trials of {n_channels} channels and {n_times} "
+                f"samples ({type(error).__name__}: {str(error).splitlines()[0]}). Use longer "
+                "trials, at least two channels, or another network."
+            ) from error
+
+    def _train(self, train, valid):
+        import torch
+
+        network = self.network_
+        optimizer = torch.optim.Adam(network.parameters(), lr=self.lr, eps=_KERAS_EPSILON)
+        # torch waits one epoch more than Keras.
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, factor=0.5, patience=self.patience - 1,
+            threshold=_LEAST_FALL, threshold_mode="abs",
+        )  # fmt: skip
+        self.history_, best, weights, waited = [], math.inf, None, 0
+        for epoch in range(1, self.n_epochs + 1):
+            network.train()
+            trained = sum(
+                _step(network, optimizer, train[0][rows], train[1][rows]) * len(rows)
+                for rows in _batches(len(train[1]), self.batch_size)
+            )
+            trained = float(trained) / len(train[1])
+            network.eval()
+            with torch.inference_mode():
+                logits = _logits(network, valid[0])
+                loss = float(torch.nn.functional.cross_entropy(logits, valid[1]))
+            if not (math.isfinite(trained) and math.isfinite(loss)):
+                raise FloatingPointError(
+                    f"{self.network}: the loss is {trained} (training) and {loss} (validation) in "
+                    f"epoch {epoch}. Lower the learning rate (lr={self.lr:g})."
+                )
+            self.history_.append({"train_loss": trained, "valid_loss": loss})
+            plateau.step(loss)
+            waited = 0 if loss < best else waited + 1
+            if loss < best:
+                best = loss
+                if self.restore_best:
+                    weights = {name: w.clone() for name, w in network.state_dict().items()}
+            if waited >= self.patience:
+                break
+        self.n_epochs_ = len(self.history_)
+        if weights is not None:
+            network.load_state_dict(weights)
+
+
+def _batches(n, size):
+    """Shuffled rows, all of them; batch normalisation needs two in each batch."""
+    import torch
+
+    batches = list(torch.randperm(n).split(size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
+def _step(network, optimizer, X, y):
+    import torch
+
+    loss = torch.nn.functional.cross_entropy(network(X), y)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def _logits(network, X, size=512):
+    import torch
+
+    return torch.cat([network(batch) for batch in X.split(size)])
+
+
+@contextlib.contextmanager
+def _quiet():
+    import warnings
+
+    with warnings.catch_warnings(action="ignore"):
+        yield

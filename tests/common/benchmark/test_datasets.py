@@ -1,0 +1,237 @@
+"""Embedded and simulated data sets, and paradigms with the paper's settings."""
+
+import numpy as np
+import pytest
+import scipy.io
+
+from common import files, registry
+from common.benchmark import datasets, evaluation
+from common.recordings.ts import read_ts, restore_channels
+
+here = {
+    name: all(files.resolve(registry.path(raw)).is_file() for raw in one["raw"])
+    for name, one in datasets.EMBEDDED.items()
+}
+
+
+def needs(name):
+    return pytest.mark.skipif(not here[name], reason=f"fetch {datasets.EMBEDDED[name]['raw']}")
+
+
+def trials_of(name, evaluated, subject=1, **options):
+    return evaluation.load_trials(evaluated, datasets.make(name, **options), subject)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "counts", "metric"),
+    [
+        pytest.param(
+            "SSVEPSample", (240, 9, 1215), {"8.0": 6, "15.8": 6}, "accuracy",
+            marks=needs("SSVEPSample"),
+        ),
+        pytest.param(
+            "FingerMovements", (416, 16, 50), {"left_hand": 208, "right_hand": 208}, "roc_auc",
+            marks=needs("FingerMovements"),
+        ),
+        pytest.param(
+            "SelfRegulation", (561, 1, 896), {"negativity": 282, "positivity": 279}, "roc_auc",
+            marks=needs("SelfRegulation"),
+        ),
+        pytest.param(
+            "AudioVisual", (288, 10, 76), {"Target": 145, "NonTarget": 143}, "roc_auc",
+            marks=needs("AudioVisual"),
+        ),
+    ],
+)  # fmt: skip
+def test_embedded_recordings_are_whole(name, shape, counts, metric):
+    X, y, metadata, scoring = trials_of(name, datasets.EMBEDDED[name]["paradigm"])
+    assert X.shape == shape
+    assert {label: int((y == label).sum()) for label in counts} == counts
+    assert scoring == metric
+    assert 1 < X.std() < 20  # µV
+    assert len(metadata) == len(y)
+
+
+def unfiltered(dataset):
+    """Trials that MOABB cuts when nothing is filtered, in the data set's order, in V."""
+    (sessions,) = dataset.get_data([1]).values()
+    for session in sessions.values():
+        for raw in session.values():
+            onsets = np.flatnonzero(raw.get_data("stim")[0])
+            codes = raw.get_data("stim")[0, onsets]
+            first, last = (round(each * raw.info["sfreq"]) for each in dataset.interval)
+            data = raw.get_data("eeg")
+            cut = np.stack([data[:, onset + first : onset + last + 1] for onset in onsets])
+            yield cut, codes
+
+
+@needs("SSVEPSample")
+def test_trials_of_the_ssvep_sample_are_the_files():
+    """Up to the mean of each trial, from 0.14 s on: sample 35."""
+    eeg = scipy.io.loadmat(files.resolve(registry.path("meegkit-trca")))["eeg"]
+    ((cut, codes),) = unfiltered(datasets.make("SSVEPSample", n_targets=5, duration=1.0))
+    assert codes.tolist() == [1, 2, 3, 4, 5] * 6
+    for block, target in ((0, 0), (2, 3), (5, 4)):
+        whole = eeg[target, :, :, block]
+        expected = (whole - whole.mean(axis=1, keepdims=True))[:, 35:285]
+        np.testing.assert_allclose(1e6 * cut[5 * block + target], expected, atol=1e-9)
+
+
+@needs("FingerMovements")
+def test_trials_of_finger_movements_are_the_files():
+    runs = list(unfiltered(datasets.make("FingerMovements")))
+    for (cut, codes), name in zip(runs, datasets.EMBEDDED["FingerMovements"]["raw"], strict=True):
+        cases = read_ts(registry.path(name))
+        expected = restore_channels(cases.X)
+        expected = expected - expected.mean(axis=-1, keepdims=True)
+        np.testing.assert_allclose(1e6 * cut, expected, atol=1e-9)
+        assert (np.where(codes == 1, "left", "right") == cases.y).all()
+
+
+@needs("AudioVisual")
+def test_trials_of_tones_and_checkerboards_are_the_files():
+    table = files.read_csv(registry.path("neurokit2-erp"))
+    ((cut, codes),) = unfiltered(datasets.make("AudioVisual"))
+    trial = table[table["Label"] == 17]
+    channels = [name for name in table if name.startswith("EEG")]
+    values = trial[channels].to_numpy().T
+    expected = (values - values.mean(axis=1, keepdims=True))[:, trial["Time"] > -0.001]
+    np.testing.assert_allclose(cut[17], expected, atol=1e-15)
+    condition = trial["Condition"].iloc[0]
+    assert (codes[17] == 2) == condition.startswith("audio")
+
+
+@needs("SSVEPSample")
+def test_frequencies_of_targets_are_where_the_spectrum_says():
+    """Over all trials of a target, the strongest of the eight frequencies is its own."""
+    ((cut, codes),) = unfiltered(datasets.make("SSVEPSample", n_targets=8))
+    names = [float(name) for name in datasets.make("SSVEPSample", n_targets=8).event_id]
+    time = np.arange(cut.shape[-1]) / 250
+    power = [np.abs(cut @ np.exp(-2j * np.pi * f * time)).sum(axis=1) ** 2 for f in names]
+    mean = np.stack([np.mean(np.array(power)[:, codes == code], axis=1) for code in range(1, 9)])
+    assert mean.argmax(axis=1).tolist() == list(range(8))
+
+
+def test_neighbouring_trials_do_not_reach_into_each_other():
+    """What a trial is after filtering depends little on the trial before it."""
+    from common.benchmark.embedded import _continuous
+
+    rng = np.random.default_rng(0)
+    trials = 1e-5 * rng.standard_normal((3, 2, 100))
+    louder = trials.copy()
+    louder[0] *= 10
+    cuts = []
+    for each in (trials, louder):
+        raw = _continuous(each, [1, 2, 1], ("C3", "C4"), 100.0).filter(
+            8, 32, method="iir", verbose="error"
+        )
+        onset = np.flatnonzero(raw.get_data("stim")[0])[1]
+        cuts.append(raw.get_data("eeg")[:, onset : onset + 100])
+    # The first trial grew by ten; the ringing of the band's filter has died away by then.
+    assert np.abs(cuts[1] - cuts[0]).max() < 1e-4 * np.abs(cuts[0]).max()
+
+
+@pytest.mark.parametrize("paradigm", ["imagery", "p300", "ssvep"])
+def test_simulated_subjects_are_reproducible_and_differ(paradigm):
+    evaluated = {"imagery": "left_right"}.get(paradigm, paradigm)
+    options = {"paradigm": paradigm, "n_subjects": 2, "n_trials": 5, "n_sessions": 2}
+    first, _, metadata, _ = trials_of("Simulated", evaluated, 1, **options)
+    again, *_ = trials_of("Simulated", evaluated, 1, **options, seed=0)
+    other, *_ = trials_of("Simulated", evaluated, 2, **options)
+    changed, *_ = trials_of("Simulated", evaluated, 1, **options, seed=1)
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other)
+    assert not np.allclose(first, changed)
+    assert metadata["session"].unique().tolist() == ["0", "1"]
+    per_session = {"imagery": 10, "p300": 25, "ssvep": 15}[paradigm]
+    assert (metadata["session"] == "0").sum() == per_session
+    assert 1 < first.std() < 30
+
+
+def test_simulated_effects_are_found_and_their_absence_too():
+    strong = {"n_subjects": 3, "n_trials": 25, "effect": 3.0}
+    none = {**strong, "effect": 0.0}
+    found = [
+        evaluation.evaluate("left_right", "Simulated", 2, ["MDM"], options=one)["score"].item()
+        for one in (strong, none)
+    ]
+    assert found[0] > 0.9
+    assert 0.2 < found[1] < 0.8  # AUC of 50 trials without a difference: deviation about 0.08
+
+
+def test_paradigms_have_the_papers_settings():
+    hands = datasets.make("Simulated")
+    three = datasets.make("Simulated", events=["left_hand", "right_hand", "feet"])
+    band = datasets.paradigm("left_right", hands)
+    assert (band.filters, band.scoring, band.tmin, band.tmax) == ([[8, 32]], "roc_auc", 0.0, None)
+    bank = datasets.paradigm("mi_all", three, bank=True)
+    assert [list(one) for one in bank.filters] == [[f, f + 4] for f in range(8, 32, 4)]
+    assert list(bank.used_events(three)) == ["left_hand", "right_hand", "feet"]
+    assert bank.scoring == "accuracy"
+    two = datasets.paradigm("right_hand_feet", three, resample=128)
+    assert (list(two.used_events(three)), two.scoring, two.resample) == (
+        ["right_hand", "feet"], "roc_auc", 128,
+    )  # fmt: skip
+    p300 = datasets.make("Simulated", paradigm="p300")
+    assert datasets.paradigm("p300", p300).filters == [[1, 24]]
+    ssvep = datasets.make("Simulated", paradigm="ssvep")
+    assert datasets.paradigm("ssvep", ssvep).filters == [(7, 45)]
+    X, *_ = evaluation.load_trials("ssvep", ssvep, 1, bank=True)
+    assert X.shape[-1] == 3  # a band for each frequency
+
+
+def test_published_data_sets_exist_in_moabb_and_fit_their_paradigm():
+    """Their events, without downloading: what MOABB 1.7.2 changed is set back."""
+    for row in datasets.paper_sets().itertuples():
+        made = datasets.make(row.dataset)
+        paradigm = datasets.paradigm(row.paradigm, made)
+        assert paradigm.is_valid(made), row
+        assert paradigm.scoring == row.metric, row
+        assert len(paradigm.used_events(made)) >= 2
+
+
+def test_what_moabb_does_not_do_by_itself():
+    made = datasets.make("BNCI2015_004")
+    assert made.event_id == {"right_hand": 4, "feet": 5}
+    assert made.interval == [3, 10]
+    assert datasets.make("Shin2017A").accept is True
+    other = datasets.make("BNCI2015_004", event_id={"math": 1, "letter": 2}, interval=[0, 4])
+    assert (list(other.event_id), other.interval) == (["math", "letter"], [0, 4])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: datasets.make("BNCI2014001"), "Did you mean 'BNCI2014_001'"),
+        (lambda: datasets.make("xyz"), "See https://moabb.neurotechx.com"),
+        (lambda: datasets.make("Simulated", subjects=3), "data set 'Simulated': .*subjects"),
+        (lambda: datasets.make("SSVEPSample", n_targets=41), "from 2 to 40, got 41"),
+        (lambda: datasets.make("SSVEPSample", duration=5.0), "do not fit into the 5 s"),
+        (lambda: datasets.make("Simulated", paradigm="erp"), "one of imagery, p300, ssvep, got"),
+        (lambda: datasets.make("Simulated", n_channels=3), "from 5 to 16, got 3"),
+        (lambda: datasets.make("Simulated", effect=-1), "effect at least 0, got 20, 1, 20 and -1"),
+        (lambda: datasets.make("Simulated", events=["tongue", "feet"]), "unknown events .'tongue'"),
+        (lambda: datasets.paradigm("mi", datasets.make("Simulated")), "one of left_right, .* 'mi'"),
+        (
+            lambda: datasets.paradigm("right_hand_feet", datasets.make("Simulated")),
+            "has the events left_hand, right_hand .*cannot be evaluated as right_hand_feet",
+        ),
+        (
+            lambda: datasets.paradigm(
+                "p300", datasets.make("Simulated", paradigm="p300"), bank=True
+            ),
+            "no filter bank for P300",
+        ),
+    ],
+)
+def test_errors_say_what_is_wrong(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_a_recording_that_is_not_here_names_the_command(monkeypatch):
+    from common.benchmark import embedded
+
+    monkeypatch.setattr(registry, "path", lambda name: f"data/raw/{name}-not-here.mat")
+    with pytest.raises(FileNotFoundError, match="meegkit-trca-not-here"):
+        embedded.SSVEPSample().get_data([1])

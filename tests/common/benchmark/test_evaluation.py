@@ -1,0 +1,242 @@
+"""Evaluations in pieces against MOABB's own evaluation in one process."""
+
+import sys
+import tempfile
+import types
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from moabb.datasets.fake import FakeDataset
+from moabb.pipelines.features import LogVariance
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.pipeline import make_pipeline
+
+from common import files, registry
+from common.benchmark import catalogue, datasets, evaluation, plan
+
+KEYS = ["subject", "session", "pipeline"]
+
+
+def fake(**changes):
+    settings = {
+        "event_list": ("left_hand", "right_hand"), "n_subjects": 2, "n_sessions": 2, "n_runs": 1,
+        "n_events": 24, "duration": 100, "seed": 3,
+    }  # fmt: skip
+    return FakeDataset(**(settings | changes))
+
+
+def moabbs(paradigm, dataset, pipelines, data=None):
+    """Scores of MOABB's evaluation of plain pipelines and grids, which it stores as float32."""
+    import moabb.evaluations
+
+    class WithinSessionEvaluation(moabb.evaluations.WithinSessionEvaluation):
+        """Of a filter bank, MOABB 1.7.2 loads the first band only."""
+
+        def _load_data(self, dataset, *_, subjects=None):
+            return self.paradigm.get_data(dataset, subjects=subjects)
+
+    entries = {name: catalogue.entry(name) for name in pipelines}
+    grids = {name: one.pop("grid") for name, one in entries.items() if "grid" in one}
+    plain = {name: catalogue.build(one) for name, one in entries.items()}
+    made = datasets.paradigm(paradigm, dataset, **(data or {}))
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
+        results = WithinSessionEvaluation(
+            paradigm=made, datasets=[dataset], random_state=42, overwrite=True, hdf5_path=folder
+        ).process(plain, grids or None)
+    return results.astype({"subject": int, "session": str})
+
+
+def assert_same(ours, theirs):
+    merged = ours.astype({"session": str}).merge(theirs, on=KEYS, suffixes=("", "_moabb"))
+    assert len(merged) == len(ours) == len(theirs) > 0
+    # Half a unit in the last place of a float32 below 1.
+    np.testing.assert_allclose(merged["score"], merged["score_moabb"], atol=2**-25)
+
+
+def test_scores_are_moabbs_over_subjects_and_sessions():
+    dataset, pipelines = fake(), ["LogVariance+LDA", "MDM", "LogVariance+SVM"]
+    ours = pd.concat([evaluation.evaluate("left_right", dataset, one, pipelines) for one in (1, 2)])
+    assert len(ours) == 2 * 2 * 3
+    assert_same(ours, moabbs("left_right", dataset, pipelines))
+
+
+def test_scores_of_several_classes_and_a_bank_are_moabbs():
+    dataset = fake(event_list=("left_hand", "right_hand", "feet"), n_subjects=1, n_sessions=1)
+    ours = evaluation.evaluate("mi_all", dataset, 1, ["FilterBank+SVM"])
+    assert ours["metric"].tolist() == ["accuracy"]
+    assert_same(ours, moabbs("mi_all", dataset, ["FilterBank+SVM"], {"bank": True}))
+
+
+@pytest.mark.skipif(
+    not files.resolve(registry.path("neurokit2-erp")).is_file(), reason="fetch neurokit2-erp"
+)
+def test_scores_of_an_embedded_recording_are_moabbs():
+    dataset, pipelines = datasets.make("AudioVisual"), ["XDAWN+LDA"]
+    ours = evaluation.evaluate("p300", dataset, 1, pipelines)
+    assert_same(ours, moabbs("p300", dataset, pipelines))
+
+
+def test_a_table_has_all_columns_and_its_parts():
+    table = evaluation.evaluate("left_right", fake(), 1, ["MDM", "LogVariance+LDA"], label="Fake")
+    assert list(table) == evaluation.COLUMNS
+    first = table.iloc[0]
+    assert first[["paradigm", "dataset", "pipeline", "category", "metric"]].tolist() == [
+        "left_right", "Fake", "MDM", "riemannian", "roc_auc",
+    ]  # fmt: skip
+    assert table["pipeline"].tolist() == ["MDM", "LogVariance+LDA"] * 2
+    assert table["session"].tolist() == ["0", "0", "1", "1"]
+    assert (table["n_trials"] == 24).all()
+    assert (table[["seconds", "cpu_seconds"]] > 0).all(axis=None)
+    scores, times = evaluation.split(table)
+    assert list(scores) == evaluation.SCORES
+    assert set(evaluation.TIMES) < set(times)
+    assert not set(evaluation.TIMES) & set(scores)
+
+
+def test_pipelines_do_not_depend_on_their_company_and_scores_are_reproducible():
+    alone = evaluation.evaluate("left_right", fake(), 1, ["CSP+LDA"])
+    both = evaluation.evaluate("left_right", fake(), 1, ["MDM", "CSP+LDA"])
+    both = both[both["pipeline"] == "CSP+LDA"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone[evaluation.SCORES], both[evaluation.SCORES])
+    other = evaluation.evaluate("left_right", fake(), 1, ["CSP+LDA"], random_state=1)
+    assert not np.allclose(alone["score"], other["score"])
+
+
+def test_a_piece_of_a_plan_is_evaluated():
+    settings = {
+        "ssvep": {
+            "datasets": {
+                "Few": {
+                    "subjects": [1],
+                    "name": "Simulated",
+                    "options": {"paradigm": "ssvep", "n_subjects": 1, "n_trials": 6, "effect": 4.0},
+                }
+            },
+            "pipelines": ["SSVEP_CCA", "SSVEP_TRCA", "SSVEP_MsetCCA", "SSVEP_MDM"],
+        }
+    }
+    ((key, piece),) = plan.pieces(settings).items()
+    assert key == "ssvep/Few/1/untuned"
+    table = evaluation.evaluate_piece(piece)
+    assert table["dataset"].unique().tolist() == ["Few"]
+    assert table["pipeline"].tolist() == settings["ssvep"]["pipelines"]
+    # Strong responses: no classifier that knows the frequencies stays near a third.
+    assert (table["score"] > 0.6).all()
+
+
+def test_epochs_know_the_names_of_their_events():
+    """MOABB names them by their codes; then no classifier could know the frequencies."""
+    dataset = datasets.make("Simulated", paradigm="ssvep", n_trials=3)
+    X, y, *_ = evaluation.load_trials("ssvep", dataset, 1, epochs=True)
+    assert X.event_id == dataset.event_id
+    codes = {name: code for code, name in enumerate(("9.0", "11.0", "13.0"), 1)}
+    assert [codes[label] for label in y] == X.events[:, 2].tolist()
+
+
+def test_networks_see_resampled_trials():
+    short = catalogue.adjust("EEGNet_8_2", training={"n_epochs": 1})
+    dataset = datasets.make("Simulated", n_subjects=1, n_trials=6)
+    X, *_ = evaluation.load_trials("left_right", dataset, 1, resample=64)
+    whole, *_ = evaluation.load_trials("left_right", dataset, 1)
+    assert X.shape[-1] == pytest.approx(whole.shape[-1] / 2, abs=1)
+    table = evaluation.evaluate("left_right", dataset, 1, {"EEGNet_8_2": short})
+    assert table["category"].tolist() == ["deep"]
+    assert table["score"].between(0, 1).all()
+
+
+def test_ones_own_pipeline_joins_a_table():
+    own = make_pipeline(LogVariance(), LinearDiscriminantAnalysis(solver="svd"))
+    options = {"n_subjects": 2, "n_trials": 10}
+    settings = {"left_right": {"datasets": {"Sim": {"name": "Simulated", "options": options}}}}
+    table = pd.concat(
+        [
+            evaluation.evaluate(
+                "left_right", "Simulated", subject, ["LogVariance+LDA"],
+                label="Sim", options=options,
+            )
+            for subject in (1, 2)
+        ],
+        ignore_index=True,
+    )  # fmt: skip
+    joined = evaluation.add_own(table[evaluation.SCORES], {"Mine": own}, settings=settings)
+    assert list(joined) == evaluation.SCORES
+    mine = joined[joined["pipeline"] == "Mine"].reset_index(drop=True)
+    assert (mine["category"] == "own").all()
+    # It is the catalogue's pipeline under another name.
+    np.testing.assert_array_equal(mine["score"], table["score"])
+    wrapped = {"Bank": {"estimator": Flat(), "data": {"bank": True}}}
+    banked = evaluation.add_own(table, wrapped, settings=settings)
+    assert len(banked) == len(table) + 2
+    with pytest.raises(ValueError, match=r"a pipeline 'LogVariance\+LDA' already"):
+        evaluation.add_own(table, {"LogVariance+LDA": own})
+    with pytest.raises(ValueError, match="lacks the columns metric"):
+        evaluation.add_own(table.drop(columns="metric"), {"Mine": own})
+
+
+class Flat(LinearDiscriminantAnalysis):
+    """Of the variance in each channel and band: fails on anything but a bank."""
+
+    def fit(self, X, y):
+        assert X.ndim == 4
+        return super().fit(X.var(axis=2).reshape(len(X), -1), y)
+
+    def decision_function(self, X):
+        return super().decision_function(X.var(axis=2).reshape(len(X), -1))
+
+
+def test_emissions_are_in_grams_when_codecarbon_is_there(monkeypatch):
+    started = []
+
+    class Tracker:
+        def __init__(self, **options):
+            started.append(options)
+
+        def start(self):
+            pass
+
+        def stop(self):
+            return 2e-6
+
+    module = types.ModuleType("codecarbon")
+    module.EmissionsTracker = Tracker
+    monkeypatch.setitem(sys.modules, "codecarbon", module)
+    table = evaluation.evaluate("left_right", fake(n_sessions=1), 1, ["LogVariance+LDA"])
+    np.testing.assert_allclose(table["grams_co2"], 2e-3)
+    assert len(started) == 5  # one a fold
+    monkeypatch.setitem(sys.modules, "codecarbon", None)
+    table = evaluation.evaluate("left_right", fake(n_sessions=1), 1, ["LogVariance+LDA"])
+    assert table["grams_co2"].isna().all()
+
+
+class Failing(LinearDiscriminantAnalysis):
+    def fit(self, X, y):
+        raise MemoryError("too much")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: evaluation.evaluate("left_right", fake(), 9, ["MDM"]), ValueError, "no subject 9"),
+        (lambda: evaluation.evaluate("left_right", fake(), 1, []), ValueError, "there is no pipel"),
+        (
+            lambda: evaluation.evaluate("left_right", fake(), 1, ["MDN"]),
+            ValueError,
+            "no pipeline 'MDN'. Did you mean 'MDM'",
+        ),
+        (
+            lambda: evaluation.evaluate("left_right", fake(n_events=8), 1, ["MDM"], label="F"),
+            ValueError,
+            "F, subject 1, session 0: class 'left_hand' has 4 trials, too few for 5 folds",
+        ),
+        (
+            lambda: evaluation.evaluate("left_right", fake(), 1, {"Mine": Failing()}, label="F"),
+            RuntimeError,
+            "Mine on F, subject 1, session [01], fold 0: MemoryError: too much",
+        ),
+    ],
+)
+def test_errors_say_where_it_was(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

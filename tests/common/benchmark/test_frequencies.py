@@ -1,0 +1,167 @@
+"""SSVEP classifiers against their eigenvalue problems, scikit-learn, and simulated truth."""
+
+import mne
+import numpy as np
+import pytest
+import scipy.linalg
+from sklearn.cross_decomposition import CCA
+
+from common.benchmark.frequencies import (
+    FrequencyCCA,
+    MultisetCCA,
+    TaskRelatedComponents,
+    class_frequencies,
+)
+
+SFREQ = 128.0
+
+
+def epochs(frequencies=("9.0", "11.0", "13.0"), *, n_each=6, noise=1.0, seed=0, n_channels=4):
+    """Sines of random phase by class at fixed channel weights, in V; "rest" has none."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(256) / SFREQ
+    y = np.tile(np.arange(len(frequencies)), n_each)
+    weights = np.array([0.2, 1.0, -0.5, 0.1, 0.7])[:n_channels]
+    X = noise * rng.standard_normal((len(y), n_channels, len(time)))
+    for trial, code in zip(X, y, strict=True):
+        if frequencies[code] != "rest":
+            angle = 2 * np.pi * float(frequencies[code]) * time + 0.3 * code
+            trial += np.outer(weights, np.sin(angle) + 0.5 * np.cos(2 * angle))
+    events = np.column_stack([np.arange(len(y)), np.zeros(len(y), int), y + 1])
+    names = {name: code for code, name in enumerate(frequencies, 1)}
+    info = mne.create_info(n_channels, SFREQ, "eeg")
+    return mne.EpochsArray(1e-6 * X, info, events, event_id=names, verbose="error"), y
+
+
+ALL = [FrequencyCCA(), MultisetCCA(), TaskRelatedComponents()]
+
+
+@pytest.mark.parametrize("classifier", ALL, ids=lambda one: type(one).__name__)
+def test_clear_responses_are_told_apart(classifier):
+    X, y = epochs(noise=1.0)
+    X_new, y_new = epochs(noise=1.0, seed=1)
+    assert (classifier.fit(X, y).predict(X_new) == y_new).all()
+
+
+@pytest.mark.parametrize("classifier", ALL, ids=lambda one: type(one).__name__)
+def test_neither_unit_nor_labels_matter(classifier):
+    """Labels are arbitrary numbers, in another order than the frequencies."""
+    X, y = epochs(noise=6.0)
+    before = classifier.fit(X, y).scores(X)
+    scaled = mne.EpochsArray(1e6 * X.get_data(), X.info, X.events, event_id=X.event_id, verbose=0)
+    relabelled = np.array([7, 3, 5])[y]
+    after = classifier.fit(scaled, relabelled).scores(scaled)
+    # Columns follow the sorted labels 3, 5, 7. Scores are of order 1, far above rounding.
+    np.testing.assert_allclose(after, before[:, [1, 2, 0]], atol=1e-8)
+
+
+@pytest.mark.parametrize("classifier", ALL, ids=lambda one: type(one).__name__)
+def test_channels_that_depend_on_each_other_are_no_obstacle(classifier):
+    """After a common average reference channels sum to zero."""
+    X, y = epochs(noise=1.0)
+    data = X.get_data()
+    data = data - data.mean(axis=1, keepdims=True)
+    X = mne.EpochsArray(data, X.info, X.events, event_id=X.event_id, verbose="error")
+    scores = classifier.fit(X, y).scores(X)
+    assert np.isfinite(scores).all()
+    assert (classifier.predict(X) == y).all()
+
+
+def test_correlations_are_scikit_learns():
+    X, y = epochs(noise=3.0, n_each=2)
+    scores = FrequencyCCA(n_harmonics=2).fit(X, y).scores(X)
+    for trial, row in zip(X.get_data(), scores, strict=True):
+        for frequency, score in zip((9.0, 11.0, 13.0), row, strict=True):
+            angles = 2 * np.pi * frequency * np.outer(X.times, [1, 2])
+            reference = np.hstack([np.sin(angles), np.cos(angles)])
+            u, v = CCA(1, tol=1e-12, max_iter=10_000).fit_transform(1e6 * trial.T, reference)
+            # Power iteration stops at a relative change of 1e-12; its rate may be slow.
+            assert score == pytest.approx(np.corrcoef(u[:, 0], v[:, 0])[0, 1], abs=1e-4)
+
+
+def test_multiset_references_solve_the_generalised_eigenvalue_problem():
+    X, y = epochs(noise=3.0)
+    fitted = MultisetCCA().fit(X, y)
+    for label, basis in enumerate(fitted.bases_):
+        trials = 1e6 * X.get_data()[y == label]
+        trials = trials - trials.mean(axis=-1, keepdims=True)
+        n, c, _ = trials.shape
+        stacked = trials.reshape(n * c, -1)
+        R = stacked @ stacked.T
+        S = R * np.kron(np.eye(n), np.ones((c, c)))
+        _, vectors = scipy.linalg.eigh(R, S)
+        filtered = np.einsum("ic,ict->it", vectors[:, -1].reshape(n, c), trials)
+        # The same span: what is left outside of the basis is rounding.
+        outside = filtered - filtered @ basis @ basis.T
+        assert np.linalg.norm(outside) < 1e-6 * np.linalg.norm(filtered)
+
+
+def test_task_related_filters_solve_theirs():
+    X, y = epochs(noise=3.0)
+    fitted = TaskRelatedComponents(n_bands=1).fit(X, y)
+    (band,) = fitted._bands(X)
+    for label, found in enumerate(fitted.filters_[0]):
+        trials = 1e6 * band[y == label]
+        n = len(trials)
+        Q = sum(trial @ trial.T for trial in trials)
+        S = sum(trials[i] @ trials[j].T for i in range(n) for j in range(n) if i != j)
+        values, vectors = scipy.linalg.eigh(S, Q)
+        cosine = found @ vectors[:, -1] / np.linalg.norm(vectors[:, -1])
+        assert abs(cosine) == pytest.approx(1, abs=1e-9)
+        assert (found @ S @ found) / (found @ Q @ found) == pytest.approx(values[-1], rel=1e-9)
+
+
+def test_sub_bands_follow_the_frequencies_and_end_with_the_recording():
+    """9 to 13 Hz: bands begin at 7, 11, 15 … Hz; a recording filtered to 16 Hz has three."""
+    X, y = epochs()
+    assert len(TaskRelatedComponents().fit(X, y).high_passes_) == 5
+    with X.info._unlock():
+        X.info["lowpass"] = 16.0
+    assert len(TaskRelatedComponents().fit(X, y).high_passes_) == 3
+    fitted = TaskRelatedComponents().fit(X, y)
+    np.testing.assert_allclose(fitted.weights_, np.array([1, 2, 3]) ** -1.25 + 0.25)
+
+
+def test_a_class_without_a_frequency():
+    """CCA cannot predict rest; the others learn it as any class."""
+    X, y = epochs(("9.0", "rest", "13.0"), noise=0.3)
+    classes, frequencies = class_frequencies(X, y)
+    assert classes.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(frequencies, [9.0, np.nan, 13.0])
+    assert 1 not in FrequencyCCA().fit(X, y).predict(X)
+    for classifier in (MultisetCCA(), TaskRelatedComponents()):
+        assert (classifier.fit(X, y).predict(X)[y != 1] == y[y != 1]).all()
+
+
+def test_subsets_keep_their_frequencies():
+    X, y = epochs()
+    few = np.flatnonzero(y != 0)
+    classes, frequencies = class_frequencies(X[few], y[few])
+    assert (classes.tolist(), frequencies.tolist()) == ([1, 2], [11.0, 13.0])
+
+
+def named(*names):
+    return epochs(names)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: FrequencyCCA().fit(np.zeros((2, 3, 4)), [0, 1]),
+            "must be mne.Epochs.*got ndarray",
+        ),
+        (lambda: class_frequencies(epochs()[0], [0, 1]), "18 epochs, but 2 labels"),
+        (lambda: class_frequencies(epochs()[0], np.zeros(18)), r"class 0.0 has trials of the eve"),
+        (lambda: class_frequencies(*named("9", "9.0")), "the same frequency: .9.0, 9.0. Hz"),
+        (lambda: FrequencyCCA().fit(*named("rest")), "no class is named by a frequency"),
+        (lambda: TaskRelatedComponents().fit(*named("rest")), "no class is named by a frequency"),
+        (
+            lambda: TaskRelatedComponents().fit(*epochs(n_each=1)),
+            "class 0 has one training trial; two are needed",
+        ),
+    ],
+)
+def test_errors_say_what_is_wrong(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,151 @@
+"""Training of networks: what it learns, when it stops, what it leaves alone."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+
+from common.benchmark.networks import NETWORKS, NetworkClassifier
+
+SMALL = {"n_epochs": 2, "batch_size": 16}
+
+
+def trials(n=40, n_channels=4, n_times=250, seed=0, effect=2.0):
+    """Two classes, mixed: the first channel of one oscillates at 12 of 250 Hz."""
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.arange(n) % 2)
+    X = rng.standard_normal((n, n_channels, n_times))
+    X[y == 1, 0] += effect * np.sin(2 * np.pi * 12 / 250 * np.arange(n_times))
+    return X, np.array(["left", "right"])[y]
+
+
+def test_it_learns_what_is_there():
+    X, y = trials(n=60)
+    fitted = NetworkClassifier("ShallowFBCSPNet", n_epochs=10, patience=10, batch_size=16)
+    fitted.fit(X, y)
+    X_new, y_new = trials(seed=1)
+    # The oscillation has twice the noise's power in one of four channels: no trial is ambiguous.
+    assert (fitted.predict(X_new) == y_new).mean() > 0.9
+    probabilities = fitted.predict_proba(X_new)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)  # float32
+    assert fitted.classes_.tolist() == ["left", "right"]
+    assert fitted.history_[-1]["train_loss"] < fitted.history_[0]["train_loss"]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_trains_on_three_seconds_and_two_to_three_classes(network):
+    X, y = trials(n=20, n_times=384)
+    three = np.where(np.arange(20) % 3 == 0, "feet", y)
+    for labels in (y, three):
+        fitted = NetworkClassifier(network, **SMALL).fit(X, labels)
+        assert fitted.predict_proba(X).shape == (20, len(np.unique(labels)))
+        assert fitted.n_epochs_ == 2
+
+
+def test_the_seed_decides_and_nothing_else_changes():
+    X, y = trials()
+    torch.manual_seed(7)
+    before = torch.random.get_rng_state()
+    first = NetworkClassifier("EEGNet", **SMALL).fit(X, y).predict_proba(X)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.manual_seed(8)
+    again = NetworkClassifier("EEGNet", **SMALL).fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(first, again)
+    other = NetworkClassifier("EEGNet", seed=1, **SMALL).fit(X, y).predict_proba(X)
+    assert not np.allclose(first, other)
+
+
+def test_the_last_fifth_is_for_validation():
+    """Trials kept for validation are not trained on: their labels cannot change the weights."""
+    X, y = trials(n=20)
+    changed = y.copy()
+    changed[-4:] = changed[-4:][::-1]
+    one = NetworkClassifier("EEGNet", **SMALL).fit(X, y)
+    two = NetworkClassifier("EEGNet", **SMALL).fit(X, changed)
+    np.testing.assert_array_equal(one.predict_proba(X), two.predict_proba(X))
+    changed = y.copy()
+    changed[-5] = "left" if y[-5] == "right" else "right"
+    three = NetworkClassifier("EEGNet", **SMALL).fit(X, changed)
+    assert not np.allclose(one.predict_proba(X), three.predict_proba(X))
+
+
+def test_training_stops_when_the_validation_loss_does_not_fall():
+    X, y = trials(effect=0.0)
+    fitted = NetworkClassifier("EEGNet", n_epochs=60, patience=4, batch_size=16, lr=0.05).fit(X, y)
+    losses = [one["valid_loss"] for one in fitted.history_]
+    assert fitted.n_epochs_ == len(losses) < 60
+    best = int(np.argmin(losses))
+    assert len(losses) - 1 - best == 4
+
+
+def test_last_weights_or_the_best_ones():
+    X, y = trials(effect=0.0)
+    settings = {"n_epochs": 12, "patience": 12, "batch_size": 16, "lr": 0.02}
+    last = NetworkClassifier("EEGNet", **settings).fit(X, y)
+    best = NetworkClassifier("EEGNet", restore_best=True, **settings).fit(X, y)
+    losses = [one["valid_loss"] for one in best.history_]
+    assert losses == [one["valid_loss"] for one in last.history_]
+
+    def loss(fitted):
+        truth = np.searchsorted(fitted.classes_, y[-8:])
+        return -np.log(fitted.predict_proba(X[-8:])[np.arange(8), truth]).mean()
+
+    # Probabilities went through float32.
+    assert loss(best) == pytest.approx(min(losses), abs=1e-5)
+    assert loss(last) == pytest.approx(losses[-1], abs=1e-5)
+    assert np.argmin(losses) < len(losses) - 1
+
+
+def test_learning_rate_is_halved_with_kerass_patience(monkeypatch):
+    """With a loss that never falls by 1e-4 after the first epoch, after each three epochs."""
+    X, y = trials(n=20)
+    rates = []
+    step = torch.optim.lr_scheduler.ReduceLROnPlateau.step
+
+    def watched(self, loss):
+        step(self, 1.0 - 1e-6 * len(rates))
+        rates.append(self.optimizer.param_groups[0]["lr"])
+
+    monkeypatch.setattr(torch.optim.lr_scheduler.ReduceLROnPlateau, "step", watched)
+    NetworkClassifier("EEGNet", n_epochs=8, patience=3, batch_size=16).fit(X, y)
+    n = len(rates)
+    np.testing.assert_allclose(rates, ([1e-3] * 3 + [5e-4] * 3 + [2.5e-4] * 3)[:n])
+    assert n > 3
+
+
+def test_a_single_last_trial_joins_the_batch_before():
+    """Batch normalisation cannot train on one: 21 - 4 = 17 training trials in batches of 16."""
+    X, y = trials(n=21)
+    fitted = NetworkClassifier("EEGTCNet", **SMALL).fit(X, y)
+    assert np.isfinite([one["train_loss"] for one in fitted.history_]).all()
+
+
+def test_cloning_keeps_arguments():
+    made = NetworkClassifier("EEGNeX", options={"kernel_block_1_2": 32}, n_epochs=5)
+    assert clone(made).get_params() == made.get_params()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "X", "message"),
+    [
+        ({"network": "EEGNetv4"}, trials()[0], "one of ShallowFBCSPNet, .*, got 'EEGNetv4'"),
+        ({}, trials()[0][:, 0], r"got \(40, 250\) and 40 labels"),
+        ({}, trials()[0][:-1], r"got \(39, 4, 250\) and 40 labels"),
+        ({}, np.where(np.arange(40)[:, None, None] == 3, np.nan, trials()[0]), "trial 3 of X is"),
+        ({"network": "EEGTCNet"}, trials()[0][:, :, :30], "EEGTCNet cannot be made .* 30 samples"),
+        ({"network": "Deep4Net"}, trials()[0][:, :1], "of 1 channels .* at least two channels"),
+        ({"validation_share": 1.0}, trials()[0], "between 0 and 1, got 1.0"),
+        ({"n_epochs": 0}, trials()[0], "n_epochs must be at least 1, got 0"),
+        ({"patience": 0}, trials()[0], "patience must be at least 1, got 0"),
+        ({"batch_size": 0}, trials()[0], "batch_size must be at least 1, got 0"),
+    ],
+)
+def test_errors_say_what_is_wrong(arguments, X, message):
+    with pytest.raises(ValueError, match=message):
+        NetworkClassifier(**({"network": "EEGNet"} | SMALL | arguments)).fit(X, trials()[1])
+
+
+def test_a_loss_that_is_not_finite_is_an_error():
+    X, y = trials(n=20)
+    with pytest.raises(FloatingPointError, match=r"EEGNet: the loss is .* Lower the learning"):
+        NetworkClassifier("EEGNet", lr=float("inf"), **SMALL).fit(X, y)
