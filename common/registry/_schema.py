@@ -1,6 +1,7 @@
 """What an entry of ``data/registry.yaml`` may say, and the error all of this package raises."""
 
 import difflib
+import functools
 import re
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
@@ -213,6 +214,19 @@ def load(registry=None):
         Every mistake in the file at once; an unknown key comes with the nearest known one.
     """
     file = files.resolve(registry or REGISTRY)
+    written = file.stat().st_mtime_ns if file.exists() else None
+    return dict(_load(file, written))
+
+
+def nearest(word, known):
+    """Suggestion for a misspelt word: ``" Did you mean 'x'?"``, or nothing."""
+    found = difflib.get_close_matches(str(word), [str(each) for each in known], n=1)
+    return f" Did you mean '{found[0]}'?" if found else ""
+
+
+@functools.lru_cache(maxsize=4)
+def _load(file, written):
+    """Entries of a file, as last written: rules ask for them thousands of times."""
     name = files.relative(file)
     try:
         content = yaml.load(file.read_text(encoding="utf-8"), Loader=_UniqueKeys)
@@ -234,12 +248,6 @@ def load(registry=None):
     if mistakes:
         raise RegistryError("\n  ".join([f"{name} is not valid:", *mistakes]))
     return entries
-
-
-def nearest(word, known):
-    """Suggestion for a misspelt word: ``" Did you mean 'x'?"``, or nothing."""
-    found = difflib.get_close_matches(str(word), [str(each) for each in known], n=1)
-    return f" Did you mean '{found[0]}'?" if found else ""
 
 
 def _explain(error):

@@ -172,9 +172,8 @@ def test_the_papers_scale_starts(repository, tmp_path, monkeypatch):
 
 def test_the_papers_scale_has_every_published_cell(repository):
     """All 47 tables' columns are in the plan of the whole paper."""
-    jobs = labels(
-        repository.jobs("-n", "results/moabb/paper/tables/scores.csv", "--config", "scale=paper")
-    )
+    table = "results/moabb/paper/tables/scores.csv"
+    jobs = labels(repository.jobs("-n", table, "--config", "scale=paper"))
     pieces = [job.partition("piece=")[2].split("/") for job in jobs if "piece=" in job]
     assert len({tuple(piece[:2]) for piece in pieces}) == 47
     assert len({piece[1] for piece in pieces}) == 36
