@@ -57,8 +57,8 @@ evaluation.process(pipelines).to_csv(sys.argv[2], index=False)
 def main():
     """Time both."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--subjects", type=int, default=12)
-    parser.add_argument("--trials", type=int, default=60, help="of a class")
+    parser.add_argument("--subjects", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=200, help="of a class")
     settings = parser.parse_args()
     options = {
         "paradigm": "imagery", "n_subjects": settings.subjects, "n_trials": settings.trials,
