@@ -136,7 +136,7 @@ def groups(pipelines):
     Returns
     -------
     groups : dict of str to list of str
-        ``"untuned"``, ``"ts-svm"`` … to names, in the order given; fit for names of files.
+        ``"untuned"``, ``"searches"`` … to names, in the order given; fit for names of files.
 
     Examples
     --------

@@ -1,7 +1,8 @@
 """What is going to be evaluated: pieces of work, and what their tables must hold.
 
-A piece is a data set, a subject and the pipelines of one group (`catalogue.groups`): the cheap ones
-together, each search and each network alone. Nothing here imports MOABB.
+A piece is a data set, a subject and the pipelines of one group (`catalogue.groups`): the untuned
+ones together, quick searches together, each slow search and each network alone. Nothing here
+imports MOABB.
 """
 
 from common.benchmark import catalogue

@@ -116,7 +116,7 @@ def test_a_new_pipeline_of_its_own_group_runs_alone(repository):
     add = ["CSP+LDA", "MDM", "TS+SVM"]
     change(repository, lambda scale: scale["benchmark"]["left_right"].update(pipelines=add))
     try:
-        new = {piece(subject).replace("untuned", "ts-svm") for subject in "123"}
+        new = {piece(subject).replace("untuned", "searches") for subject in "123"}
         assert labels(repository.jobs("-n", TABLE)) == new | {"gather kind=scores"}
     finally:
         path.write_text(before)

@@ -45,15 +45,16 @@ def test_plans_need_neither_moabb_nor_braindecode():
     assert done.stdout.strip() == "[]"
 
 
-def test_groups_put_cheap_pipelines_together_and_each_search_and_network_alone():
+def test_groups_put_cheap_pipelines_and_quick_searches_together_and_the_others_alone():
     groups = catalogue.groups(catalogue.names("left_right"))
     untuned = groups.pop("untuned")
     assert untuned == [
         "LogVariance+LDA", "CSP+LDA", "DLCSPauto+shLDA", "TRCSP+LDA", "MDM", "FgMDM", "TS+LR",
     ]  # fmt: skip
+    assert groups.pop("searches") == ["LogVariance+SVM", "CSP+SVM", "TS+SVM", "TS+EL"]
     assert all(len(members) == 1 for members in groups.values())
     assert groups["acm"] == ["ACM+TS+SVM"]
-    assert len(groups) == 12  # six searches, six networks
+    assert len(groups) == 8  # two slow searches, six networks
 
 
 def test_groups_and_categories_agree_with_what_is_in_an_entry():

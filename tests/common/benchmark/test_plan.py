@@ -32,7 +32,7 @@ def test_pieces_of_a_small_scale():
     pieces = plan.pieces(SMALL)
     assert list(pieces) == [
         "left_right/FingerMovements/1/untuned",
-        "left_right/FingerMovements/1/ts-svm",
+        "left_right/FingerMovements/1/searches",
         "left_right/FingerMovements/1/eegnet-8-2",
         "left_right/Simulated-16/1/untuned",
         "left_right/Simulated-16/2/untuned",
