@@ -136,12 +136,12 @@ def groups(pipelines):
     Returns
     -------
     groups : dict of str to list of str
-        ``"untuned"``, ``"searches"`` … to names, in the order given; fit for names of files.
+        ``"quick"``, ``"acm"`` … to names, in the order given; fit for names of files.
 
     Examples
     --------
     >>> groups(["MDM", "ACM+TS+SVM", "TS+LR"])
-    {'untuned': ['MDM', 'TS+LR'], 'acm': ['ACM+TS+SVM']}
+    {'quick': ['MDM', 'TS+LR'], 'acm': ['ACM+TS+SVM']}
     """
     if not isinstance(pipelines, dict):
         pipelines = {name: entry(name) for name in pipelines}

@@ -1,8 +1,8 @@
 """What is going to be evaluated: pieces of work, and what their tables must hold.
 
-A piece is a data set, a subject and the pipelines of one group (`catalogue.groups`): the untuned
-ones together, quick searches together, each slow search and each network alone. Nothing here
-imports MOABB.
+A piece is a data set, a subject and the pipelines of one group (`catalogue.groups`): the quick ones
+together, since starting a job takes as long as they do, each slow search and each network alone.
+Nothing here imports MOABB.
 """
 
 from common.benchmark import catalogue

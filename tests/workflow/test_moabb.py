@@ -67,7 +67,7 @@ def repository(other_paper):
 
 
 def _scores(repository):
-    return [path.parent for path in (repository / SCORES).rglob("untuned.csv")]
+    return [path.parent for path in (repository / SCORES).rglob("quick.csv")]
 
 
 def labels(jobs):
@@ -75,7 +75,7 @@ def labels(jobs):
 
 
 def piece(subject):
-    return f"evaluate piece=left_right/Simulated-3/{subject}/untuned"
+    return f"evaluate piece=left_right/Simulated-3/{subject}/quick"
 
 
 def test_a_killed_run_recomputes_only_what_is_missing(repository):
@@ -91,7 +91,7 @@ def test_a_killed_run_recomputes_only_what_is_missing(repository):
 
 def test_a_lost_piece_is_evaluated_again_to_the_same_bytes(repository):
     table = (repository / TABLE).read_bytes()
-    (repository / SCORES / "2/untuned.csv").unlink()
+    (repository / SCORES / "2/quick.csv").unlink()
     (repository / TABLE).unlink()
     assert labels(repository.jobs("-n", TABLE)) == {piece(2), "gather kind=scores"}
     repository.snakemake("-j2", TABLE)
@@ -99,7 +99,7 @@ def test_a_lost_piece_is_evaluated_again_to_the_same_bytes(repository):
 
 
 def test_a_short_piece_never_becomes_a_table(repository):
-    path = repository / SCORES / "3/untuned.csv"
+    path = repository / SCORES / "3/quick.csv"
     whole = path.read_text()
     path.write_text("".join(line for line in whole.splitlines(True) if "MDM" not in line))
     (repository / TABLE).unlink()
@@ -113,10 +113,10 @@ def test_a_short_piece_never_becomes_a_table(repository):
 def test_a_new_pipeline_of_its_own_group_runs_alone(repository):
     path = repository / "papers/moabb/paper.yaml"
     before = path.read_text()
-    add = ["CSP+LDA", "MDM", "TS+SVM"]
+    add = ["CSP+LDA", "MDM", "FilterBank+SVM"]
     change(repository, lambda scale: scale["benchmark"]["left_right"].update(pipelines=add))
     try:
-        new = {piece(subject).replace("untuned", "searches") for subject in "123"}
+        new = {piece(subject).replace("quick", "filter-bank-svm") for subject in "123"}
         assert labels(repository.jobs("-n", TABLE)) == new | {"gather kind=scores"}
     finally:
         path.write_text(before)
@@ -162,11 +162,11 @@ def test_the_papers_scale_starts(repository, tmp_path, monkeypatch):
     _recording(mirror / "MNE-alexeeg-data/zenodo/806023/subject1.raw.fif")
     (tmp_path / "mne").mkdir()
     monkeypatch.setenv("MNE_DATA", str(tmp_path / "mne"))
-    scores = "results/moabb/paper/scores/right_hand_feet/AlexMI/1/untuned.csv"
+    scores = "results/moabb/paper/scores/right_hand_feet/AlexMI/1/quick.csv"
     output = repository.snakemake("-j1", scores, "--config", "scale=paper", f"mirror={mirror}")
     assert "fetch_subject name=alexmi subject=1" in " ".join(output.split())
     table = (repository / scores).read_text().splitlines()
-    assert len(table) == 6  # five untuned pipelines, one session
+    assert len(table) == 9  # eight quick pipelines, one session
     assert all("right_hand_feet,AlexMI,1" in row for row in table[1:])
 
 

@@ -45,13 +45,12 @@ def test_plans_need_neither_moabb_nor_braindecode():
     assert done.stdout.strip() == "[]"
 
 
-def test_groups_put_cheap_pipelines_and_quick_searches_together_and_the_others_alone():
+def test_quick_pipelines_share_a_group_and_each_of_the_others_has_its_own():
     groups = catalogue.groups(catalogue.names("left_right"))
-    untuned = groups.pop("untuned")
-    assert untuned == [
+    assert set(groups.pop("quick")) == {
         "LogVariance+LDA", "CSP+LDA", "DLCSPauto+shLDA", "TRCSP+LDA", "MDM", "FgMDM", "TS+LR",
-    ]  # fmt: skip
-    assert groups.pop("searches") == ["LogVariance+SVM", "CSP+SVM", "TS+SVM", "TS+EL"]
+        "LogVariance+SVM", "CSP+SVM", "TS+SVM", "TS+EL",
+    }  # fmt: skip
     assert all(len(members) == 1 for members in groups.values())
     assert groups["acm"] == ["ACM+TS+SVM"]
     assert len(groups) == 8  # two slow searches, six networks
@@ -59,8 +58,8 @@ def test_groups_put_cheap_pipelines_and_quick_searches_together_and_the_others_a
 
 def test_groups_and_categories_agree_with_what_is_in_an_entry():
     for name, one in catalogue.load().items():
-        searched = "grid" in one or one["category"] == "deep" or name == "FilterBank+SVM"
-        assert (one["group"] == "untuned") == (not searched), name
+        slow = one["category"] == "deep" or name in ("ACM+TS+SVM", "FilterBank+SVM")
+        assert (one["group"] == "quick") == (not slow), name
         assert ("resample" in one.get("data", {})) == (one["category"] == "deep"), name
 
 

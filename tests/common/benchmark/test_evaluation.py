@@ -118,7 +118,7 @@ def test_a_piece_of_a_plan_is_evaluated():
         }
     }
     ((key, piece),) = plan.pieces(settings).items()
-    assert key == "ssvep/Few/1/untuned"
+    assert key == "ssvep/Few/1/quick"
     table = evaluation.evaluate_piece(piece)
     assert table["dataset"].unique().tolist() == ["Few"]
     assert table["pipeline"].tolist() == settings["ssvep"]["pipelines"]

@@ -31,17 +31,16 @@ SMALL = {
 def test_pieces_of_a_small_scale():
     pieces = plan.pieces(SMALL)
     assert list(pieces) == [
-        "left_right/FingerMovements/1/untuned",
-        "left_right/FingerMovements/1/searches",
+        "left_right/FingerMovements/1/quick",
         "left_right/FingerMovements/1/eegnet-8-2",
-        "left_right/Simulated-16/1/untuned",
-        "left_right/Simulated-16/2/untuned",
-        "left_right/Simulated-16/3/untuned",
+        "left_right/Simulated-16/1/quick",
+        "left_right/Simulated-16/2/quick",
+        "left_right/Simulated-16/3/quick",
     ]
-    first, search, network, simulated, *_ = pieces.values()
+    first, network, simulated, *_ = pieces.values()
     assert first["raw"] == ["aeon-finger-movements-train", "aeon-finger-movements-test"]
-    assert list(first["pipelines"]) == ["CSP+LDA", "MDM"]
-    assert search["pipelines"]["TS+SVM"]["grid"]["svc__C"] == [1]
+    assert list(first["pipelines"]) == ["CSP+LDA", "MDM", "TS+SVM"]
+    assert first["pipelines"]["TS+SVM"]["grid"]["svc__C"] == [1]
     (arguments,) = network["pipelines"]["EEGNet_8_2"]["steps"][-1].values()
     assert arguments["n_epochs"] == 5
     assert simulated["name"] == "Simulated"
@@ -71,7 +70,7 @@ def test_the_papers_scale_covers_every_published_cell():
     n_subjects = dict(zip(sets["dataset"], sets["n_subjects"], strict=True))
     by_cell = cells[["paradigm", "dataset", "pipeline"]].itertuples(index=False)
     assert len(found) == sum(n_subjects[cell.dataset] for cell in by_cell)
-    del pieces["p300/BI2012/1/untuned"]
+    del pieces["p300/BI2012/1/quick"]
     assert plan.published_cells(pieces, cells) == []  # other subjects have them
     few = plan.pieces({"p300": PAPER["p300"]}, sets=sets)
     missing = plan.published_cells(few, cells)
