@@ -19,7 +19,9 @@ from pathlib import Path
 
 import yaml
 
-__all__ = ["CATEGORIES", "PARADIGMS", "adjust", "build", "entry", "groups", "load", "names"]
+__all__ = [
+    "CATEGORIES", "PARADIGMS", "adjust", "build", "entry", "groups", "halves", "load", "names",
+]  # fmt: skip
 
 CATEGORIES = ("raw", "riemannian", "deep")
 """Categories as the paper orders them."""
@@ -76,6 +78,11 @@ def check(one, name):
         _known(paradigm, PARADIGMS, f"{where} has an unknown paradigm")
     for key in one.get("data", {}):
         _known(key, _DATA, f"{where} asks for unknown data")
+    if not 0 <= one.get("stateless", 0) < len(one["steps"]):
+        raise ValueError(
+            f"{where} has {one['stateless']} stateless steps; its {len(one['steps'])} steps leave "
+            f"0 to {len(one['steps']) - 1}, since the last one learns."
+        )
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", str(one["group"])):
         raise ValueError(
             f"{where} is of group {one['group']!r}, which names files: write lower-case letters, "
@@ -245,6 +252,48 @@ def build(pipeline, *, scoring="accuracy", random_state=42):
     return SharedGridSearch(
         made, one["grid"], cv=inner, scoring=scoring, stateless=one.get("stateless", 0)
     )
+
+
+def halves(one):
+    """The first steps of an entry, which can be applied once to all trials, and the others.
+
+    The first are those that treat each trial by itself (``stateless``), up to the first of them
+    that a grid searches.
+
+    Parameters
+    ----------
+    one : dict
+        An entry.
+
+    Returns
+    -------
+    first : dict or None
+        An entry of the first steps; None where there are none.
+    second : dict
+        An entry of the others, with the grid.
+
+    Examples
+    --------
+    >>> first, second = halves(entry("TS+SVM"))
+    >>> first["steps"]
+    [{'pyriemann.estimation.Covariances': {'estimator': 'oas'}}]
+    >>> len(second["steps"]), second["stateless"]
+    (2, 0)
+    """
+    grid = one.get("grid", {})
+    parts = grid if isinstance(grid, list) else [grid]
+    searched = {key.partition("__")[0] for part in parts for key in part}
+    n = 0
+    for step in one["steps"][: one.get("stateless", 0)]:
+        (path,) = step
+        if path.rpartition(".")[2].lower() in searched:  # as `make_pipeline` names it
+            break
+        n += 1
+    if n == 0:
+        return None, one
+    first = {key: value for key, value in one.items() if key not in ("grid", "stateless")}
+    second = {**one, "steps": one["steps"][n:], "stateless": one["stateless"] - n}
+    return {**first, "steps": one["steps"][:n]}, second
 
 
 @functools.cache

@@ -3,7 +3,9 @@
 A piece gives the scores that `moabb.evaluations.WithinSessionEvaluation` gives for the same data
 set, subject and pipelines: MOABB's paradigm cuts the trials, MOABB's splitter makes the folds, and
 pipelines with a grid search it in three inner folds. What MOABB does in one process over all
-subjects can so be done in many, and trials are read once for all pipelines of a piece.
+subjects can so be done in many. Trials are read once for all pipelines of a piece. First steps that
+learn nothing (a covariance of each trial) are applied once to all trials, for all folds and all
+pipelines that begin with them; each fold is charged its training trials' share of that time.
 
 Where MOABB 1.7 departs from what it was made for, this does not: its evaluations give a pipeline
 only the first band of a filter bank, and name the events of epochs by their codes, not by the
@@ -101,11 +103,16 @@ def evaluate(
     for view, members in views.items():
         X, y, metadata, scoring = load_trials(paradigm, dataset, subject, **dict(view))
         _check_folds(y, metadata, n_folds, f"{label}, subject {subject}")
+        transformed = {}
         for name in members:
-            estimator = _estimator(entries[name], scoring, random_state)
+            where = f"{name} on {label}, subject {subject}"
+            first, estimator = _made(entries[name], scoring, random_state)
+            steps = repr(first)
+            if steps not in transformed:
+                transformed[steps] = _transformed(first, X, y, where)
             for session, found in _sessions(
-                estimator, X, y, metadata, scoring, random_state, n_folds,
-                where=f"{name} on {label}, subject {subject}",
+                estimator, *transformed[steps], y, metadata, scoring, random_state, n_folds,
+                where=where,
             ):  # fmt: skip
                 keys = (paradigm, label, subject, session, name)
                 metric = scoring if isinstance(scoring, str) else "own"
@@ -243,10 +250,25 @@ def _entries(pipelines):
     }
 
 
-def _estimator(one, scoring, random_state):
+def _made(one, scoring, random_state):
+    """Estimators of the steps to apply to all trials (or None), and of the others."""
     if "estimator" in one:
-        return one["estimator"]
-    return catalogue.build(one, scoring=scoring, random_state=random_state)
+        return None, one["estimator"]
+    first, second = catalogue.halves(one)
+    made = catalogue.build(second, scoring=scoring, random_state=random_state)
+    return first and catalogue.build(first), made
+
+
+def _transformed(first, X, y, where):
+    """Trials after the first steps, and what that costs a trial."""
+    if first is None:
+        return X, dict.fromkeys(TIMES, 0.0)
+    try:
+        with _quiet(), _costs() as costs:
+            transformed = first.fit_transform(X, y)
+    except Exception as error:  # of any library: say where it was
+        raise RuntimeError(f"{where}: {type(error).__name__}: {error}") from error
+    return transformed, {key: value / len(X) for key, value in costs.items()}
 
 
 def _check_folds(y, metadata, n_folds, where):
@@ -259,8 +281,8 @@ def _check_folds(y, metadata, n_folds, where):
             )
 
 
-def _sessions(estimator, X, y, metadata, scoring, random_state, n_folds, *, where):
-    """Mean score and times of each session."""
+def _sessions(estimator, X, spent, y, metadata, scoring, random_state, n_folds, *, where):
+    """Mean score and times of each session; ``spent`` on a trial before."""
     from moabb.evaluations import WithinSessionSplitter
 
     splitter = WithinSessionSplitter(n_folds=n_folds, shuffle=True, random_state=random_state)
@@ -270,7 +292,7 @@ def _sessions(estimator, X, y, metadata, scoring, random_state, n_folds, *, wher
         fold = len(found.setdefault(session, []))
         try:
             with _quiet():
-                found[session].append(_fold(estimator, X, y, train, test, scoring))
+                found[session].append(_fold(estimator, X, spent, y, train, test, scoring))
         except Exception as error:  # of any library: say where it was
             raise RuntimeError(
                 f"{where}, session {session}, fold {fold}: {type(error).__name__}: {error}"
@@ -280,19 +302,31 @@ def _sessions(estimator, X, y, metadata, scoring, random_state, n_folds, *, wher
         yield session, means | {"n_trials": int((metadata["session"] == session).sum())}
 
 
-def _fold(estimator, X, y, train, test, scoring):
+def _fold(estimator, X, spent, y, train, test, scoring):
     from sklearn.base import clone
     from sklearn.metrics import check_scoring
     from sklearn.preprocessing import LabelEncoder
 
     encoder = LabelEncoder().fit(y[train])
     fitted, X_train, y_train = clone(estimator), X[train], encoder.transform(y[train])
+    with _costs() as costs:
+        fitted.fit(X_train, y_train)
+    score = check_scoring(fitted, scoring=scoring)(fitted, X[test], encoder.transform(y[test]))
+    return {"score": float(score)} | {
+        key: value + len(train) * spent[key] for key, value in costs.items()
+    }
+
+
+@contextlib.contextmanager
+def _costs():
+    """What the block costs, by `TIMES`: a dict that is filled when it ends."""
+    costs = {}
     with _emissions() as grams:
         cpu, clock = time.process_time(), time.perf_counter()
-        fitted.fit(X_train, y_train)
-        seconds, cpu = time.perf_counter() - clock, time.process_time() - cpu
-    score = check_scoring(fitted, scoring=scoring)(fitted, X[test], encoder.transform(y[test]))
-    return {"score": float(score), "seconds": seconds, "cpu_seconds": cpu, "grams_co2": grams[0]}
+        yield costs
+        costs["seconds"] = time.perf_counter() - clock
+        costs["cpu_seconds"] = time.process_time() - cpu
+    costs["grams_co2"] = grams[0]
 
 
 @contextlib.contextmanager

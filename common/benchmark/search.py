@@ -102,7 +102,7 @@ class SharedGridSearch(GridSearchCV):
             return
         for step, members in self._settings(level, rows, points):
             try:
-                transformed = step.fit(X, y).transform(X)
+                transformed = step.fit_transform(X, y)
             except Exception as error:  # any library, any reason: the points score NaN
                 self._failures.append(error)
             else:

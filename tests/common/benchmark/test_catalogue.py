@@ -94,7 +94,22 @@ def test_elastic_net_is_one():
         regression = made.estimator.set_params(**point)[-1]
         assert 0 < regression.l1_ratio < 1
         assert regression.solver == "saga"
+        assert regression.random_state == 42  # it shuffles
         assert regression.C == 1.0
+
+
+def test_halves_are_cut_before_what_learns_or_is_searched():
+    first, second = catalogue.halves(catalogue.entry("CSP+SVM"))
+    assert [name for name, _ in catalogue.build(first).steps] == ["covariances"]
+    made = catalogue.build(second)
+    assert [name for name, _ in made.estimator.steps] == ["csp", "svc"]
+    assert (made.stateless, made.param_grid) == (0, catalogue.entry("CSP+SVM")["grid"])
+    first, second = catalogue.halves(catalogue.entry("SSVEP_MDM"))
+    assert (len(first["steps"]), len(second["steps"])) == (2, 1)
+    # Its first step is searched, so the two are applied inside the search.
+    acm = catalogue.entry("ACM+TS+SVM")
+    assert catalogue.halves(acm) == (None, acm)
+    assert catalogue.halves(catalogue.entry("XDAWN+LDA"))[0] is None
 
 
 def test_grid_of_augmented_covariances_has_no_duplicates():
@@ -164,6 +179,7 @@ def test_an_entry_of_ones_own_is_built():
         (lambda: catalogue.build(own(paradigms=["p30"])), "unknown paradigm 'p30'. Did you"),
         (lambda: catalogue.build(own(data={"epoch": True})), "unknown data 'epoch'. Did you mean"),
         (lambda: catalogue.build(own(group="TS+SVM")), "group 'TS.SVM', which names files"),
+        (lambda: catalogue.build(own(stateless=1)), "1 stateless steps; its 1 steps leave 0 to 0"),
         (lambda: catalogue.build({"category": "raw"}), "lacks paradigms, group, steps"),
         (lambda: catalogue.check("MDM", "x"), "'x' must be a mapping with .*got 'MDM'"),
         (lambda: catalogue.adjust("TS+SVM", grid={"svc__c": [1]}), "no parameter 'svc__c'. Did"),

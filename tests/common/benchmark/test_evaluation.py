@@ -104,6 +104,40 @@ def test_pipelines_do_not_depend_on_their_company_and_scores_are_reproducible():
     assert not np.allclose(alone["score"], other["score"])
 
 
+STATELESS = [name for name, one in catalogue.load().items() if catalogue.halves(one)[0]]
+
+
+@pytest.mark.parametrize("name", STATELESS)
+def test_first_steps_on_all_trials_give_the_scores_of_whole_pipelines(name):
+    entry = catalogue.entry(name)
+    paradigm = entry["paradigms"][0]
+    options = {"ssvep": {"paradigm": "ssvep", "n_trials": 6}}.get(paradigm, {"n_trials": 12})
+    dataset = datasets.make("Simulated", n_subjects=1, **options)
+    _, _, _, scoring = evaluation.load_trials(paradigm, dataset, 1)
+    whole = {"estimator": catalogue.build(entry, scoring=scoring), "data": entry.get("data", {})}
+    apart, together = (
+        evaluation.evaluate(paradigm, dataset, 1, {name: one}) for one in (entry, whole)
+    )
+    np.testing.assert_array_equal(apart["score"], together["score"])
+    assert 0 < apart["score"].item() <= 1
+
+
+def test_first_steps_are_applied_once_and_each_fold_is_charged_its_share(monkeypatch):
+    transformed = []
+    whole = evaluation._transformed
+
+    def counted(first, X, y, where):
+        transformed.append(first)
+        X, spent = whole(first, X, y, where)
+        return X, {**spent, "seconds": 100.0}
+
+    monkeypatch.setattr(evaluation, "_transformed", counted)
+    table = evaluation.evaluate("left_right", fake(n_sessions=1), 1, ["MDM", "FgMDM", "TS+LR"])
+    assert len(transformed) == 1
+    n_training = 24 * 4 / 5
+    np.testing.assert_allclose(table["seconds"], 100 * n_training, rtol=1e-2)
+
+
 def test_a_piece_of_a_plan_is_evaluated():
     settings = {
         "ssvep": {
@@ -203,11 +237,21 @@ def test_emissions_are_in_grams_when_codecarbon_is_there(monkeypatch):
     module.EmissionsTracker = Tracker
     monkeypatch.setitem(sys.modules, "codecarbon", module)
     table = evaluation.evaluate("left_right", fake(n_sessions=1), 1, ["LogVariance+LDA"])
-    np.testing.assert_allclose(table["grams_co2"], 2e-3)
-    assert len(started) == 5  # one a fold
+    # A fold's own, and of the first step on 24 trials the share of its training trials.
+    np.testing.assert_allclose(table["grams_co2"], 2e-3 * (1 + 0.8))
+    assert len(started) == 1 + 5
     monkeypatch.setitem(sys.modules, "codecarbon", None)
     table = evaluation.evaluate("left_right", fake(n_sessions=1), 1, ["LogVariance+LDA"])
     assert table["grams_co2"].isna().all()
+
+
+BROKEN = {
+    **catalogue.entry("LogVariance+LDA"),
+    "steps": [
+        {"sklearn.preprocessing.StandardScaler": {}},  # of two dimensions only
+        {"sklearn.discriminant_analysis.LinearDiscriminantAnalysis": {}},
+    ],
+}
 
 
 class Failing(LinearDiscriminantAnalysis):
@@ -234,6 +278,11 @@ class Failing(LinearDiscriminantAnalysis):
             lambda: evaluation.evaluate("left_right", fake(), 1, {"Mine": Failing()}, label="F"),
             RuntimeError,
             "Mine on F, subject 1, session [01], fold 0: MemoryError: too much",
+        ),
+        (
+            lambda: evaluation.evaluate("left_right", fake(), 1, {"Mine": BROKEN}, label="F"),
+            RuntimeError,
+            "Mine on F, subject 1: ValueError: Found array with dim 3",
         ),
     ],
 )
