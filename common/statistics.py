@@ -23,6 +23,7 @@ __all__ = [
     "mean_interval",
     "paired_test",
     "proportion_interval",
+    "rank_correlation",
     "stouffer",
 ]
 
@@ -183,6 +184,48 @@ def proportion_interval(n_successes, n, *, confidence=0.95):
     _check_confidence(confidence)
     found = scipy.stats.binomtest(int(n_successes), int(n)).proportion_ci(confidence, "wilson")
     return Interval(n_successes / n, found.low, found.high)
+
+
+def rank_correlation(x, y, *, rng, confidence=0.95, n_resamples=9999):
+    """Spearman's rank correlation with the percentile bootstrap interval over pairs.
+
+    Parameters
+    ----------
+    x, y : array_like, shape (n_pairs,)
+    rng : numpy.random.Generator
+    confidence : float, default=0.95
+    n_resamples : int, default=9999
+
+    Returns
+    -------
+    interval : Interval
+        Between -1 and 1.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, or a value is not finite; and as `bootstrap_interval`, also where
+        all of ``x`` or of ``y`` are equal, on themselves or on a resample.
+
+    Examples
+    --------
+    >>> x = np.arange(20.0)
+    >>> rank_correlation(x, x**3, rng=np.random.default_rng(0)).value
+    1.0
+    """
+    x, y = (_finite(one, name=name, at_least=2) for one, name in ((x, "x"), (y, "y")))
+    if len(x) != len(y):
+        raise ValueError(f"x and y must be pairs, got {len(x)} and {len(y)} values.")
+
+    def spearman(rows):
+        if np.ptp(rows, axis=0).min() == 0:
+            return np.nan  # which scipy would also warn of
+        return scipy.stats.spearmanr(rows[:, 0], rows[:, 1]).statistic
+
+    return bootstrap_interval(
+        np.column_stack([x, y]), rng=rng, statistic=spearman, confidence=confidence,
+        n_resamples=n_resamples,
+    )  # fmt: skip
 
 
 def paired_test(

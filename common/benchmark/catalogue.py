@@ -20,7 +20,8 @@ from pathlib import Path
 import yaml
 
 __all__ = [
-    "CATEGORIES", "PARADIGMS", "adjust", "build", "entry", "groups", "halves", "load", "names",
+    "CATEGORIES", "METRICS", "PARADIGMS", "TITLES", "adjust", "build", "entry", "groups", "halves",
+    "load", "names",
 ]  # fmt: skip
 
 CATEGORIES = ("raw", "riemannian", "deep")
@@ -34,6 +35,18 @@ PARADIGMS = {
     "ssvep": "ssvep_all_classes",
 }
 """Our paradigms and the published tables that belong to them."""
+
+TITLES = {
+    "left_right": "Left / right hand",
+    "right_hand_feet": "Right hand / feet",
+    "mi_all": "All imagery classes",
+    "p300": "P300",
+    "ssvep": "SSVEP",
+}
+"""Paradigms as figures name them."""
+
+METRICS = {"roc_auc": "ROC-AUC", "accuracy": "Accuracy"}
+"""Metrics as figures name them."""
 
 _NEEDED = ("category", "paradigms", "group", "steps")
 _OPTIONAL = ("data", "grid", "stateless")

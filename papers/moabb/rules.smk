@@ -132,6 +132,7 @@ rule scores_by_category:
     params:
         notebook=paper.notebook("figure-scores-by-category.ipynb"),
         simulated=paper.settings["simulated"],
+        same_people=paper.settings["same_people"],
         scale=paper.scale,
     script:
         RUN_NOTEBOOK
@@ -155,6 +156,7 @@ rule pipelines_by_paradigm:
     params:
         notebook=paper.notebook("figure-pipelines-by-paradigm.ipynb"),
         simulated=paper.settings["simulated"],
+        same_people=paper.settings["same_people"],
         scale=paper.scale,
     script:
         RUN_NOTEBOOK

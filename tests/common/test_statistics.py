@@ -364,6 +364,35 @@ def test_proportion_interval_rejects_impossible_counts(successes, n):
         statistics.proportion_interval(successes, n)
 
 
+# Rank correlation
+
+
+def test_rank_correlation_is_that_of_ranks_and_ignores_monotone_changes():
+    x = rng().permutation(40).astype(float)
+    y = x + rng().normal(0, 12, 40)
+    found = statistics.rank_correlation(x, y, rng=rng(), n_resamples=999)
+    ranks = [scipy.stats.rankdata(one) for one in (x, y)]
+    assert found.value == pytest.approx(np.corrcoef(*ranks)[0, 1])
+    assert -1 < found.low < found.value < found.high < 1
+    again = statistics.rank_correlation(np.exp(x / 9), y**3, rng=rng(), n_resamples=999)
+    np.testing.assert_allclose(again, found)
+    turned = statistics.rank_correlation(x, -y, rng=rng(), n_resamples=999)
+    np.testing.assert_allclose(turned, [-found.value, -found.high, -found.low])
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        ([1.0, 2.0, 3.0], [1.0, 2.0], "must be pairs, got 3 and 2 values"),
+        ([1.0, np.nan, 3.0], [1.0, 2.0, 3.0], "x.*nan"),
+        ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0], "the statistic of x is nan"),
+    ],
+)
+def test_rank_correlation_rejects_what_has_no_ranks(x, y, message):
+    with pytest.raises(ValueError, match=message):
+        statistics.rank_correlation(x, y, rng=rng())
+
+
 # Random sign patterns, and the interval of an effect
 
 

@@ -1,0 +1,70 @@
+"""What tables of scores say, published ones and ours: by category, and by person."""
+
+__all__ = ["advantage", "by_person"]
+
+
+def advantage(cells, category):
+    """How far the best pipeline of a category is above the best of the others.
+
+    On the same data set and paradigm, so that easy and hard data sets count alike.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        Columns ``paradigm``, ``dataset``, ``pipeline``, ``category``, ``score``: a row a cell (as
+        from `published.load`).
+    category : str
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        Columns ``paradigm``, ``dataset``, ``pipeline`` (the best of the category, the first of
+        equals), ``score`` (its own), ``advantage``: a row for each data set that has pipelines both
+        of the category and of others, in the order of ``cells``.
+
+    Raises
+    ------
+    ValueError
+        If no cell is of the category.
+    """
+    if category not in set(cells["category"]):
+        known = ", ".join(sorted(set(cells["category"])))
+        raise ValueError(f"no score is of the category {category!r}; there are {known}.")
+    keys = ["paradigm", "dataset"]
+    ours = cells["category"] == category
+    best = cells.loc[cells[ours].groupby(keys, sort=False)["score"].idxmax()]
+    others = cells[~ours].groupby(keys)["score"].max().rename("other")
+    table = best.join(others, on=keys, how="inner")
+    table["advantage"] = table["score"] - table.pop("other")
+    return table[[*keys, "pipeline", "score", "advantage"]].reset_index(drop=True)
+
+
+def by_person(table, *, same_people=()):
+    """Scores averaged over all that one person has: sessions, and data sets of the same people.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``paradigm``, ``dataset``, ``subject``, ``pipeline``, ``category``, ``score``.
+    same_people : sequence of sequence of str, default=()
+        Data sets whose subjects of equal number are the same persons.
+
+    Returns
+    -------
+    scores : pandas.DataFrame
+        Columns ``paradigm``, ``people`` (the first of its data sets), ``subject``, ``pipeline``,
+        ``category``, ``score``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> columns = ["paradigm", "dataset", "subject", "pipeline", "category", "score"]
+    >>> rows = [("ssvep", f"Flicker-{n}", 1, "MDM", "riemannian", n / 10) for n in (4, 8)]
+    >>> table = pd.DataFrame(rows, columns=columns)
+    >>> by_person(table, same_people=[["Flicker-4", "Flicker-8"]])["score"].round(3).tolist()
+    [0.6]
+    """
+    first = {name: names[0] for names in same_people for name in names}
+    people = table["dataset"].map(lambda name: first.get(name, name))
+    keys = ["paradigm", "people", "subject", "pipeline", "category"]
+    return table.assign(people=people).groupby(keys, sort=False)["score"].mean().reset_index()

@@ -1,0 +1,68 @@
+"""Summaries of score tables: by hand, and on the published tables."""
+
+import pandas as pd
+import pytest
+
+from common import files
+from common.benchmark import published, summaries
+
+LONG = "papers/moabb/published/within_session_long.csv"
+
+
+def cells(scores, dataset="D"):
+    """Cells of one data set: ``{(pipeline, category): score}``."""
+    rows = [("left_right", dataset, name, kind, score) for (name, kind), score in scores.items()]
+    return pd.DataFrame(rows, columns=["paradigm", "dataset", "pipeline", "category", "score"])
+
+
+def test_advantage_by_hand():
+    three = {("a", "raw"): 0.6, ("b", "raw"): 0.7, ("c", "deep"): 0.68, ("d", "riemannian"): 0.75}
+    for category, best, expected in (
+        ("riemannian", "d", 0.05), ("raw", "b", -0.05), ("deep", "c", -0.07),
+    ):  # fmt: skip
+        found = summaries.advantage(cells(three), category)
+        assert found[["dataset", "pipeline"]].to_numpy().tolist() == [["D", best]]
+        assert found["advantage"].item() == pytest.approx(expected)
+        assert found["score"].item() == three[best, category]
+
+
+def test_data_sets_without_other_categories_have_no_advantage():
+    table = pd.concat(
+        [cells({("a", "raw"): 0.6, ("d", "deep"): 0.5}), cells({("a", "raw"): 0.9}, dataset="E")],
+        ignore_index=True,
+    )
+    assert summaries.advantage(table, "raw")["dataset"].tolist() == ["D"]
+    with pytest.raises(ValueError, match="category 'rieman'; there are deep, raw"):
+        summaries.advantage(table, "rieman")
+
+
+@pytest.mark.skipif(not files.resolve(LONG).is_file(), reason="no published tables")
+def test_wins_in_the_published_tables():
+    """Riemannian pipelines win 8 of 10, 9 of 9, 6 of 6, 15 of 15 and 7 of 7 data sets."""
+    found = summaries.advantage(published.load(LONG), "riemannian")
+    wins = (found["advantage"] > 0).groupby(found["paradigm"], sort=False).sum()
+    assert wins.to_dict() == {
+        "left_right": 8, "right_hand_feet": 9, "mi_all": 6, "p300": 15, "ssvep": 7,
+    }  # fmt: skip
+    assert len(found) == 47
+    assert set(found[found["advantage"] < 0]["dataset"]) == {"Shin2017A", "Zhou2016"}
+    p300 = found[found["paradigm"] == "p300"].set_index("dataset")["pipeline"]
+    assert p300["BNCI2015_003"] == "XDAWNCov+MDM"
+    assert (p300.drop("BNCI2015_003") == "XDAWNCov+TS+SVM").all()
+
+
+def test_persons_are_the_same_only_where_it_is_said():
+    rows = [
+        ("ssvep", "Four", 1, "0", "MDM", "riemannian", 0.2),
+        ("ssvep", "Four", 1, "1", "MDM", "riemannian", 0.4),
+        ("ssvep", "Eight", 1, "0", "MDM", "riemannian", 0.9),
+        ("ssvep", "Eight", 2, "0", "MDM", "riemannian", 0.5),
+    ]
+    columns = ["paradigm", "dataset", "subject", "session", "pipeline", "category", "score"]
+    table = pd.DataFrame(rows, columns=columns)
+    apart = summaries.by_person(table)
+    assert apart["people"].tolist() == ["Four", "Eight", "Eight"]
+    assert apart["score"].tolist() == pytest.approx([0.3, 0.9, 0.5])
+    joined = summaries.by_person(table, same_people=[["Four", "Eight"]])
+    assert joined[["people", "subject"]].to_numpy().tolist() == [["Four", 1], ["Four", 2]]
+    assert joined["score"].tolist() == pytest.approx([0.5, 0.5])
