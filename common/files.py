@@ -23,6 +23,7 @@ __all__ = [
     "ROOT",
     "NotBuiltError",
     "atomic",
+    "existing",
     "read_csv",
     "read_json",
     "read_npz",
@@ -91,6 +92,34 @@ def require(path):
         name = relative(path)
         raise NotBuiltError(f"{name} is not built yet. Build it with: snakemake -j2 {name}")
     return path
+
+
+def existing(path):
+    """Absolute path of an input file, and its name for messages.
+
+    Parameters
+    ----------
+    path : str or Path
+        Relative to the repository root, or absolute.
+
+    Returns
+    -------
+    file : Path
+    name : str
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file, with how data of the registry are obtained.
+    """
+    file = resolve(path)
+    name = relative(file)
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"{name} does not exist. If it is in the registry, obtain it with: "
+            "python -m common.registry fetch NAME"
+        )
+    return file, name
 
 
 @contextlib.contextmanager

@@ -165,7 +165,7 @@ def load_mushrooms(path, source="enlarging", target="tapering"):
         If the file is missing, has another number of rows or columns, or a letter that the
         documentation does not know.
     """
-    file, name = _existing(path)
+    file, name = files.existing(path)
     _check_domains(source, target, _MUSHROOM_DOMAINS)
     table = pd.read_csv(file, header=None, dtype=str, keep_default_na=False)
     if table.iat[0, 0] in ("edibility", "class", "target"):
@@ -208,7 +208,7 @@ def load_phishing(path, source="ip-address", target="no-ip-address"):
     FileNotFoundError, ValueError
         If the file is missing, has another number of rows or columns, or another value.
     """
-    file, name = _existing(path)
+    file, name = files.existing(path)
     _check_domains(source, target, _ADDRESS_DOMAINS)
     lines = file.read_text(encoding="utf-8").splitlines()
     rows = "\n".join(each for each in lines if each.strip() and each[0] not in "@%")
@@ -255,7 +255,7 @@ def load_websites(path, source="no-ip-address", target="ip-address"):
     FileNotFoundError, ValueError
         If the file is missing, has another number of rows or columns, or another value.
     """
-    file, name = _existing(path)
+    file, name = files.existing(path)
     _check_domains(source, target, _ADDRESS_DOMAINS)
     table = _read_csv(file)
     if list(table.columns) != _WEBSITE_COLUMNS:
@@ -302,7 +302,7 @@ def load_digit_images(path, source="mnist", target="digits", *, n_components=50)
     """
     from sklearn.datasets import load_digits
 
-    file, name = _existing(path)
+    file, name = files.existing(path)
     _check_domains(source, target, ("mnist", "digits"))
     if not 1 <= n_components <= 64:
         raise ValueError(f"n_components must be from 1 to 64, the pixels, got {n_components}.")
@@ -364,7 +364,7 @@ def load_snippets(path, source="movies", target="amazon", *, n_components=50, th
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    file, name = _existing(path)
+    file, name = files.existing(path)
     _check_domains(source, target, _SNIPPETS)
     if not 0 < threshold < 4:
         raise ValueError(f"threshold must be between 0 and 4, the largest rating, got {threshold}.")
@@ -616,7 +616,7 @@ def _read_snippets(file, name, domain, threshold):
 
 
 def _read_amazon(folder, domain):
-    file, name = _existing(files.resolve(folder) / f"{domain}_400.mat")
+    file, name = files.existing(files.resolve(folder) / f"{domain}_400.mat")
     try:
         content = scipy.io.loadmat(file)
         X, y = content["fts"], content["labels"]
@@ -628,17 +628,6 @@ def _read_amazon(folder, domain):
         raise ValueError(f"{name} has {len(y)} labels of {len(X)} reviews.")
     _check_known(y, [0, 1], f"{name}, labels")
     return X, y
-
-
-def _existing(path):
-    file = files.resolve(path)
-    name = files.relative(file)
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"{name} does not exist. If it is in the registry, obtain it with: "
-            "python -m common.registry fetch NAME"
-        )
-    return file, name
 
 
 def _given(paths, domain):

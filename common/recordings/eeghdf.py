@@ -41,18 +41,13 @@ def read_eeghdf(path, *, channels="10-20"):
     """
     if channels not in ("10-20", "all"):
         raise ValueError(f"channels must be '10-20' or 'all', got {channels!r}.")
-    file = files.resolve(path)
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"{files.relative(file)} does not exist. If it is in the registry, obtain it with: "
-            "python -m common.registry fetch NAME"
-        )
+    file, name = files.existing(path)
     if not h5py.is_hdf5(file):
-        raise ValueError(f"{files.relative(file)} is not an eeghdf file: it is not HDF5.")
+        raise ValueError(f"{name} is not an eeghdf file: it is not HDF5.")
     with h5py.File(file) as opened:
-        record = _record(opened, files.relative(file))
+        record = _record(opened, name)
         labels = _texts(record["signal_labels"])
-        order, names, kinds = _choose(labels, channels, files.relative(file))
+        order, names, kinds = _choose(labels, channels, name)
         data = np.stack([_physical(record, i, kinds[k] == "eeg") for k, i in enumerate(order)])
         # Written as samples / duration of a block, which leaves 200.00000000000003.
         sfreq = round(float(record.attrs["sample_frequency"]), 6)

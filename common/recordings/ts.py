@@ -63,13 +63,7 @@ def read_ts(path):
         case, a case lacks its label or has one that is not declared, cases or channels differ in
         length, or a value is not a number.
     """
-    file = files.resolve(path)
-    name = files.relative(file)
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"{name} does not exist. If it is in the registry, obtain it with: "
-            "python -m common.registry fetch NAME"
-        )
+    file, name = files.existing(path)
     # Only comments hold other characters than ASCII, and not always in UTF-8.
     lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     header, first = _header(lines, name)

@@ -56,7 +56,7 @@ def read_digits(path):
     FileNotFoundError, ValueError
         If there is no such file, or its rows are not images with a digit.
     """
-    file, name = _existing(path)
+    file, name = files.existing(path)
     with open(file, "rb") as stream:
         content = stream.read()
     if content[:2] == b"\x1f\x8b":
@@ -106,7 +106,7 @@ def read_cifar10(path):
     ----------
     .. [1] A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
     """
-    file, name = _existing(path)
+    file, name = files.existing(path)
     try:
         with tarfile.open(file) as archive:
             members = {member.name.rsplit("/", 1)[-1]: member for member in archive.getmembers()}
@@ -293,14 +293,3 @@ def _cifar_batch(content, name):
     if len(labels) and not (labels.min() >= 0 and labels.max() <= 9):
         raise ValueError(f"{name} has labels {labels.min()} to {labels.max()}, expected 0 to 9.")
     return data.reshape(-1, 3, 32, 32), labels.astype(int)
-
-
-def _existing(path):
-    file = files.resolve(path)
-    name = files.relative(file)
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"{name} does not exist. If it is in the registry, obtain it with: "
-            "python -m common.registry fetch NAME"
-        )
-    return file, name

@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .transform_3d import compute_integrals
+from .integrals_3d import compute_integrals
 
 __all__ = [
     "Molecule",

@@ -8,12 +8,6 @@ With the wavelets of `common.scattering.filters_3d`, the moduli
 move and turn with the volume, and the sums over the volume of their powers q do not change when it
 moves or turns [1]_.
 
-The sum over m needs no complex wavelets. A unitary change of basis takes the wavelets of degrees m
-and -m to real ones, A and B, up to a common phase; for real x, one inverse transform of
-:math:`\hat x (\hat A + i \hat B)` holds both convolutions, as its real and its imaginary part.
-Wavelets of degree 0 share a transform as well, two orders at a time. Wavelets are multiplied out
-from their factors when they are needed.
-
 References
 ----------
 .. [1] M. Eickenberg et al., "Solid harmonic wavelet scattering for predictions of molecule
@@ -22,7 +16,6 @@ References
 
 import math
 import operator
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -30,34 +23,22 @@ from scipy.fft import next_fast_len
 
 from .base import Scattering, as_choice, as_integer, records_gradient, refuse_options
 from .filters_3d import Factors, Wavelet, cutoff, frequencies, harmonic_factors, kept_sizes
+from .integrals_3d import check_powers, differentiable_sums, safe_power, sums_of_powers
+from .moduli_3d import COMPLEX, Level, resample, spectrum_elsewhere, squared_moduli
 
-__all__ = ["HarmonicScattering3D", "compute_integrals"]
+__all__ = ["HarmonicScattering3D"]
 
 _AXES = (-3, -2, -1)
 _REFUSED = {
     "backend": "There is one backend, torch; numpy arrays are taken and returned as well.",
     "frontend": "Tensors give tensors and arrays give arrays.",
 }
-_COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
-# Values of factors to leave out, and relative size of what is not symmetric at half the sampling
-# rate (its square is added to the others): both under the rounding of a Fourier transform.
+# Values of factors to leave out, under the rounding of a Fourier transform.
 _NEGLIGIBLE = {torch.float32: 1e-11, torch.float64: 1e-20}
-_FAULT = {torch.float32: 1e-5, torch.float64: 1e-12}
-# Samples of a batch that are transformed together, and that powers are taken of at a time.
-_CHUNK = 2**17
-_BLOCK = 2**15
+_CHUNK = 2**17  # samples of a batch that are transformed together
 # A signal that is confined to a box is sampled at least this often (in samples of `shape`): its
 # moduli, which have cusps, where another convolution follows, and integrals otherwise.
 _STEP_INNER, _STEP_LAST = 2.0, 3.0
-
-
-class _Level(NamedTuple):
-    """One scale, on one grid."""
-
-    period: tuple  # sizes of the volume, in samples
-    kept: tuple  # frequencies along each axis that matter
-    grid: tuple  # samples along each axis
-    factors: Factors
 
 
 class HarmonicScattering3D(Scattering):
@@ -149,7 +130,7 @@ class HarmonicScattering3D(Scattering):
         if points is not None:
             raise ValueError(f"points={points!r} has no use with integrals; leave it None.")
         self.points = None
-        self.integral_powers = _check_powers(integral_powers)
+        self.integral_powers = check_powers(integral_powers)
         self.quadrature = as_choice("quadrature", quadrature, ("full", "coarse"))
         self.tolerance = _check_between("tolerance", tolerance, 0, 1)
 
@@ -221,7 +202,7 @@ class HarmonicScattering3D(Scattering):
             raise ValueError(
                 f"extent must be three numbers from 0 to shape {self.shape}, got {extent.tolist()}."
             )
-        if dtype not in _COMPLEX:
+        if dtype not in COMPLEX:
             raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}.")
         reach = max(cutoff(order, 1.0, self.tolerance) for order in range(self.L + 1))
         widths = [self.sigma_0 * 2**j for j in range(self.J + 1)]
@@ -237,8 +218,8 @@ class HarmonicScattering3D(Scattering):
                     f"transform was given {level.kept} frequencies along z, y and x, and must "
                     f"return an array of shape (n_volumes, *{level.kept}), got {np.shape(values)}."
                 )
-            spectrum = torch.as_tensor(values / np.prod(level.period), dtype=_COMPLEX[dtype])
-            squares = self._squared_moduli([spectrum] * (self.L + 1), level)
+            spectrum = torch.as_tensor(values / np.prod(level.period), dtype=COMPLEX[dtype])
+            squares = self._squares([spectrum] * (self.L + 1), level)
             first.append(self._integrals(squares, level))
             if is_last:
                 continue
@@ -249,9 +230,9 @@ class HarmonicScattering3D(Scattering):
                     width2, size + 2 * reach * width2, dtype, smoothing=0.0, step=_STEP_LAST
                 )
                 if level2.period != period:
-                    inner = [_spectrum_elsewhere(u, level, level2) for u in moduli]
+                    inner = [spectrum_elsewhere(u, level, level2) for u in moduli]
                     period = level2.period
-                second.append(self._integrals(self._squared_moduli(inner, level2), level2))
+                second.append(self._integrals(self._squares(inner, level2), level2))
         return torch.stack(first + second, dim=1)
 
     def _bank_for(self, dtype):
@@ -265,7 +246,7 @@ class HarmonicScattering3D(Scattering):
         factors = harmonic_factors(
             self.shape, self.L, width, kept=grid, negligible=_NEGLIGIBLE[dtype]
         )
-        return _Level(self.shape, kept, grid, factors)
+        return Level(self.shape, kept, grid, factors)
 
     def _local_level(self, width, size, dtype, *, smoothing, step):
         period = tuple(min(n, s) for n, s in zip(self.shape, size.tolist(), strict=True))
@@ -278,12 +259,12 @@ class HarmonicScattering3D(Scattering):
         axial = torch.tensor(factors.axial, dtype=dtype)
         wavelets = [
             [
-                Wavelet(w.powers, torch.tensor(w.planes, dtype=_COMPLEX[dtype]), {}, ((), ()), 0.0)
+                Wavelet(w.powers, torch.tensor(w.planes, dtype=COMPLEX[dtype]), {}, ((), ()), 0.0)
                 for w in degrees
             ]
             for degrees in factors.wavelets
         ]
-        return _Level(period, kept, grid, Factors(axial, wavelets))
+        return Level(period, kept, grid, Factors(axial, wavelets))
 
     def _cutoff(self, width, *, smoothing=0.0):
         return max(
@@ -302,256 +283,31 @@ class HarmonicScattering3D(Scattering):
         recording = records_gradient(x)
         first, second = [], []
         for j1, level in enumerate(levels):
-            squares = self._squared_moduli(spectra, level, recording=recording)
+            squares = self._squares(spectra, level, recording=recording)
             first.append(self._integrals(squares, level, recording=recording))
             if self.max_order == 1 or j1 == self.J:
                 continue
             inner = []
             while squares:
                 u = squares.pop(0)
-                u = _safe_power(u, 0.5) if recording else u.sqrt_()
+                u = safe_power(u, 0.5) if recording else u.sqrt_()
                 u = torch.fft.fftn(u, dim=_AXES, norm="forward")
-                inner.append(_resample(u, levels[j1 + 1]))
+                inner.append(resample(u, levels[j1 + 1]))
             for level2 in levels[j1 + 1 :]:
-                squares = self._squared_moduli(inner, level2, recording=recording)
+                squares = self._squares(inner, level2, recording=recording)
                 second.append(self._integrals(squares, level2, recording=recording))
         return torch.stack(first + second, dim=1)
 
+    def _squares(self, spectra, level, *, recording=False):
+        return squared_moduli(
+            spectra, level, rotation_covariant=self.rotation_covariant, recording=recording
+        )
+
     def _integrals(self, squares, level, *, recording=False):
         """Integrals of the powers, shape (n_volumes, L + 1, n_powers)."""
-        sums = _differentiable_sums if recording else _sums_of_powers
+        sums = differentiable_sums if recording else sums_of_powers
         cell = math.prod(level.period) / math.prod(level.grid)
         return cell * torch.stack([sums(u, self.integral_powers) for u in squares], dim=1)
-
-    def _squared_moduli(self, spectra, level, *, recording=False):
-        """Squared moduli of a spectrum for each order, each of shape (n_volumes, *grid)."""
-        known = {id(s): _resample(s, level) for s in spectra}
-        spectra = [known[id(s)] for s in spectra]
-        memory = None if recording else _Memory(spectra[0])
-        totals = [None] * (self.L + 1)
-        for order in range(1, self.L + 1):
-            for m in range(1, order + 1) if self.rotation_covariant else [order]:
-                totals[order] = self._pair_of_degrees(
-                    totals[order], spectra[order], level, order, m, memory
-                )
-        if self.rotation_covariant:
-            for parity in (0, 1):
-                orders = list(range(parity, self.L + 1, 2))
-                for pair in (orders[i : i + 2] for i in range(0, len(orders), 2)):
-                    _add_degree_zero(totals, spectra, level, pair, memory)
-        else:
-            _add_degree_zero(totals, spectra, level, [0], memory)
-        return totals
-
-    def _pair_of_degrees(self, total, spectrum, level, order, m, memory):
-        """Add the squares of the convolutions with degrees m and -m."""
-        real_part = level.factors.wavelets[order][m]
-        if not self.rotation_covariant:
-            # Degree -l alone is (A - iB) / sqrt 2, whatever its symmetry.
-            planes = real_part.planes.conj().resolve_conj() * math.sqrt(0.5)
-            wavelet = _multiplied_out(level, real_part.powers, planes, memory)
-            return _add_squares(total, _convolve(spectrum, wavelet, memory), memory)
-        wavelet = _symmetric(level, real_part, memory)
-        total = _add_squares(total, _convolve(spectrum, wavelet, memory), memory)
-        return _add_sections(total, spectrum, real_part, order % 2 == 0, memory)
-
-
-def compute_integrals(x, integral_powers):
-    """Sums of powers of volumes: the zeroth order of the scattering.
-
-    Parameters
-    ----------
-    x : Tensor or ndarray, shape (..., M, N, O)
-        Without negative values, unless all powers are integers.
-    integral_powers : sequence of float
-        Positive.
-
-    Returns
-    -------
-    integrals : Tensor or ndarray, shape (..., n_powers)
-        In the precision of ``x``.
-
-    Raises
-    ------
-    ValueError
-        If ``x`` has fewer than three axes, or negative values of which there is no such power.
-    """
-    powers = _check_powers(integral_powers)
-    values = torch.from_numpy(x) if isinstance(x, np.ndarray) else x
-    if values.ndim < 3:
-        raise ValueError(f"x must have shape (..., M, N, O), got {tuple(values.shape)}.")
-    fractional = [q for q in powers if q != round(q)]
-    if fractional and values.numel() and values.detach().amin() < 0:
-        raise ValueError(
-            f"x has negative values, down to {values.min().item():g}, which have no power "
-            f"{fractional[0]}. Take its absolute value or its positive part."
-        )
-    sums = [values.pow(q).sum(dim=_AXES) for q in powers]
-    found = torch.stack(sums, dim=-1)
-    return found.numpy() if isinstance(x, np.ndarray) else found
-
-
-class _Memory:
-    """Arrays for intermediate values, used again for each wavelet."""
-
-    def __init__(self, spectrum):
-        self.wavelet = torch.empty_like(spectrum[0])
-        self.product = torch.empty_like(spectrum)
-
-
-def _multiplied_out(level, powers, planes, memory):
-    """A wavelet on the grid, from its factors."""
-    axial = level.factors.axial[powers].T
-    if memory is None:
-        return (axial.to(planes.dtype) @ planes.flatten(1)).view(level.grid)
-    # Real and imaginary parts are columns of a real product.
-    columns = torch.view_as_real(planes).flatten(1)
-    torch.mm(axial, columns, out=torch.view_as_real(memory.wavelet).flatten(1))
-    return memory.wavelet
-
-
-def _symmetric(level, factors, memory):
-    """A wavelet A + iB on the grid, less its sections at half the sampling rate."""
-    wavelet = _multiplied_out(level, factors.powers, factors.planes, memory)
-    for axis, section in factors.sections.items():
-        wavelet.select(axis, wavelet.shape[axis] // 2).sub_(section)
-    return wavelet
-
-
-def _convolve(spectrum, wavelet, memory):
-    if memory is None:
-        product = spectrum * wavelet
-    else:
-        product = torch.mul(spectrum, wavelet, out=memory.product)
-    return torch.fft.ifftn(product, dim=_AXES, norm="forward")
-
-
-def _add_squares(total, z, memory):
-    """Add the squares of real numbers or the squared moduli of complex ones."""
-    for part in (z.real, z.imag) if z.is_complex() else (z,):
-        if total is None:
-            total = part.square()
-        elif memory is None:
-            total = total + part.square()
-        else:
-            total.addcmul_(part, part)
-    return total
-
-
-def _add_sections(total, spectrum, factors, even, memory):
-    """Add what the sections of a wavelet contribute, if it is not negligible."""
-    if factors.fault < _FAULT[spectrum.real.dtype]:
-        return total
-    # From the section at half the sampling rate of an axis, a function of the two others whose sign
-    # alternates along that axis.
-    fields, signs = {}, {}
-    for axis, section in factors.sections.items():
-        half = spectrum.select(axis + 1, spectrum.shape[axis + 1] // 2) * section
-        field = torch.fft.ifftn(half, dim=(-2, -1), norm="forward")
-        fields[axis] = field.unsqueeze(axis + 1)
-        sign = torch.ones(spectrum.shape[axis + 1], dtype=field.real.dtype, device=field.device)
-        sign[1::2] = -1
-        signs[axis] = sign.reshape([-1 if a == axis else 1 for a in range(3)])
-    # Without its phase (-i)**l, A has imaginary fields if l is even and real ones if l is odd.
-    parts = ("imag", "real") if even else ("real", "imag")
-    for part, axes in zip(parts, factors.axes, strict=True):
-        values = [getattr(fields[a], part) for a in axes]
-        if not values:
-            continue
-        if len(values) > 1:
-            squares = sum(signs[a] * v for a, v in zip(axes, values, strict=True)).square()
-        else:
-            squares = values[0].square()  # of a sign, 1
-        total = total + squares if memory is None else total.add_(squares)
-    return total
-
-
-def _add_degree_zero(totals, spectra, level, orders, memory):
-    """Add the squares of the convolutions with degree 0 of one or two orders, both even or odd."""
-    factors = [level.factors.wavelets[order][0] for order in orders]
-    wavelets = [_symmetric(level, f, None) for f in factors]
-    first = spectra[orders[0]]
-    if len(orders) == 1:
-        y = _convolve(first, wavelets[0], memory)
-    elif first is spectra[orders[1]]:
-        y = _convolve(first, torch.complex(wavelets[0].real, wavelets[1].real), memory)
-    else:
-        y = torch.fft.ifftn(
-            first * wavelets[0].real + spectra[orders[1]] * (1j * wavelets[1].real),
-            dim=_AXES,
-            norm="forward",
-        )
-    # Without its phase -i, a wavelet of odd order has an imaginary convolution.
-    parts = (y.imag, y.real) if orders[0] % 2 else (y.real, y.imag)
-    for order, part, f in zip(orders, parts, factors, strict=False):
-        totals[order] = _add_squares(totals[order], part, memory)
-        totals[order] = _add_sections(totals[order], spectra[order], f, order % 2 == 0, memory)
-
-
-def _resample(spectrum, level):
-    """The spectrum on another grid: frequencies dropped or, where there were none, 0."""
-    for axis, (kept, size) in enumerate(zip(level.kept, level.grid, strict=True), start=1):
-        n = spectrum.shape[axis]
-        if n == size:
-            continue
-        c = (min(kept, n) - 1) // 2
-        zeros = spectrum.new_zeros(
-            [size - 2 * c - 1 if a == axis else k for a, k in enumerate(spectrum.shape)]
-        )
-        low, high = spectrum.narrow(axis, 0, c + 1), spectrum.narrow(axis, n - c, c)
-        spectrum = torch.cat([low, zeros, high], dim=axis)
-    return spectrum
-
-
-def _spectrum_elsewhere(values, source, target):
-    """Spectrum on the period of a level of real values that are given on a smaller period."""
-    steps = [p / n for p, n in zip(source.period, source.grid, strict=True)]
-    omegas = frequencies(target.period, kept=target.kept)
-    kind = _COMPLEX[values.dtype]
-    z, y, x = (
-        torch.tensor(np.exp(-1j * w[:, None] * (step * n * np.fft.fftfreq(n))), dtype=kind)
-        for step, n, w in zip(steps, source.grid, omegas, strict=True)
-    )
-    # Frequencies 0 to c along x; the others follow from the symmetry of a real function.
-    half = len(x) // 2 + 1
-    kernel = torch.view_as_real(x[:half].T.contiguous()).flatten(1)
-    out = torch.view_as_complex((values @ kernel).unflatten(-1, (half, 2)))
-    out = (z @ (y @ out).flatten(2)).unflatten(-1, (len(y), half))
-    out = out * (math.prod(steps) / math.prod(target.period))
-    mirror_z, mirror_y = (-torch.arange(len(k)) % len(k) for k in (z, y))
-    mirror = out[..., 1:].flip(-1).conj()[:, mirror_z][:, :, mirror_y]
-    return _resample(torch.cat([out, mirror], dim=-1), target)
-
-
-def _sums_of_powers(squares, powers):
-    """Sums of powers of the root, shape (n_volumes, n_powers)."""
-    sums = squares.new_zeros(len(squares), len(powers))
-    for block in squares.flatten(1).split(_BLOCK, dim=1):
-        root = block.sqrt()
-        for column, q in enumerate(powers):
-            if q == 0.5:
-                values = root.sqrt()
-            elif q == 1:
-                values = root
-            elif q == 2:
-                values = block
-            elif q == 3:
-                values = block * root
-            else:
-                values = root.pow(q)
-            sums[:, column] += values.sum(dim=1)
-    return sums
-
-
-def _differentiable_sums(squares, powers):
-    sums = [squares if q == 2 else _safe_power(squares, q / 2) for q in powers]
-    return torch.stack([s.flatten(1).sum(dim=1) for s in sums], dim=1)
-
-
-def _safe_power(x, q):
-    """A power of numbers that are not negative, whose gradient is 0 where they are."""
-    zero = x == 0
-    return torch.where(zero, 0, torch.where(zero, 1, x).pow(q))
 
 
 def _check_shape(shape):
@@ -569,13 +325,3 @@ def _check_between(name, value, low, high):
         bounds = "positive and finite" if math.isinf(high) else f"between {low} and {high}"
         raise ValueError(f"{name} must be {bounds}, got {value!r}.")
     return value
-
-
-def _check_powers(powers):
-    try:
-        found = tuple(float(q) for q in powers)
-    except (TypeError, ValueError):
-        found = ()
-    if not found or not all(0 < q < math.inf for q in found):
-        raise ValueError(f"integral_powers must be positive numbers, at least one, got {powers!r}.")
-    return found

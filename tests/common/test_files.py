@@ -47,6 +47,15 @@ def test_a_missing_file_names_the_command_that_builds_it():
 # Atomic writing
 
 
+def test_an_input_file_has_a_place_and_a_name(tmp_path):
+    file, name = files.existing("pyproject.toml")
+    assert (file, name) == (files.ROOT / "pyproject.toml", "pyproject.toml")
+    with pytest.raises(FileNotFoundError, match=r"none\.ts does not exist.*registry fetch NAME"):
+        files.existing(tmp_path / "none.ts")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        files.existing(tmp_path)  # a folder
+
+
 def test_a_folder_is_made_and_nothing_else_is_left(tmp_path):
     path = tmp_path / "a" / "b" / "note.txt"
     with files.atomic(path) as temporary:

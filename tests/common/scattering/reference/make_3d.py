@@ -8,6 +8,7 @@ which are off by one, are put right.
 """
 
 import inspect
+import json
 import types
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def integrals(values, powers):
 
 def main():
     bank = double_precision(filter_bank)
-    stored = {}
+    stored = {"cases": json.dumps(CASES)}  # for the tests
     for name, (shape, J, L, sigma, max_order, covariant, powers) in CASES.items():
         x = np.random.default_rng(0).standard_normal((2, *shape))
         filters = bank.solid_harmonic_filter_bank(*shape, J, L, sigma)
