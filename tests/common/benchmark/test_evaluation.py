@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+import time
 import types
 import warnings
 
@@ -220,26 +221,32 @@ class Flat(LinearDiscriminantAnalysis):
         return super().decision_function(X.var(axis=2).reshape(len(X), -1))
 
 
-def test_emissions_are_in_grams_when_codecarbon_is_there(monkeypatch):
+def test_emissions_are_in_grams_and_shared_out_by_time(monkeypatch):
     started = []
 
     class Tracker:
+        """A gram a second."""
+
         def __init__(self, **options):
-            started.append(options)
+            assert options["save_to_file"] is False
 
         def start(self):
-            pass
+            started.append(time.perf_counter())
 
         def stop(self):
-            return 2e-6
+            return 1e-3 * (time.perf_counter() - started[-1])
 
     module = types.ModuleType("codecarbon")
     module.EmissionsTracker = Tracker
     monkeypatch.setitem(sys.modules, "codecarbon", module)
-    table = evaluation.evaluate("left_right", fake(n_sessions=1), 1, ["LogVariance+LDA"])
-    # A fold's own, and of the first step on 24 trials the share of its training trials.
-    np.testing.assert_allclose(table["grams_co2"], 2e-3 * (1 + 0.8))
-    assert len(started) == 1 + 5
+    monkeypatch.setattr(evaluation, "_SHORTEST", 0.0)
+    table = evaluation.evaluate("left_right", fake(), 1, ["LogVariance+LDA", "MDM"])
+    np.testing.assert_allclose(table["grams_co2"], table["seconds"], rtol=0.05)
+    assert len(started) == 2  # once a pipeline
+    # What is too short for codecarbon has no value, rather than a wrong one.
+    monkeypatch.setattr(evaluation, "_SHORTEST", 1e9)
+    table = evaluation.evaluate("left_right", fake(), 1, ["LogVariance+LDA"])
+    assert table["grams_co2"].isna().all()
     monkeypatch.setitem(sys.modules, "codecarbon", None)
     table = evaluation.evaluate("left_right", fake(n_sessions=1), 1, ["LogVariance+LDA"])
     assert table["grams_co2"].isna().all()
