@@ -8,21 +8,11 @@ those of `composition`.
 SKADA-bench [1]_ gives the grids (``solvers/deep_*.py`` of its repository, whose versions differ in
 a few values: DANN's smallest weight is 1e-3 in some), the reduced learning rate of DANN, SPA and
 CAN, the domain discriminator's two layers of 1024, and the architectures and settings of
-`SETTINGS`. The rest is skada's defaults. The disparity classifier of MDD, with one hidden layer of
-1024, is a choice made here.
+`networks.SETTINGS`. The rest is skada's defaults. The disparity classifier of MDD, with one hidden
+layer of 1024, is a choice made here.
 
-Four parts of skada 0.6.0 are replaced, because they do not compute what their papers say:
-
-- The default domain discriminator ends in a softmax over one output, which is 1 whatever comes in,
-  so that DANN and SPA would train without an adversary. Here it ends in a sigmoid.
-- The disparity of MDD on the target [2]_, :math:`-\frac1n \sum_i \log(1 - p_i[\hat y_i])` with
-  pseudo-labels :math:`\hat y`, is computed over all pairs :math:`p_i[\hat y_j]`, and the default
-  classifier's output passes two softmaxes.
-- The memory of SPA [3]_ is halved at every step and never filled, so that it holds all classes
-  to be alike. Here it moves to the new features and outputs.
-- The contrastive discrepancy of CAN [4]_ divides similarities between the domains by the square of
-  the number of their pairs, and takes those of a class within a domain over all of its samples.
-  Here they are means, as defined; see `_Contrast`.
+Four parts of skada 0.6.0 are replaced, because they do not compute what their papers say: see
+`common.adaptation.repaired`.
 
 Kept as they are in skada: the kernels of DAN and CAN, which fall with the distance, not with its
 square; and that SPA looks for neighbours outside the batch, so that a target no larger than a batch
@@ -32,18 +22,10 @@ References
 ----------
 .. [1] Y. Lalou et al., "SKADA-Bench: Benchmarking Unsupervised Domain Adaptation Methods with
    Realistic Validation on Diverse Modalities", TMLR 2025, arXiv:2407.11676.
-.. [2] Y. Zhang et al., "Bridging Theory and Algorithm for Domain Adaptation", ICML 2019,
-   arXiv:1904.05801.
-.. [3] Z. Xiao et al., "SPA: A Graph Spectral Alignment Perspective for Domain Adaptation",
-   NeurIPS 2023, arXiv:2310.17594.
-.. [4] G. Kang et al., "Contrastive Adaptation Network for Unsupervised Domain Adaptation", CVPR
-   2019, arXiv:1901.00976.
 """
 
 import contextlib
-import difflib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,103 +33,22 @@ import torch
 from skada import deep
 from skada.deep.base import DeepDADataset
 from skada.deep.callbacks import MemoryBank
-from skada.deep.losses import _gaussian_kernel
-from skada.deep.modules import GradientReversalLayer
-from skorch.callbacks import LRScheduler
 from torch import nn
 
 from common.adaptation.composition import MASKED
 from common.adaptation.methods import Method
+from common.adaptation.networks import check_among, settings
+from common.adaptation.repaired import (
+    Contrast,
+    Disagreement,
+    FilledMemory,
+    discriminator,
+    second_classifier,
+)
 
-__all__ = [
-    "ARCHITECTURES",
-    "DEEP_METHODS",
-    "SETTINGS",
-    "DeepClassifier",
-    "DeepMethod",
-    "Network",
-    "deep_method",
-]
+__all__ = ["DEEP_METHODS", "DeepClassifier", "DeepMethod", "deep_method"]
 
 _CHUNK = 512  # samples in memory at once where nothing is trained
-_OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
-_SCHEDULES = ("constant", "cosine", "steps")
-
-
-@dataclass(frozen=True)
-class Network:
-    """What is trained, and how: the base of a deep method.
-
-    Samples come as vectors, in the layout that the rest of the evaluation takes. A network that
-    needs an image or channels in time names their shape, and gets its samples in it.
-
-    Attributes
-    ----------
-    architecture : str or callable
-        A key of `ARCHITECTURES`; or a function of ``(shape, n_classes)`` that gives two torch
-        modules, from samples to flat features and from these to one output a class (no softmax).
-    shape : tuple of int, optional
-        Of one sample. By default that of the vectors.
-    epochs : int
-    batch_size : int
-        Samples of each domain in one step; fewer if neither domain, or the only one that is used,
-        has as many.
-    lr : float
-    optimizer : {"adamw", "adam", "sgd"}
-    momentum : float, optional
-        Of ``"sgd"`` only.
-    weight_decay : float, optional
-        By default the optimizer's own.
-    schedule : {"cosine", "constant", "steps"}
-        The learning rate falls to zero over all epochs; stays; or is multiplied by 0.2 every ten.
-    seed : int
-        Of initial weights, dropout and batches. Same seed, same result, on one device.
-    device : str
-        ``"cpu"``, ``"cuda"``.
-
-    Raises
-    ------
-    ValueError
-        If a value is not one of these, or there is no such device.
-    """
-
-    architecture: str | Callable = "mlp"
-    shape: tuple | None = None
-    epochs: int = 20
-    batch_size: int = 64
-    lr: float = 1e-3
-    optimizer: str = "adamw"
-    momentum: float | None = None
-    weight_decay: float | None = None
-    schedule: str = "cosine"
-    seed: int = 0
-    device: str = "cpu"
-
-    def __post_init__(self):
-        if not callable(self.architecture):
-            _among(self.architecture, ARCHITECTURES, "architecture")
-        _among(self.optimizer, _OPTIMIZERS, "optimizer")
-        _among(self.schedule, _SCHEDULES, "schedule")
-        for name in ("epochs", "batch_size", "lr"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}.")
-        if self.momentum is not None and self.optimizer != "sgd":
-            raise ValueError(
-                f"momentum={self.momentum} is sgd's, the optimizer is {self.optimizer!r}. Leave it "
-                "out, or take optimizer='sgd'."
-            )
-        if torch.device(self.device).type == "cuda" and not torch.cuda.is_available():
-            raise ValueError(f"no device {self.device!r} on this machine: take device='cpu'.")
-
-    def modules(self, shape, n_classes):
-        """Fresh modules for samples of a shape: to features, and from these to outputs.
-
-        They are drawn from torch's global generator, as all of torch's initial weights are.
-        """
-        make = (
-            self.architecture if callable(self.architecture) else ARCHITECTURES[self.architecture]
-        )
-        return make(shape, n_classes)
 
 
 @dataclass(frozen=True)
@@ -248,8 +149,8 @@ class DeepClassifier:
         n_largest = used.sum() if method.family == "reference" else max(used.sum(), (~used).sum())
         with _reproducible(network.seed, network.device):
             module = _Joined(*network.modules(self.shape_, len(self.classes_)), self.shape_)
-            settings = _settings(network, careful=method.careful, n_largest=int(n_largest))
-            net = method.estimator(module, settings, **self.values)
+            options = settings(network, careful=method.careful, n_largest=int(n_largest))
+            net = method.estimator(module, options, **self.values)
             # Batches travel to the device: parts of skada cannot select from data that lies there.
             net.fit(DeepDADataset(X, visible, np.where(on_source, 1, -1), device="cpu"), None)
         self.losses_ = net.history[:, "train_loss"]
@@ -304,7 +205,7 @@ def deep_method(name):
     ValueError
         If there is none, with the nearest name.
     """
-    _among(name, DEEP_METHODS, "deep method")
+    check_among(name, DEEP_METHODS, "deep method")
     return DEEP_METHODS[name]
 
 
@@ -353,216 +254,34 @@ def _reproducible(seed, device):
         yield
 
 
-def _settings(network, *, careful, n_largest):
-    """Arguments that all of skada's deep methods take."""
-    sgd = network.optimizer == "sgd"
-    options = {
-        "momentum": 0.9 if sgd and careful else network.momentum,
-        "weight_decay": network.weight_decay,
-    }
-    return {
-        "layer_name": "features",
-        "train_split": None,
-        "max_epochs": network.epochs,
-        # skada leaves out what does not fill a batch, which may be everything.
-        "batch_size": min(network.batch_size, n_largest),
-        "lr": network.lr * (0.1 if careful else 1),
-        "optimizer": _OPTIMIZERS[network.optimizer],
-        **{f"optimizer__{name}": value for name, value in options.items() if value is not None},
-        "callbacks": _schedule(network),
-        "device": network.device,
-        "verbose": 0,
-    }
-
-
-def _schedule(network):
-    if network.schedule == "cosine":
-        return [LRScheduler("CosineAnnealingLR", T_max=max(network.epochs - 1, 1))]
-    if network.schedule == "steps":
-        return [LRScheduler("StepLR", step_size=10, gamma=0.2)]
-    return []
-
-
-def _among(value, known, what):
-    if value not in known:
-        near = difflib.get_close_matches(str(value), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
-        raise ValueError(f"no {what} {value!r}: {hint}")
-
-
-class _Adversary(nn.Module):
-    """A network that the features learn to deceive: gradients are reversed on the way back."""
-
-    def __init__(self, *layers):
-        super().__init__()
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, features):
-        return self.layers(GradientReversalLayer.apply(features, 1.0))
-
-
-def _discriminator(n_features, width=1024):
-    """Probability that features are of the target, shape (n_samples,)."""
-    return _Adversary(
-        nn.Linear(n_features, width), nn.ReLU(), nn.Dropout(0.5),
-        nn.Linear(width, width), nn.ReLU(), nn.Dropout(0.5),
-        nn.Linear(width, 1), nn.Sigmoid(), nn.Flatten(0),
-    )  # fmt: skip
-
-
-def _second_classifier(n_features, n_classes, width=1024):
-    """Outputs of the classes by a second opinion, shape (n_samples, n_classes)."""
-    return _Adversary(
-        nn.Linear(n_features, width), nn.ReLU(), nn.Dropout(0.5), nn.Linear(width, n_classes)
-    )
-
-
-class _Disagreement(nn.Module):
-    r"""Mean of :math:`\log(1 - p_i[\hat y_i])`, of labels that are to be avoided."""
-
-    def forward(self, outputs, labels):
-        # log(1 - p) as the other classes' share: no difference of numbers close to 1.
-        chosen = nn.functional.one_hot(labels, outputs.shape[1]).bool()
-        others = outputs.masked_fill(chosen, -torch.inf)
-        return (others.logsumexp(1) - outputs.logsumexp(1)).clamp(min=-20).mean()
-
-
-class _FilledMemory(MemoryBank):
-    """Features and outputs of the target as they were last seen, averaged over time."""
-
-    def on_batch_end(self, net, batch, **kwargs):
-        X, _ = batch
-        on_target = X["sample_domain"] < 0
-        memory, rows = net.criterion_.adapt_criterion, X["sample_idx"][on_target]
-        net.module_.eval()
-        with torch.no_grad():
-            outputs, features = net.module_(X["X"][on_target].to(net.device), return_features=True)
-            squares = outputs.softmax(dim=1) ** 2
-            _move(memory.memory_features, rows, nn.functional.normalize(features), self.momentum)
-            _move(memory.memory_outputs, rows, squares / squares.sum(dim=0), self.momentum)
-
-
-def _move(memory, rows, new, momentum):
-    memory[rows] = (1 - momentum) * memory[rows] + momentum * new
-
-
-class _Contrast(deep.CANLoss):
-    r"""Contrastive discrepancy: distances of a class to itself minus those to other classes.
-
-    With mean similarities :math:`\bar k` and clusters of the target as its classes,
-
-    .. math:: D_{cd} = \bar k(S_c, S_c) + \bar k(T_d, T_d) - 2 \bar k(S_c, T_d), \qquad
-              \frac1M \sum_c D_{cc} - \frac1{M (M - 1)} \sum_{c \ne d} D_{cd},
-
-    over the M classes that the source has in the batch, and that enough samples of the target are
-    close to.
-    """
-
-    def forward(self, y_s, features_s, features_t, **kwargs):
-        centres = self.target_kmeans.cluster_centers_
-        alike = nn.functional.cosine_similarity(features_t[:, None], centres[None], dim=2)
-        nearest, clusters = alike.max(dim=1)
-        source = _members(y_s, len(centres))
-        target = _members(clusters, len(centres))
-        target = target * ((1 - nearest) / 2 < self.distance_threshold)[:, None]
-        kept = (target.sum(dim=0) >= self.class_threshold) & (source.sum(dim=0) > 0)
-        if not kept.any():
-            return 0 * features_s.sum()
-        source, target = (each[:, kept] / each[:, kept].sum(dim=0) for each in (source, target))
-        spread = torch.cdist(features_s, features_s).median().detach() + self.eps
-        sigmas = spread * 2.0 ** torch.arange(-8, 8.5, 0.5, device=spread.device)
-        within_source = source.T @ _gaussian_kernel(features_s, features_s, sigmas) @ source
-        within_target = target.T @ _gaussian_kernel(features_t, features_t, sigmas) @ target
-        between = source.T @ _gaussian_kernel(features_s, features_t, sigmas) @ target
-        distances = within_source.diagonal()[:, None] + within_target.diagonal() - 2 * between
-        n, same = len(distances), distances.trace()
-        return same / n - (distances.sum() - same) / max(n * (n - 1), 1)
-
-
-def _members(labels, n_classes):
-    return nn.functional.one_hot(labels, n_classes).float()
-
-
 def _of_skada(make):
     return lambda module, settings, **values: make(module, **settings, **values)
 
 
 def _dann(module, settings, *, reg):
     return deep.DANN(
-        module, reg=reg, domain_classifier=_discriminator(module.n_features), **settings
+        module, reg=reg, domain_classifier=discriminator(module.n_features), **settings
     )
 
 
 def _mdd(module, settings, *, reg, gamma):
-    second = _second_classifier(module.n_features, module.n_classes)
+    second = second_classifier(module.n_features, module.n_classes)
     net = deep.MDD(module, reg=reg, gamma=gamma, disc_classifier=second, **settings)
-    net.criterion__adapt_criterion.disc_criterion_t = _Disagreement()
+    net.criterion__adapt_criterion.disc_criterion_t = Disagreement()
     return net
 
 
 def _spa(module, settings, *, reg):
-    adversary = _discriminator(module.n_features)
+    adversary = discriminator(module.n_features)
     net = deep.SPA(module, domain_classifier=adversary, **settings)
     kept = [each for each in net.callbacks if not isinstance(each, MemoryBank)]
-    return net.set_params(criterion__reg=reg, callbacks=[*kept, _FilledMemory()])
+    return net.set_params(criterion__reg=reg, callbacks=[*kept, FilledMemory()])
 
 
 def _can(module, settings, *, reg, **thresholds):
     net = deep.CAN(module, reg=reg, **settings)
-    return net.set_params(criterion__adapt_criterion=_Contrast(**thresholds))
+    return net.set_params(criterion__adapt_criterion=Contrast(**thresholds))
 
-
-def _mlp(shape, n_classes, width=64):
-    return (
-        nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape), width), nn.ReLU()),
-        nn.Linear(width, n_classes),
-    )
-
-
-def _convolutions(shape, n_classes):
-    layers = nn.Sequential(
-        nn.Conv2d(shape[0], 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(),
-        nn.MaxPool2d(2), nn.Dropout(0.25), nn.Flatten(),
-    )  # fmt: skip
-    with torch.no_grad():
-        n = layers(torch.zeros(1, *shape)).shape[1]
-    layers.extend([nn.Linear(n, 128), nn.ReLU(), nn.Dropout(0.5)])
-    return layers, nn.Linear(128, n_classes)
-
-
-def _shallow_fbcsp(shape, n_classes):
-    from braindecode.models import ShallowFBCSPNet  # imports MNE: seconds
-
-    n_channels, n_times = shape
-    network = ShallowFBCSPNet(n_chans=n_channels, n_outputs=n_classes, n_times=n_times)
-    last, network.final_layer = network.final_layer, nn.Identity()
-    with torch.no_grad():
-        inner = network.eval()(torch.zeros(1, *shape)).shape[1:]
-    return (
-        nn.Sequential(network, nn.Flatten()),
-        nn.Sequential(nn.Unflatten(1, inner), last),
-    )
-
-
-ARCHITECTURES = {
-    "mlp": _mlp,
-    "convolutions": _convolutions,
-    "shallow-fbcsp": _shallow_fbcsp,
-}
-"""Name to function of ``(shape, n_classes)``: vectors, with 64 features; images of shape (colours,
-height, width), with 128; and braindecode's ShallowFBCSPNet for EEG, (channels, times)."""
-
-SETTINGS = {
-    "digits": {
-        "architecture": "convolutions", "shape": (1, 28, 28), "epochs": 20, "batch_size": 256,
-        "lr": 0.1, "optimizer": "sgd", "momentum": 0.6, "weight_decay": 1e-5, "schedule": "steps",
-    },
-    "bci": {
-        "architecture": "shallow-fbcsp", "shape": (22, 1125), "epochs": 200, "batch_size": 64,
-        "lr": 6.25e-4, "optimizer": "adamw", "schedule": "cosine",
-    },
-}  # fmt: skip
-"""The benchmark's arguments of `Network` for MNIST and USPS and for BCI Competition IV 2a."""
 
 _WEIGHTS = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1000.0]
 

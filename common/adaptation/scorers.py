@@ -38,7 +38,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import softmax
 
-__all__ = ["LABELS", "ORACLE", "SCORERS", "Outputs", "score", "unsupervised"]
+__all__ = ["LABELS", "ORACLE", "SCORERS", "Outputs", "judged", "score"]
 
 ORACLE = "supervised"
 """The scorer that sees the target's labels."""
@@ -117,9 +117,9 @@ def score(name, outputs):
     return SCORERS[name](outputs)
 
 
-def unsupervised(names):
-    """Those that may choose a model: neither the oracle nor the one kept for comparison."""
-    return [name for name in names if name not in (ORACLE, "deep-embedded-validation-skada")]
+def judged(names):
+    """Those that the benchmark is about: all but one that is kept to compare with."""
+    return [name for name in names if name != "deep-embedded-validation-skada"]
 
 
 def _supervised(outputs):

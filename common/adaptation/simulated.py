@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.adaptation.datasets import merge
+from common.adaptation.pairs import merge
 
 __all__ = ["PUBLISHED_NAMES", "SHIFTS", "simulated_shift"]
 

@@ -1,38 +1,16 @@
 import gzip
-import io
-import tarfile
 
 import numpy as np
 import pytest
-import scipy.io
 from skada.datasets import DomainAwareDataset
 from skada.model_selection import StratifiedDomainShuffleSplit
 from sklearn.linear_model import LogisticRegression
 
-from common import files, registry
-from common.adaptation import datasets
+from common.adaptation import datasets, text
+
+from .conftest import check_form, domains, registered
 
 LETTERS = list(datasets._MUSHROOM_LETTERS.values())
-
-
-def registered(name):
-    file = files.resolve(registry.path(name))
-    if not file.is_file():
-        pytest.skip(f"{name} is not here: python -m common.registry fetch {name}")
-    return file
-
-
-def domains(pair):
-    return pair.sample_domain > 0, pair.sample_domain < 0
-
-
-def check_form(pair, *, n_source, n_target, n_features, n_classes=2):
-    assert pair.X.shape == (n_source + n_target, n_features)
-    assert np.isfinite(pair.X).all()
-    assert pair.sample_domain.tolist() == [1] * n_source + [-2] * n_target
-    assert len(pair.classes) == n_classes
-    for part in domains(pair):
-        assert set(pair.y[part].tolist()) == set(range(n_classes))
 
 
 # Mushrooms
@@ -295,140 +273,6 @@ def test_registered_digits():
     check_form(pair, n_source=1797, n_target=5000, n_features=50, n_classes=10)
 
 
-# Snippets
-
-
-WORDS = {1: ["good", "great", "lovely", "fine"], -1: ["bad", "poor", "awful", "grim"]}
-
-
-def snippet_rows(n_rows, seed):
-    rng = np.random.default_rng(seed)
-    signs, sizes = rng.choice([-1, 1], n_rows), rng.uniform(0, 4, n_rows)
-    rows = []
-    for k, (sign, size) in enumerate(zip(signs, sizes, strict=True)):
-        words = [*rng.choice(WORDS[int(sign)], 2), *rng.choice(list("abcdefgh"), 3) + "xx", f"n{k}"]
-        rows.append([str(k), f"{sign * size:.6f}", " ".join(words)])
-    return rows
-
-
-def write_snippets(path, contents):
-    with tarfile.open(path, "w:gz") as archive:
-        for part, rows in contents.items():
-            data = "\r\n".join("\t".join(row) for row in rows).encode("utf-8-sig")
-            member = tarfile.TarInfo(f"hutto_ICWSM_2014/{part}_GroundTruth.txt")
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-    return path
-
-
-@pytest.fixture
-def snippets():
-    return {
-        part: snippet_rows(n_rows, seed)
-        for seed, (part, n_rows) in enumerate(datasets._SNIPPETS.values())
-        if part in ("tweets", "amazonReviewSnippets")
-    }
-
-
-def test_only_clear_ratings_and_first_of_equal_texts_count(snippets, tmp_path):
-    rows = snippets["tweets"]
-    rows[0][1], rows[1][1], rows[2][1] = "1.0", "-1.0", "0.99"
-    rows[3][1:] = ["2.0", "same text good great"]
-    rows[4][1:] = ["-2.0", "same text good great"]
-    path = write_snippets(tmp_path / "a.tar.gz", snippets)
-    pair = datasets.load_snippets(path, "tweets", "amazon", n_components=5)
-    ratings = np.array([float(row[1]) for row in rows])
-    keep = np.abs(ratings) >= 1
-    keep[4] = False
-    assert keep[[0, 1, 2, 3]].tolist() == [True, True, False, True]
-    n_source = int(keep.sum())
-    assert (pair.sample_domain > 0).sum() == n_source
-    assert np.array_equal(pair.y[:n_source], ratings[keep] > 0)
-    assert pair.X.shape[1] == 5
-    # The words tell the classes apart, and nothing else does.
-    source, target = domains(pair)
-    model = LogisticRegression(C=100).fit(pair.X[source], pair.y[source])
-    assert model.score(pair.X[target], pair.y[target]) > 0.95
-
-
-def test_exchanging_the_domains_exchanges_the_rows(snippets, tmp_path):
-    path = write_snippets(tmp_path / "a.tar.gz", snippets)
-    there = datasets.load_snippets(path, "tweets", "amazon", n_components=3)
-    back = datasets.load_snippets(path, "amazon", "tweets", n_components=3)
-    # Tolerance of the iterative solver (machine precision), times the gaps of singular values.
-    for mine, other in zip(domains(there), domains(back)[::-1], strict=True):
-        assert there.X[mine] == pytest.approx(back.X[other], abs=1e-6)
-        assert np.array_equal(there.y[mine], back.y[other])
-
-
-def test_damaged_snippets_are_refused(snippets, tmp_path):
-    path = write_snippets(tmp_path / "a.tar.gz", snippets)
-    with pytest.raises(ValueError, match=r"not the archive expected: .*movieReviewSnippets"):
-        datasets.load_snippets(path, "tweets", "movies")
-    for threshold in (0, 4):
-        with pytest.raises(ValueError, match=f"between 0 and 4, .* got {threshold}"):
-            datasets.load_snippets(path, "tweets", "amazon", threshold=threshold)
-    with pytest.raises(ValueError, match=r"n_components must be from 1 to .*, got 0"):
-        datasets.load_snippets(path, "tweets", "amazon", n_components=0)
-    snippets["tweets"][7][1] = "-5"
-    broken = write_snippets(tmp_path / "b.tar.gz", snippets)
-    with pytest.raises(ValueError, match="row 7: the rating is '-5', expected a number from -4"):
-        datasets.load_snippets(broken, "tweets", "amazon")
-    snippets["tweets"].pop()
-    short = write_snippets(tmp_path / "c.tar.gz", snippets)
-    with pytest.raises(ValueError, match=r"4199 rows of 3 columns, expected 4200 \(tweets\)"):
-        datasets.load_snippets(short, "tweets", "amazon")
-    (tmp_path / "d.tar.gz").write_bytes(b"no archive")
-    with pytest.raises(ValueError, match="is not the archive expected"):
-        datasets.load_snippets(tmp_path / "d.tar.gz", "tweets", "amazon")
-
-
-def test_registered_snippets():
-    path = registered("vader-snippets")
-    pair = datasets.load_snippets(path, "editorials", "amazon")
-    check_form(pair, n_source=1530, n_target=2447, n_features=50)
-    others = datasets.load_snippets(path, "tweets", "movies", n_components=2)
-    check_form(others, n_source=2667, n_target=9171, n_features=2)
-
-
-# Amazon
-
-
-def write_amazon(folder, domain, *, n_rows=None, n_columns=400, n_labels=None, value=1):
-    n_rows = n_rows or datasets._AMAZON_ROWS[domain]
-    X = np.random.default_rng(n_rows).random((n_rows, n_columns))
-    y = (np.arange(n_labels or n_rows) % 2 * value).astype(np.uint8)
-    scipy.io.savemat(folder / f"{domain}_400.mat", {"fts": X, "labels": y[:, None]})
-    return X, y
-
-
-def test_amazon(tmp_path):
-    X, y = write_amazon(tmp_path, "elec")
-    other, labels = write_amazon(tmp_path, "books")
-    pair = datasets.load_amazon(tmp_path, "elec", "books")
-    check_form(pair, n_source=1998, n_target=2000, n_features=400)
-    assert np.array_equal(pair.X, np.concatenate([X, other]))
-    assert np.array_equal(pair.y, np.concatenate([y, labels]))
-
-
-def test_damaged_amazon_is_refused(tmp_path):
-    write_amazon(tmp_path, "dvd")
-    write_amazon(tmp_path, "books", n_rows=1999)
-    with pytest.raises(ValueError, match=r"1999 rows of 400 columns, expected 2000 \(books\)"):
-        datasets.load_amazon(tmp_path)
-    write_amazon(tmp_path, "books", n_labels=3)
-    with pytest.raises(ValueError, match="has 3 labels of 2000 reviews"):
-        datasets.load_amazon(tmp_path)
-    write_amazon(tmp_path, "books", value=2)
-    with pytest.raises(ValueError, match=r"labels: the value at 1 is .*2"):
-        datasets.load_amazon(tmp_path)
-    scipy.io.savemat(tmp_path / "books_400.mat", {"fts": np.ones((2, 2))})
-    with pytest.raises(ValueError, match="not a file of reviews with fts and labels: 'labels'"):
-        datasets.load_amazon(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"kitchen_400\.mat does not exist"):
-        datasets.load_amazon(tmp_path, "kitchen", "dvd")
-
-
 # Blinks
 
 
@@ -461,23 +305,6 @@ def test_blinks_count_once(tmp_path):
         datasets.load_blinks({"train": paths["test"], "test": paths["test"]})
 
 
-def test_tangent_space_by_hand():
-    # One channel: the tangent vector is log(variance) minus its mean; nothing to shrink.
-    scales = np.array([1.0, 2.0, 5.0])
-    wave = np.sin(np.linspace(0, 20, 200))
-    vectors = datasets.tangent_space(scales[:, None, None] * wave)
-    expected = 2 * np.log(scales) - np.mean(2 * np.log(scales))
-    # The mean is iterated to a criterion of 1e-8 or so.
-    assert vectors[:, 0] == pytest.approx(expected, abs=1e-6)
-
-
-def test_unit_of_the_signal_does_not_matter():
-    trials = np.random.default_rng(0).standard_normal((20, 3, 100))
-    vectors, others = (datasets.tangent_space(unit * trials) for unit in (1, 1e-6))
-    assert vectors.shape == (20, 6)
-    assert others == pytest.approx(vectors, abs=1e-6)
-
-
 # Data sets that skada downloads
 
 
@@ -506,9 +333,6 @@ def test_office_is_reduced_to_principal_components_of_both(monkeypatch, loader, 
         loader("caltech", names[0])
 
 
-# Pairs
-
-
 def test_domains_are_checked_by_every_loader(tmp_path):
     path = tmp_path / "x"
     path.write_text("")
@@ -517,8 +341,8 @@ def test_domains_are_checked_by_every_loader(tmp_path):
         datasets.load_phishing,
         datasets.load_websites,
         datasets.load_digit_images,
-        datasets.load_snippets,
-        datasets.load_amazon,
+        text.load_snippets,
+        text.load_amazon,
         datasets.load_blinks,
     ):
         with pytest.raises(ValueError, match=r"target must be one of .*, got 'elsewhere'"):
@@ -526,23 +350,3 @@ def test_domains_are_checked_by_every_loader(tmp_path):
         source = loader.__defaults__[0]
         with pytest.raises(ValueError, match=f"source and target are both '{source}'"):
             loader(path, source, source)
-
-
-def test_subsample_keeps_order_and_pairs():
-    y = np.arange(30)
-    pair = datasets.merge(
-        y[:10, None], y[:10], y[10:, None], y[10:], "a", "b", tuple(map(str, range(30)))
-    )
-    few = datasets.subsample(pair, n_samples=12, rng=np.random.default_rng(0))
-    assert few.y[:10].tolist() == list(range(10))  # the source is that small
-    assert few.sample_domain.tolist() == [1] * 10 + [-2] * 12
-    assert (np.diff(few.y) > 0).all() and np.array_equal(few.X[:, 0], few.y)
-    drawn = np.zeros(30)
-    rng = np.random.default_rng(1)
-    for _ in range(500):
-        drawn[datasets.subsample(pair, n_samples=5, rng=rng).y] += 1
-    # Binomial with 500 draws: five standard deviations are 56 at a half, 49 at a quarter.
-    assert drawn[:10] == pytest.approx(250 * np.ones(10), abs=56)
-    assert drawn[10:] == pytest.approx(125 * np.ones(20), abs=49)
-    with pytest.raises(ValueError, match="n_samples must be at least 1, got 0"):
-        datasets.subsample(pair, n_samples=0, rng=rng)

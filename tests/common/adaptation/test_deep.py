@@ -9,8 +9,9 @@ import pytest
 import torch
 from skada.deep.modules import DomainClassifier
 
-from common.adaptation import deep, nested, scorers, selection
-from common.adaptation.deep import DEEP_METHODS, SETTINGS, Network, deep_method
+from common.adaptation import deep, nested, networks, repaired, scorers, selection
+from common.adaptation.deep import DEEP_METHODS, deep_method
+from common.adaptation.networks import SETTINGS, Network
 
 # skada copies a tensor in a way that torch advises against.
 pytestmark = pytest.mark.filterwarnings("ignore:To copy construct:UserWarning")
@@ -125,7 +126,7 @@ def test_coral_brings_covariances_together():
 
 def test_the_adversary_sees_domains_and_is_deceived():
     torch.manual_seed(0)
-    adversary = deep._discriminator(4, width=16).eval()
+    adversary = repaired.discriminator(4, width=16).eval()
     features = torch.randn(8, 4, requires_grad=True)
     probability = adversary(features)
     assert probability.shape == (8,) and probability.std() > 1e-3
@@ -144,8 +145,8 @@ def test_the_disparity_is_that_of_each_sample():
     labels = torch.as_tensor(rng.integers(0, 3, 6))
     p = outputs.softmax(dim=1)[torch.arange(6), labels]
     expected = torch.log(1 - p).mean()
-    torch.testing.assert_close(deep._Disagreement()(outputs, labels), expected)
-    certain = deep._Disagreement()(torch.tensor([[200.0, 0.0, 0.0]]), torch.tensor([0]))
+    torch.testing.assert_close(repaired.Disagreement()(outputs, labels), expected)
+    certain = repaired.Disagreement()(torch.tensor([[200.0, 0.0, 0.0]]), torch.tensor([0]))
     assert certain == -20  # bounded, where log(1 - p) is -infinity
 
 
@@ -184,7 +185,7 @@ def test_the_memory_of_spa_moves_to_what_is_seen():
         "X": torch.zeros(3, 4), "sample_domain": torch.tensor([1, -1, -1]),
         "sample_idx": torch.tensor([0, 2, 0]),
     }  # fmt: skip
-    deep._FilledMemory(momentum=0.25).on_batch_end(net, (X, None))
+    repaired.FilledMemory(momentum=0.25).on_batch_end(net, (X, None))
     unit = features / features.norm(dim=1, keepdim=True)
     torch.testing.assert_close(memory.memory_features[[2, 0]], 0.75 + 0.25 * unit)
     squares = outputs.softmax(dim=1) ** 2
@@ -194,13 +195,13 @@ def test_the_memory_of_spa_moves_to_what_is_seen():
 
 
 def test_the_memory_of_spa_is_filled_in_training(monkeypatch):
-    seen, kept = [], deep._FilledMemory.on_batch_end
+    seen, kept = [], repaired.FilledMemory.on_batch_end
 
     def record(self, net, batch, **kwargs):
         kept(self, net, batch, **kwargs)
         seen.append(net.criterion_.adapt_criterion.memory_outputs.clone())
 
-    monkeypatch.setattr(deep._FilledMemory, "on_batch_end", record)
+    monkeypatch.setattr(repaired.FilledMemory, "on_batch_end", record)
     trained(deep_method("spa"))
     # Three batches in each of two epochs. Where only halved, the classes of a row stay equal.
     assert len(seen) == 6 and (seen[-1].std(dim=1) > 1e-6).all()
@@ -211,7 +212,7 @@ def contrast(seed=0, n=40, n_classes=3):
     rng = np.random.default_rng(seed)
     y = np.arange(n) % n_classes
     features = np.eye(n_classes)[y] + 0.1 * rng.standard_normal((n, n_classes))
-    loss = deep._Contrast(distance_threshold=1.0, class_threshold=2)
+    loss = repaired.Contrast(distance_threshold=1.0, class_threshold=2)
     loss.target_kmeans = types.SimpleNamespace(cluster_centers_=torch.eye(n_classes))
     return loss, torch.as_tensor(y), torch.as_tensor(features, dtype=torch.float32)
 
@@ -295,7 +296,7 @@ def test_vectors_become_channels_in_time():
     torch.manual_seed(0)
     whole = ShallowFBCSPNet(n_chans=2, n_outputs=2, n_times=140).eval()
     torch.manual_seed(0)
-    features, last = deep.ARCHITECTURES["shallow-fbcsp"](shape, 2)
+    features, last = networks.ARCHITECTURES["shallow-fbcsp"](shape, 2)
     with torch.no_grad():
         torch.testing.assert_close(
             last.eval()(features.eval()(torch.tensor(X))), whole(torch.tensor(X))
@@ -318,11 +319,11 @@ def test_grids_have_the_benchmark_s_sizes():
 
 def test_careful_methods_learn_ten_times_slower():
     network = Network(**SETTINGS["digits"])
-    usual, careful = (deep._settings(network, careful=c, n_largest=999) for c in (False, True))
+    usual, careful = (networks.settings(network, careful=c, n_largest=999) for c in (False, True))
     assert (usual["lr"], usual["optimizer__momentum"]) == (0.1, 0.6)
     assert (careful["lr"], careful["optimizer__momentum"]) == (pytest.approx(0.01), 0.9)
     assert usual["optimizer__weight_decay"] == careful["optimizer__weight_decay"] == 1e-5
-    adam = deep._settings(Network(), careful=True, n_largest=999)
+    adam = networks.settings(Network(), careful=True, n_largest=999)
     assert not [key for key in adam if key.startswith("optimizer__")]
     assert {name for name, method in DEEP_METHODS.items() if method.careful} == {
         "dann",
