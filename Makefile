@@ -82,6 +82,7 @@ end-to-end: $(READY)
 	@echo "== Every figure at the embedded scale, then verify"
 	@$(VENV)/bin/snakemake -j2 --config scale=embedded
 	@$(VENV)/bin/snakemake -j1 verify --config scale=embedded
+	@$(VENV)/bin/pytest $(QUIET) tests/test_built.py
 
 lab: $(READY)
 	@$(VENV)/bin/jupyter lab --ServerApp.root_dir="$(CURDIR)"

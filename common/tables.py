@@ -33,13 +33,15 @@ def gather(parts, *, contract):
     Raises
     ------
     ValueError
-        If the parts' columns differ, a column of the contract is missing, or a combination has no
+        If there are no parts, their columns differ, a column of the contract is missing, or a combination has no
         row: the first ones are named, with what to do.
 
     Examples
     --------
     >>> gather(["seed-0.csv", "seed-1.csv"], contract={"seed": [0, 1]})  # doctest: +SKIP
     """
+    if not parts:
+        raise ValueError("there are no parts to gather: the workflow passes them to this step.")
     tables = {str(path): files.read_csv(path) for path in parts}
     first, columns = next((path, list(table)) for path, table in tables.items())
     for path, table in tables.items():

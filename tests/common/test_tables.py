@@ -21,6 +21,11 @@ def test_all_rows_come_in_the_order_of_the_parts(parts):
     assert table.index.tolist() == [0, 1, 2, 3]
 
 
+def test_no_parts_are_an_error():
+    with pytest.raises(ValueError, match="no parts to gather: the workflow passes them"):
+        tables.gather([], contract={"seed": [0]})
+
+
 def test_a_missing_combination_is_named(parts):
     with pytest.raises(
         ValueError, match=r"no row for method=a, seed=2; method=b, seed=2\. The par"
