@@ -33,8 +33,8 @@ def gather(parts, *, contract):
     Raises
     ------
     ValueError
-        If there are no parts, their columns differ, a column of the contract is missing, or a combination has no
-        row: the first ones are named, with what to do.
+        If there are no parts, their columns differ, a column of the contract is missing, or a
+        combination has no row: the first ones are named, with what to do.
 
     Examples
     --------
