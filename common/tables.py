@@ -6,7 +6,7 @@ import pandas as pd
 
 from common import files
 
-__all__ = ["gather"]
+__all__ = ["gather", "gather_each"]
 
 _SHOWN = 5
 
@@ -63,3 +63,27 @@ def gather(parts, *, contract):
             "are short and run the workflow again."
         )
     return gathered
+
+
+def gather_each(contracts):
+    """One table of several, each gathered against a contract of its own.
+
+    Parameters
+    ----------
+    contracts : sequence of (sequence of str, dict)
+        Parts and contract of each; see `gather`.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        All rows, in the order given.
+
+    Raises
+    ------
+    ValueError
+        If there is none; and as `gather`.
+    """
+    if not contracts:
+        raise ValueError("there are no contracts to gather: the workflow passes them to this step.")
+    gathered = [gather(parts, contract=contract) for parts, contract in contracts]
+    return pd.concat(gathered, ignore_index=True)

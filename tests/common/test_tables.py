@@ -26,6 +26,17 @@ def test_no_parts_are_an_error():
         tables.gather([], contract={"seed": [0]})
 
 
+def test_tables_are_gathered_each_against_its_own_contract(parts):
+    both = [(["part-1.csv"], {"seed": [1]}), (["part-0.csv"], {"seed": [0]})]
+    table = tables.gather_each(both)
+    assert table["seed"].tolist() == [1, 1, 0, 0]
+    assert table.index.tolist() == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="no row for seed=1"):
+        tables.gather_each([*both, (["part-0.csv"], {"seed": [1]})])
+    with pytest.raises(ValueError, match="no contracts to gather"):
+        tables.gather_each([])
+
+
 def test_a_missing_combination_is_named(parts):
     with pytest.raises(
         ValueError, match=r"no row for method=a, seed=2; method=b, seed=2\. The par"
