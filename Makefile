@@ -71,7 +71,7 @@ lint: $(READY)
 
 unit: $(READY)
 	@echo "== Unit tests"
-	@$(VENV)/bin/pytest $(QUIET) -m "not workflow" --ignore tests/test_repository.py
+	@$(VENV)/bin/pytest $(QUIET) -m "not workflow" --ignore tests/test_repository.py --ignore tests/test_built.py
 
 workflow: $(READY)
 	@echo "== Snakemake on a toy paper"
