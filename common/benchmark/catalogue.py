@@ -295,11 +295,12 @@ def halves(one):
     """
     grid = one.get("grid", {})
     parts = grid if isinstance(grid, list) else [grid]
-    searched = {key.partition("__")[0] for part in parts for key in part}
+    # As `make_pipeline` names steps: the class, with a number after a hyphen if it comes twice.
+    searched = {key.partition("__")[0].partition("-")[0] for part in parts for key in part}
     n = 0
     for step in one["steps"][: one.get("stateless", 0)]:
         (path,) = step
-        if path.rpartition(".")[2].lower() in searched:  # as `make_pipeline` names it
+        if path.rpartition(".")[2].lower() in searched:
             break
         n += 1
     if n == 0:

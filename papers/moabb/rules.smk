@@ -241,6 +241,7 @@ rule time_and_energy:
         runtime=5,
     params:
         notebook=paper.notebook("figure-time-and-energy.ipynb"),
+        simulated=paper.settings["simulated"],
         scale=paper.scale,
     script:
         RUN_NOTEBOOK

@@ -110,6 +110,11 @@ def test_halves_are_cut_before_what_learns_or_is_searched():
     acm = catalogue.entry("ACM+TS+SVM")
     assert catalogue.halves(acm) == (None, acm)
     assert catalogue.halves(catalogue.entry("XDAWN+LDA"))[0] is None
+    scaler = {"sklearn.preprocessing.StandardScaler": {}}
+    twice = own(steps=[scaler, scaler, *own()["steps"]], stateless=2)
+    assert len(catalogue.halves(twice)[0]["steps"]) == 2
+    twice["grid"] = {"standardscaler-2__with_mean": [True, False]}
+    assert catalogue.halves(twice) == (None, twice)
 
 
 def test_grid_of_augmented_covariances_has_no_duplicates():
