@@ -1,5 +1,6 @@
 """Evaluations in pieces against MOABB's own evaluation in one process."""
 
+import itertools
 import sys
 import tempfile
 import time
@@ -222,26 +223,31 @@ class Flat(LinearDiscriminantAnalysis):
 
 
 def test_emissions_are_in_grams_and_shared_out_by_time(monkeypatch):
-    started = []
+    started, ticks = [], itertools.count()
 
     class Tracker:
-        """A gram a second."""
+        """500 g each time."""
 
         def __init__(self, **options):
             assert options["save_to_file"] is False
 
         def start(self):
-            started.append(time.perf_counter())
+            started.append(self)
 
         def stop(self):
-            return 1e-3 * (time.perf_counter() - started[-1])
+            return 0.5
 
     module = types.ModuleType("codecarbon")
     module.EmissionsTracker = Tracker
     monkeypatch.setitem(sys.modules, "codecarbon", module)
-    monkeypatch.setattr(evaluation, "_SHORTEST", 0.0)
+    # A second passes whenever the clock is read: of the first step twice, of ten folds twice each.
+    clock = types.SimpleNamespace(
+        perf_counter=lambda: float(next(ticks)), process_time=time.process_time
+    )
+    monkeypatch.setattr(evaluation, "time", clock)
     table = evaluation.evaluate("left_right", fake(), 1, ["LogVariance+LDA", "MDM"])
-    np.testing.assert_allclose(table["grams_co2"], table["seconds"], rtol=0.05)
+    np.testing.assert_allclose(table["grams_co2"], 500 / (2 + 20 + 1) * table["seconds"])
+    assert (table["seconds"] > 1).all()  # a fold's own, and its share of the first step
     assert len(started) == 2  # once a pipeline
     # What is too short for codecarbon has no value, rather than a wrong one.
     monkeypatch.setattr(evaluation, "_SHORTEST", 1e9)
