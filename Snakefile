@@ -5,7 +5,7 @@ sys.path.insert(0, workflow.basedir)
 # A grammar of web addresses that nbformat would load, 1.4 s of each start, and never use here.
 sys.modules.setdefault("rfc3987_syntax", None)
 
-from common import locks, wiring
+from common import locks, reference, wiring
 
 
 configfile: "config.yaml"
@@ -96,6 +96,7 @@ TARGETS = wiring.targets(workflow, config)
 
 localrules:
     all,
+    check,
     scoreboard,
     verify,
 
@@ -112,6 +113,20 @@ rule verify:
         python=sys.executable,
     shell:
         "{params.python:q} -m common.notebooks.provenance"
+
+
+rule check:
+    input:
+        (
+            [file for target in TARGETS for file in target.all]
+            if config["scale"] == reference.SCALE
+            else []
+        ),
+    params:
+        python=sys.executable,
+        scale=config["scale"],
+    shell:
+        "{params.python:q} -m common.reference check --scale {params.scale}"
 
 
 rule scoreboard:
@@ -160,6 +175,23 @@ for target in TARGETS:
                     paper=target.paper,
                 shell:
                     "{params.python:q} -m common.wiring nothing-recorded {params.paper}"
+
+    for action in ["check", "reference"]:
+
+        rule:
+            name:
+                f"papers/{target.paper}/{action}"
+            input:
+                target.all if config["scale"] == reference.SCALE else [],
+            localrule: True
+            params:
+                python=sys.executable,
+                action=action.replace("reference", "write"),
+                paper=target.paper,
+                scale=config["scale"],
+            shell:
+                "{params.python:q} -m common.reference {params.action} {params.paper}"
+                " --scale {params.scale}"
 
     rule:
         name:

@@ -11,9 +11,20 @@ import pydantic
 import yaml
 
 from common import files
+from common.agreement import Tolerance
 from common.notebooks.fingerprint import fingerprint
 
-__all__ = ["RUN_NOTEBOOK", "Config", "Figure", "Paper", "PaperError", "Rules", "load", "rules"]
+__all__ = [
+    "RUN_NOTEBOOK",
+    "Config",
+    "Figure",
+    "Paper",
+    "PaperError",
+    "Rules",
+    "load",
+    "names",
+    "rules",
+]
 
 RUN_NOTEBOOK = str(files.ROOT / "common/notebooks/run.py")
 """The ``script:`` of every rule that runs a notebook."""
@@ -56,11 +67,15 @@ class Figure(_Strict):
     title, caption : str
     original : str, int or None
         The figure's number in the paper; None for a figure of ours.
+    tolerances : list of common.agreement.Tolerance
+        How far its numbers may be from the reference; the first that fits a column and a row
+        governs. Columns without one keep to `common.agreement.STRICT`.
     """
 
     title: str
     caption: str
     original: str | int | None = None
+    tolerances: list[Tolerance] = []
 
 
 class _Scales(_Strict):
@@ -181,6 +196,11 @@ class Rules:
                 f"papers/{self.name}/rules.smk: no notebook {path}{_near(file, known)}"
             )
         return f"{path}@{fingerprint(files.resolve(path), root=files.ROOT)}"
+
+
+def names():
+    """Folders below ``papers/`` that hold a paper, in alphabetical order."""
+    return sorted(path.parent.name for path in files.ROOT.glob("papers/*/paper.yaml"))
 
 
 def load(name):

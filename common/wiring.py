@@ -4,7 +4,6 @@ It looks at the rules that the papers have defined, so that a paper states nothi
 """
 
 import argparse
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -147,11 +146,7 @@ def record(paper, scale, tables):
         raise papers.PaperError(
             f"only results of scale 'paper' are recorded, this is {scale!r}. Run: {command}"
         )
-    origin = {}
-    for path in files.resolve(f"results/{paper}/{scale}").rglob("*.json"):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(content, dict) and content.get("format") == provenance.FORMAT:
-            origin |= dict.fromkeys(content["outputs"], content)
+    origin = provenance.by_output(f"results/{paper}/{scale}")
     recorded = {}
     for table in tables:
         size = files.resolve(table).stat().st_size

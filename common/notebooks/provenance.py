@@ -18,7 +18,7 @@ from pathlib import Path
 from common import files
 from common.notebooks.fingerprint import fingerprint
 
-__all__ = ["Problem", "companions", "record", "verify"]
+__all__ = ["Problem", "by_output", "companions", "record", "verify"]
 
 FORMAT = "provenance-1"
 PACKAGES = (
@@ -81,6 +81,27 @@ def companions(output):
         return [str(output)]
     beside = [path.with_suffix(suffix).as_posix() for suffix in (".png", ".csv")]
     return [path.as_posix(), *(name for name in beside if files.resolve(name).exists())]
+
+
+def by_output(*folders):
+    """Provenance of the files below some folders.
+
+    Parameters
+    ----------
+    *folders : str
+        Relative to the repository root.
+
+    Returns
+    -------
+    provenances : dict of str to dict
+        Each output's name to the provenance that lists it.
+    """
+    found = {}
+    for folder in folders:
+        for path in sorted(files.resolve(folder).rglob("*.json")):
+            if content := _read(files.relative(path)):
+                found |= dict.fromkeys(content["outputs"], content)
+    return found
 
 
 class Problem:

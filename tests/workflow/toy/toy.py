@@ -28,9 +28,11 @@ def score(values, *, method, seed, factor):
 
 
 def draw(svg, heights):
-    """Draw bars as the smallest possible SVG, and the picture that is its preview."""
+    """Draw bars as the smallest possible SVG, its numbers, and the picture that is its preview."""
     bars = "".join(f"<rect x='{i}' width='1' height='{h}'/>" for i, h in enumerate(heights))
     files.write_text(svg, f"<svg xmlns='http://www.w3.org/2000/svg'>{bars}</svg>\n")
+    table = "".join(f"{i},{float(h)}\n" for i, h in enumerate(heights))
+    files.write_text(files.resolve(svg).with_suffix(".csv"), f"bar,score\n{table}")
     files.write_text(files.resolve(svg).with_suffix(".png"), f"not really a picture {heights}\n")
 
 
