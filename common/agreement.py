@@ -42,8 +42,9 @@ class Tolerance(pydantic.BaseModel):
         Columns of the value's interval: one of the two values lies within the other's interval.
         For means over fits whose interval the table holds.
     mean_over : list of str or None
-        Columns that number the fits. Means over them differ by no more than their 99.9 % Welch
-        interval. For tables of single fits.
+        Columns that number the fits. Within equal values of all other columns that have no
+        tolerance, the two means differ by no more than the 99.9 % Welch interval of their
+        difference. For tables of single fits.
     left_out : str or None
         Why they are not compared, for example ``"measured time"``.
     """
@@ -127,11 +128,8 @@ def compare(found, expected, tolerances=()):
     if len(found) != len(expected):
         return Agreement(DIFFERS, f"{len(found)} rows, in the reference {len(expected)}")
     governed = {column: _governing(expected, column, tolerances) for column in expected}
-    exact = [
-        column
-        for column, rules in governed.items()
-        if expected[column].dtype.kind != "f" and all(rule is None for rule in rules)
-    ]
+    free = [column for column, rules in governed.items() if all(rule is None for rule in rules)]
+    exact = [column for column in free if expected[column].dtype.kind != "f"]
     for column in exact:
         one, other = found[column], expected[column]
         unequal = ~((one == other) | (one.isna() & other.isna())).to_numpy()
@@ -144,7 +142,7 @@ def compare(found, expected, tolerances=()):
         for rule in dict.fromkeys(governed[column]):
             rows = [one is rule for one in governed[column]]
             pair = (table[rows].reset_index(drop=True) for table in (found, expected))
-            worst = max(worst, _deviation(*pair, column, rule, exact), key=lambda one: one[0])
+            worst = max(worst, _deviation(*pair, column, rule, free), key=lambda one: one[0])
     return Agreement(DIFFERS if worst[0] > 1 else WITHIN, worst[1])
 
 
@@ -195,8 +193,7 @@ def _governing(table, column, tolerances):
     """The tolerance of each row of a column; None where none is stated."""
     rules = [None] * len(table)
     for one in reversed(tolerances):
-        bound = column in (one.interval or ())
-        if column in one.columns or bound or column in (one.mean_over or ()):
+        if column in one.columns or column in (one.interval or ()):
             rule = one if column in one.columns else _LEFT_TO_THE_VALUE
             selected = one.selects(table)
             rules = [rule if now else old for now, old in zip(selected, rules, strict=True)]
@@ -206,12 +203,15 @@ def _governing(table, column, tolerances):
 _LEFT_TO_THE_VALUE = Tolerance(columns=["value"], left_out="compared with the value it belongs to")
 
 
-def _deviation(found, expected, column, rule, keys):
-    """Largest deviation of some rows in units of what is allowed, and what to say of it."""
+def _deviation(found, expected, column, rule, free):
+    """Largest deviation of some rows in units of what is allowed, and what to say of it.
+
+    Columns without a tolerance, ``free``, tell groups of fits apart.
+    """
     if rule is not None and rule.left_out is not None:
         return 0.0, ""
     if rule is not None and rule.mean_over is not None:
-        by = [name for name in keys if name not in rule.mean_over]
+        by = [name for name in free if name not in rule.mean_over]
         found, expected = (_means(table, column, by) for table in (found, expected))
         if len(found) != len(expected):
             return np.inf, f"{len(found)} groups of fits, in the reference {len(expected)}"
