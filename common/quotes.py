@@ -2,25 +2,36 @@
 
 A number stands between two comments, which a reader of the rendered page does not see::
 
-    <!-- number reference/summary.csv "fraction == 1" "{gain:.1%}" -->4.6 %<!-- /number -->
+    The gain is <!-- number gain -->4.6 %<!-- /number -->.
 
-The first names a table below the paper's folder, a `pandas.DataFrame.query` that selects its rows,
-and a format string that may use the columns of the one row selected, or ``count``, how many rows
-there are.
-``python -m common.quotes`` fills them; ``--check`` says which are stale.
+One more comment, usually at the end of the page, says what each number is::
+
+    <!-- numbers
+    gain: [reference/summary.csv, "fraction == 1", "{gain:.1%}"]
+    -->
+
+The first item names a table below the paper's folder, the second a `pandas.DataFrame.query` that
+selects its rows. The third is a format string that may use the columns of the one row selected,
+``{gain:.1%}``, the mean, median, least or largest value of several rows, ``{gain.median:.1%}``, and
+how many rows there are, ``{count}``. Columns can be computed before the query:
+``"error = abs(found - true); error < 1"``.
+
+``python -m common.quotes`` fills the numbers; ``--check`` says which are stale.
 """
 
 import argparse
 import re
-import shlex
 import sys
+
+import yaml
 
 from common import files, papers
 
 __all__ = ["QuoteError", "fill", "stale"]
 
-_QUOTE = re.compile(r"(<!-- number (?P<call>.*?) -->)(?P<text>.*?)(<!-- /number -->)", re.DOTALL)
+_QUOTE = re.compile(r"(<!-- number (?P<name>\S+) -->)(?P<text>.*?)(<!-- /number -->)", re.DOTALL)
 _MARK = re.compile(r"<!-- /?number\b")
+_DEFINITIONS = re.compile(r"<!-- numbers\n(.*?)-->", re.DOTALL)
 
 
 class QuoteError(ValueError):
@@ -43,23 +54,25 @@ def fill(text, *, paper):
     Raises
     ------
     QuoteError
-        If a quote is not closed or has another form, its table is missing, its query selects no
-        row or several, or its format names an unknown column.
+        If a number is not closed or not defined, or is defined and not used; its table is missing,
+        its query selects no row or several, or its format names an unknown column.
     """
-    if len(_MARK.findall(text)) != 2 * len(_QUOTE.findall(text)):
+    place = f"papers/{paper}/README.md"
+    quotes = list(_QUOTE.finditer(text))
+    if len(_MARK.findall(text)) != 2 * len(quotes):
         raise QuoteError(
-            f"papers/{paper}/README.md: a <!-- number ... --> without its <!-- /number -->, "
-            "or the other way round"
+            f"{place}: a <!-- number NAME --> without its <!-- /number -->, or the other way round"
         )
-
-    def replace(match):
-        line = text.count("\n", 0, match.start()) + 1
-        try:
-            return match[1] + _value(match["call"], paper) + match[4]
-        except QuoteError as error:
-            raise QuoteError(f"papers/{paper}/README.md, line {line}: {error}") from None
-
-    return _QUOTE.sub(replace, text)
+    definitions = _definitions(text, place)
+    names = {quote["name"] for quote in quotes}
+    if unknown := sorted(names ^ set(definitions)):
+        what = "is used and not defined" if unknown[0] in names else "is defined and not used"
+        raise QuoteError(f"{place}: the number {unknown[0]!r} {what}")
+    try:
+        values = {name: _value(*definitions[name], paper) for name in definitions}
+    except QuoteError as error:
+        raise QuoteError(f"{place}: {error}") from None
+    return _QUOTE.sub(lambda match: f"{match[1]}{values[match['name']]}{match[4]}", text)
 
 
 def stale(paper):
@@ -85,31 +98,66 @@ def stale(paper):
     return [f"{old} → {new}" for old, new in pairs if old != new]
 
 
-def _value(call, paper):
-    parts = shlex.split(call)
-    if len(parts) != 3:
-        raise QuoteError(f'expected TABLE "QUERY" "FORMAT", found {call}')
-    name, query, pattern = parts
+def _definitions(text, place):
+    blocks = _DEFINITIONS.findall(text)
+    try:
+        found = [yaml.safe_load(block) or {} for block in blocks]
+    except yaml.YAMLError as error:
+        raise QuoteError(f"{place}: <!-- numbers ... --> is not valid YAML: {error}") from None
+    definitions = {name: value for block in found for name, value in block.items()}
+    for name, value in definitions.items():
+        if not (isinstance(value, list) and len(value) == 3 and all(map(_is_text, value))):
+            raise QuoteError(f'{place}: {name} is {value!r}, expected [TABLE, "QUERY", "FORMAT"]')
+    return definitions
+
+
+def _is_text(value):
+    return isinstance(value, str)
+
+
+def _value(name, query, pattern, paper):
     path = f"papers/{paper}/{name}"
     if not files.resolve(path).is_file():
         raise QuoteError(f"there is no table {path}")
     table = files.read_csv(path)
     try:
+        *assignments, query = map(str.strip, query.split(";"))
+        for assignment in assignments:
+            table = table.eval(assignment)
         rows = table.query(query) if query else table
     except Exception as error:  # pandas raises what the query's parser and operators raise
         raise QuoteError(f"cannot select {query!r} of {path}: {error}") from None
-    values = {"count": len(rows)}
-    if re.search(r"\{(?!count\b)", pattern):
-        if len(rows) != 1:
-            raise QuoteError(f"{query!r} selects {len(rows)} rows of {path}, one is needed")
-        values |= rows.iloc[0].to_dict()
+    if rows.empty and pattern != "{count}":
+        raise QuoteError(f"{query!r} selects no row of {path}")
+    values = {str(name): _Column(rows[name]) for name in rows} | {"count": len(rows)}
     try:
         text = pattern.format(**values)
-    except (KeyError, ValueError) as error:
+    except _SeveralRowsError:
+        raise QuoteError(f"{query!r} selects {len(rows)} rows of {path}, one is needed") from None
+    except (AttributeError, KeyError, ValueError) as error:
         raise QuoteError(
             f"{pattern!r} does not fit {path}, whose columns are {', '.join(table)}: {error}"
         ) from None
     return re.sub(r"-(?=\d)", "−", text).replace("%", " %")
+
+
+class _SeveralRowsError(Exception):
+    """A value was asked for where several rows have one."""
+
+
+class _Column:
+    """A column in a format string: its one value, or a summary of several."""
+
+    def __init__(self, values):
+        self._values = values
+        if values.dtype.kind in "bfiu" and len(values):
+            self.mean, self.median = values.mean(), values.median()
+            self.min, self.max = values.min(), values.max()
+
+    def __format__(self, spec):
+        if len(self._values) != 1:
+            raise _SeveralRowsError
+        return format(self._values.iloc[0], spec)
 
 
 def main(arguments=None):

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from common import environment, files
+from common import environment, files, quotes, reference
 from common.notebooks import parameters
 
 PAPERS = sorted(path.name for path in files.ROOT.glob("papers/*/") if path.name[0] != ".")
@@ -35,6 +35,16 @@ def test_notebooks_have_no_outputs():
         if cell.get("outputs") or cell.get("execution_count") is not None
     ]
     assert not dirty, "clear the outputs: jupyter nbconvert --clear-output --inplace NOTEBOOK"
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_numbers_in_a_readme_are_those_of_its_tables(paper):
+    assert quotes.stale(paper) == [], f"fill them: python -m common.quotes {paper}"
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_reference_is_as_new_as_its_code(paper):
+    assert reference.outdated(paper) == [], f"renew it: snakemake -j2 papers/{paper}/reference"
 
 
 @pytest.mark.parametrize("notebook", STEPS)

@@ -1,5 +1,7 @@
 """Numbers in READMEs come from tables, and are noticed when they no longer do."""
 
+import json
+
 import pytest
 
 from common import files, quotes
@@ -11,8 +13,11 @@ b,1.0,0.2,0.1,0.3
 """
 
 
-def quoted(call, text="?"):
-    return f"The gain is <!-- number {call} -->{text}<!-- /number --> here.\n"
+def quoted(*definition, text="?"):
+    return (
+        f"The gain is <!-- number gain -->{text}<!-- /number --> here.\n"
+        f"<!-- numbers\ngain: {json.dumps(definition)}\n-->\n"
+    )
 
 
 @pytest.fixture
@@ -24,25 +29,30 @@ def paper(tmp_path, monkeypatch):
     return lambda text: files.write_text("papers/toy/README.md", text)
 
 
-ONE = 'reference/gains.csv "method == \'a\' and fraction == 1" "{gain:.1%} [{low:.0%}, {high:.0%}]"'
+GAINS = "reference/gains.csv"
+ONE = (GAINS, "method == 'a' and fraction == 1", "{gain:.1%} [{low:.0%}, {high:.0%}]")
 
 
 @pytest.mark.parametrize(
-    ("call", "expected"),
+    ("definition", "expected"),
     [
         (ONE, "4.6 % [−12 %, 21 %]"),
-        ('reference/gains.csv "low > 0" "{count}"', "2"),
-        ('reference/gains.csv "" "{count} gains"', "3 gains"),
+        ((GAINS, "low > 0", "{count}"), "2"),
+        ((GAINS, "", "{count} gains"), "3 gains"),
+        ((GAINS, "fraction == 1", "{gain.mean:.3f} {low.min} {low.max}"), "0.123 −0.12 0.1"),
+        ((GAINS, "width = high - low; width < 0.1", "{width:.3f}"), "0.018"),
+        ((GAINS, "sure = low > 0; fraction == 1", "{sure.mean:.0%}"), "50 %"),
+        ((GAINS, "low > 7", "{count}"), "0"),
     ],
 )
-def test_a_number_is_filled_from_its_table(paper, call, expected):
-    text = quotes.fill(quoted(call), paper="toy")
-    assert text == quoted(call, expected)
+def test_a_number_is_filled_from_its_table(paper, definition, expected):
+    text = quotes.fill(quoted(*definition), paper="toy")
+    assert text == quoted(*definition, text=expected)
     assert quotes.fill(text, paper="toy") == text
 
 
 def test_a_stale_number_is_named_and_filled(paper, capsys):
-    paper(quoted(ONE, "3 % [−1, 2]"))
+    paper(quoted(*ONE, text="3 % [−1, 2]"))
     assert quotes.main(["--check"]) == 1
     assert "toy/README.md: 3 % [−1, 2] → 4.6 % [−12 %, 21 %]" in capsys.readouterr().err
     assert quotes.main([]) == 0
@@ -50,16 +60,31 @@ def test_a_stale_number_is_named_and_filled(paper, capsys):
     assert "4.6 %" in files.resolve("papers/toy/README.md").read_text(encoding="utf-8")
 
 
+NUMBER = "<!-- number gain -->3<!-- /number -->"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (quoted('reference/other.csv "" "{count}"'), "line 1: there is no table papers/toy/ref"),
-        (quoted("reference/gains.csv"), 'expected TABLE "QUERY" "FORMAT"'),
-        (quoted('reference/gains.csv "method == \'a\'" "{gain}"'), "selects 2 rows of .* one is"),
-        (quoted('reference/gains.csv "fraction == 0.5" "{gian}"'), "columns are method, fraction"),
-        (quoted('reference/gains.csv "nothing > 0" "{count}"'), "cannot select 'nothing > 0'"),
-        ("<!-- number reference/gains.csv '' '{count}' -->3", "without its <!-- /number -->"),
-        ("\n3<!-- /number -->", "without its <!-- /number -->"),
+        (
+            quoted("reference/other.csv", "", "{count}"),
+            "there is no table papers/toy/reference/oth",
+        ),
+        (quoted(GAINS, "method == 'a'", "{gain}"), "selects 2 rows of .*, one is needed"),
+        (quoted(GAINS, "fraction == 0.5", "{gian}"), "whose columns are method, fraction"),
+        (quoted(GAINS, "", "{gain.mode}"), "whose columns are method, fraction"),
+        (quoted(GAINS, "low > 7", "{gain}"), "'low > 7' selects no row"),
+        (quoted(GAINS, "nothing > 0", "{count}"), "cannot select 'nothing > 0'"),
+        (quoted(GAINS), r'expected \[TABLE, "QUERY", "FORMAT"\]'),
+        (NUMBER, "'gain' is used and not defined"),
+        (NUMBER + quoted(*ONE).replace("gain:", "loss:"), "number 'gain' is used and not defined"),
+        (
+            NUMBER + quoted(*ONE).replace("\ngain:", "\na: [t, q, f]\ngain:"),
+            "'a' is defined and not",
+        ),
+        (quoted(*ONE) + "<!-- numbers\na: [\n-->", "is not valid YAML"),
+        ("<!-- number gain -->3", "without its <!-- /number -->"),
+        ("3<!-- /number -->", "without its <!-- /number -->"),
     ],
 )
 def test_a_quote_that_cannot_be_filled_is_an_error(paper, text, message, capsys):
