@@ -7,7 +7,7 @@ reproduced, and the reason says so.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from common import files
 from common.statistics import Interval
@@ -17,6 +17,7 @@ __all__ = [
     "NOT_REPRODUCED",
     "NOT_TESTABLE",
     "REPRODUCED",
+    "TOO_SMALL",
     "Claim",
     "Rule",
     "at_least",
@@ -33,6 +34,7 @@ __all__ = [
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
 NOT_TESTABLE = "not testable at this scale"
+TOO_SMALL = "the smoke scale is too small to test any claim"
 
 COLUMNS = (
     "statement", "source", "published", "ours", "low", "high", "unit", "rule", "verdict", "reason",
@@ -235,12 +237,14 @@ def not_testable(reason):
     return Rule(reason.strip(), None)
 
 
-def table(claims):
+def table(claims, *, scale=None):
     """Claims as a table.
 
     Parameters
     ----------
     claims : sequence of Claim
+    scale : str, optional
+        At ``"smoke"`` no claim is testable, whatever its rule.
 
     Returns
     -------
@@ -255,7 +259,7 @@ def table(claims):
     """
     import pandas as pd
 
-    claims = list(claims)
+    claims = _at(scale, claims)
     if not claims:
         raise ValueError("a paper has at least one claim, got none.")
     statements = [claim.statement for claim in claims]
@@ -280,24 +284,27 @@ def write(path, claims, *, paper, scale):
     table : pandas.DataFrame
         What was written.
     """
-    written = table(claims)
+    written = table(claims, scale=scale)
     written.insert(0, "paper", paper)
     written.insert(1, "scale", scale)
     files.write_csv(path, written)
     return written
 
 
-def to_markdown(claims):
+def to_markdown(claims, *, scale=None):
     """Claims as a Markdown table, which a notebook shows when it ends a cell.
 
     Parameters
     ----------
     claims : sequence of Claim
+    scale : str, optional
+        As in `table`.
 
     Returns
     -------
     text : str
     """
+    claims = _at(scale, claims)
     table(claims)
     header = ("Claim", "Where", "Published", "Ours", "Rule", "Verdict", "Why")
     rows = [header, ["---"] * len(header)]
@@ -321,6 +328,12 @@ def to_markdown(claims):
 class _Markdown(str):
     def _repr_markdown_(self):
         return str(self)
+
+
+def _at(scale, claims):
+    if scale != "smoke":
+        return list(claims)
+    return [replace(claim, rule=not_testable(TOO_SMALL)) for claim in claims]
 
 
 def _row(claim):

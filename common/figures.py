@@ -237,6 +237,7 @@ LABELS = {
 """Name of each method as a figure shows it."""
 
 SCALES = {
+    "smoke": "smoke scale: too small to mean anything",
     "embedded": "embedded scale",
     "paper": "paper scale",
     "recorded": "recorded run of the paper scale",
@@ -352,7 +353,7 @@ def save(fig, table, *, svg, scale, data):
         Exactly the numbers drawn. A named index is written as leading columns.
     svg : str
         ``papers/<paper>/figures/<name>.svg``, relative to the repository root.
-    scale : {"embedded", "paper", "recorded"}
+    scale : {"smoke", "embedded", "paper", "recorded"}
     data : str
         What was measured or simulated, for example ``"simulated data · 4 subjects × 3 seeds"``.
 

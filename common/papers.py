@@ -45,7 +45,7 @@ class Config(_Strict):
 
     Parameters
     ----------
-    scale : {"embedded", "paper", "recorded"}, default="embedded"
+    scale : {"smoke", "embedded", "paper", "recorded"}, default="embedded"
     device : {"auto", "cpu", "cuda"}, default="auto"
     mirror : str or None
         Folder of already downloaded files.
@@ -53,7 +53,7 @@ class Config(_Strict):
         Folders of data that a user obtained, for example ``tusz``.
     """
 
-    scale: Literal["embedded", "paper", "recorded"] = "embedded"
+    scale: Literal["smoke", "embedded", "paper", "recorded"] = "embedded"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     mirror: str | None = None
     folders: dict[str, str] = {}
@@ -79,7 +79,10 @@ class Figure(_Strict):
 
 
 class _Scales(_Strict):
+    """Settings of the scales that compute; ``smoke`` holds what differs from ``embedded``."""
+
     embedded: dict
+    smoke: dict = {}
     paper: dict
 
 
@@ -113,7 +116,8 @@ class Rules:
         From the configuration. The runner turns the device ``"auto"`` into the one that the job
         finds: the machine that reads the rules need not be the one that runs them.
     settings : dict
-        The scale's settings; at ``recorded`` those of ``paper``.
+        The scale's settings; at ``smoke`` those of ``embedded`` with what differs, at ``recorded``
+        those of ``paper``.
     results : str
         Folder of the tables: ``results/<paper>/<scale>``, at ``recorded``
         ``papers/<paper>/recorded``.
@@ -131,7 +135,7 @@ class Rules:
         self.device = config.device
         self.mirror = config.mirror
         self.folders = config.folders
-        self.settings = paper.scales.embedded if self.scale == "embedded" else paper.scales.paper
+        self.settings = settings(name, paper, self.scale)
         self.built = f"results/{name}/{self.scale}"
         self.results = f"papers/{name}/recorded" if self.scale == "recorded" else self.built
         self.figures = list(paper.figures)
@@ -223,6 +227,7 @@ def load(name):
     source = f"papers/{name}/paper.yaml"
     paper = _validate(Paper, _read(source), source)
     _same_keys(paper.scales.embedded, paper.scales.paper, f"{source}: scales")
+    settings(name, paper, "smoke")
     if paper.doi is None and paper.arxiv is None:
         raise PaperError(f"{source}: doi or arxiv is required, found neither")
     if paper.preview is not None:
@@ -249,6 +254,36 @@ def config(values, source="config.yaml"):
     PaperError
     """
     return _validate(Config, {k: v for k, v in values.items() if v is not None}, source)
+
+
+def settings(name, paper, scale):
+    """Settings of a paper at one scale.
+
+    The smoke scale states what differs from the embedded one. Mappings are merged key by key;
+    anything else, a list too, replaces what stands there; and null leaves out an entry that is a
+    mapping, for example a data set.
+
+    Parameters
+    ----------
+    name : str
+        Folder below ``papers/``, for messages.
+    paper : Paper
+    scale : {"smoke", "embedded", "paper", "recorded"}
+
+    Returns
+    -------
+    settings : dict
+
+    Raises
+    ------
+    PaperError
+        If the smoke scale names a key that the embedded one does not have, or has another value
+        in place of a mapping.
+    """
+    if scale == "smoke":
+        place = f"papers/{name}/paper.yaml: scales.smoke"
+        return _merged(paper.scales.embedded, paper.scales.smoke, place)
+    return paper.scales.embedded if scale == "embedded" else paper.scales.paper
 
 
 def rules(name, values):
@@ -330,6 +365,30 @@ def _rst(text):
 def _known(name, known, place):
     if name not in known:
         raise PaperError(f"{place} {name!r} is not listed under figures{_near(name, list(known))}")
+
+
+def _merged(embedded, smoke, place):
+    """The embedded settings with the differences of the smoke scale, as a new dictionary."""
+    merged = dict(embedded)
+    for key, new in smoke.items():
+        here = f"{place}.{key}"
+        if key not in embedded:
+            known = list(map(str, embedded))
+            raise PaperError(
+                f"{here} is missing from embedded; smoke only says what differs from it"
+                f"{_near(str(key), known)}"
+            )
+        old = embedded[key]
+        if isinstance(old, dict) and new is None:
+            del merged[key]
+        elif isinstance(old, dict) and not isinstance(new, dict):
+            raise PaperError(
+                f"{here} is {new!r}; embedded has a mapping there, so write what differs in it, "
+                "or null to leave it out"
+            )
+        else:
+            merged[key] = _merged(old, new, here) if isinstance(old, dict) else new
+    return merged
 
 
 def _same_keys(embedded, paper, place):

@@ -136,6 +136,20 @@ def test_written_table_reads_back(tmp_path, monkeypatch):
     assert files.sha256("claims.csv") == before
 
 
+def test_at_the_smoke_scale_no_claim_is_testable(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    written = claims.write("claims.csv", TWO, paper="dance", scale="smoke")
+    assert set(written["verdict"]) == {"not testable at this scale"}
+    assert set(written["reason"]) == {"the smoke scale is too small to test any claim"}
+    assert set(written["rule"]) == {""}
+    assert written["statement"].tolist() == [one.statement for one in TWO]
+    text = claims.to_markdown(TWO, scale="smoke")
+    assert "reproduced" not in text
+    assert text.count("the smoke scale is too small") == 2
+    # Made from the same claims, the other scales' tables are judged as before.
+    assert "reproduced" in set(claims.write("c.csv", TWO, paper="dance", scale="paper")["verdict"])
+
+
 def test_markdown_has_one_row_a_claim_and_escapes_bars():
     text = claims.to_markdown(TWO)
     lines = text.splitlines()

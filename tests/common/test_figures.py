@@ -208,6 +208,7 @@ def test_a_failing_save_leaves_the_old_files(repository, table, monkeypatch):
 @pytest.mark.parametrize(
     ("scale", "expected"),
     [
+        ("smoke", "smoke scale: too small to mean anything · "),
         ("embedded", "embedded scale · "),
         ("paper", "paper scale · "),
         ("recorded", "recorded run of the paper scale · "),
@@ -311,7 +312,10 @@ def test_verify_does_not_accept_a_figure_made_by_hand(table, monkeypatch):
     [
         ({"svg": "papers/toy/figures/bars.png"}, "ends in .svg, got 'papers/toy/figures/bars.png'"),
         ({"svg": "bars"}, "svg must name a file that ends in .svg, got 'bars'"),
-        ({"scale": "embeded"}, "scale must be one of embedded, paper, recorded, got 'embeded'"),
+        (
+            {"scale": "embeded"},
+            "scale must be one of smoke, embedded, paper, recorded, got 'embeded'",
+        ),
         ({"data": " "}, "data must say what bars.svg was made from"),
     ],
 )

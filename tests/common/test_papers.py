@@ -5,6 +5,10 @@ import yaml
 
 from common import files, papers
 
+SCALES = {
+    "embedded": {"seeds": [0, 1], "sizes": {1000: 9}},
+    "paper": {"seeds": [0], "sizes": {}},
+}
 PAPER = {
     "title": "T",
     "authors": ["A"],
@@ -64,6 +68,21 @@ def test_a_good_file_loads(write):
             "scales.embedded.seed is missing from paper; both scales have the same keys; "
             "did you mean 'seeds'?",
         ),
+        (
+            {"scales": SCALES | {"smoke": {"seed": [0]}}},
+            "scales.smoke.seed is missing from embedded; smoke only says what differs from it; "
+            "did you mean 'seeds'?",
+        ),
+        (
+            {"scales": SCALES | {"smoke": {"sizes": {2000: 1}}}},
+            "scales.smoke.sizes.2000 is missing from embedded; smoke only says what differs from "
+            "it; did you mean '1000'?",
+        ),
+        (
+            {"scales": SCALES | {"smoke": {"sizes": 3}}},
+            "scales.smoke.sizes is 3; embedded has a mapping there, so write what differs in it, "
+            "or null to leave it out",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(write, changes, expected):
@@ -82,7 +101,10 @@ def test_broken_yaml_names_the_line(write, tmp_path):
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        ({"scale": "big"}, "config.yaml: scale is 'big', it should be 'embedded', 'paper' or"),
+        (
+            {"scale": "big"},
+            "config.yaml: scale is 'big', it should be 'smoke', 'embedded', 'paper' or 'recorded'",
+        ),
         ({"device": "gpu"}, "config.yaml: device is 'gpu', it should be 'auto', 'cpu' or 'cuda'"),
         ({"miror": "/x"}, "config.yaml: unknown key miror; did you mean 'mirror'?"),
         ({"folders": {"tusz": 3}}, "config.yaml: folders.tusz is 3, it should be"),
@@ -99,6 +121,7 @@ def test_the_repositorys_configuration_is_valid():
 @pytest.mark.parametrize(
     ("scale", "results", "built", "seeds"),
     [
+        ("smoke", "results/toy/smoke", "results/toy/smoke", [0]),
         ("embedded", "results/toy/embedded", "results/toy/embedded", [0]),
         ("paper", "results/toy/paper", "results/toy/paper", [0, 1]),
         ("recorded", "papers/toy/recorded", "results/toy/recorded", [0, 1]),
@@ -110,6 +133,34 @@ def test_each_scale_has_its_folder_and_settings(write, scale, results, built, se
     assert (paper.results, paper.built, paper.settings) == (results, built, {"seeds": seeds})
     assert paper.figure("one") == "papers/toy/figures/one.svg"
     assert paper.claims == f"{built}/claims.csv"
+
+
+def test_the_smoke_scale_is_the_embedded_one_with_what_differs(write):
+    embedded = {
+        "seeds": [0, 1, 2],
+        "n_samples": None,
+        "datasets": {"a": {"subjects": 4, "steps": [1, 2]}, "b": {"subjects": 4}},
+        "kept": {"x": 1},
+    }
+    smoke = {
+        "seeds": [0],  # replaces the list
+        "n_samples": 10,
+        "datasets": {"a": {"subjects": None}, "b": None},  # no value; and no such entry
+    }
+    write(scales={"embedded": embedded, "smoke": smoke, "paper": embedded})
+    assert papers.rules("toy", {"scale": "smoke"}).settings == {
+        "seeds": [0],
+        "n_samples": 10,
+        "datasets": {"a": {"subjects": None, "steps": [1, 2]}},
+        "kept": {"x": 1},
+    }
+    assert papers.rules("toy", {"scale": "embedded"}).settings == embedded
+
+
+def test_a_paper_that_is_small_has_no_smoke_scale_of_its_own(write):
+    write()
+    smoke, embedded = (papers.rules("toy", {"scale": name}) for name in ("smoke", "embedded"))
+    assert smoke.settings == embedded.settings
 
 
 def test_a_missing_notebook_or_figure_suggests_the_nearest(write, tmp_path):

@@ -156,6 +156,26 @@ def test_recorded_tables_redraw_the_figures(repository):
     assert drawn.count("<rect") == 1  # one seed of one method; the embedded scale draws four
 
 
+def test_the_smoke_scale_has_results_of_its_own(repository):
+    before = {
+        name: content
+        for name, content in repository.built().items()
+        if name.startswith("results/toy/embedded/")
+    }
+    jobs = repository.jobs("-j2", TARGET, "--config", "scale=smoke")
+    assert jobs == {"toy_scale method=max seed=0", *AFTER_SCORES}  # what it derives is there
+    after = repository.built()
+    assert before and before.items() <= after.items()
+    assert "results/toy/smoke/claims.csv" in after
+    assert (repository / TARGET / "bars.svg").read_text().count("<rect") == 1
+    provenance = json.loads((repository / TARGET / "bars.json").read_text())
+    assert provenance["scale"] == "smoke"
+    repository.edit("papers/toy/paper.yaml", "    methods: [max]", "    method: [max]")
+    output = repository.snakemake("-j1", TARGET, "--config", "scale=smoke", status=1)
+    assert "scales.smoke.method is missing from embedded" in output
+    assert "did you mean 'methods'?" in output
+
+
 def test_a_part_of_a_paper_can_be_recorded(repository):
     settings = repository / "papers/toy/paper.yaml"
     settings.write_text(settings.read_text() + "recorded: [total]\n")
@@ -222,7 +242,7 @@ def test_progress_bars_show_on_the_console_and_not_in_the_notebook(repository):
         "for step in range(3):",
         "from tqdm import tqdm\\nfor step in tqdm(range(3), 'epochs', mininterval=0):",
     )
-    repository.edit("papers/toy/paper.yaml", "    pause: 0.0\n  paper:", "    pause: 1.2\n  paper:")
+    repository.edit("papers/toy/paper.yaml", "    pause: 0.0\n  smoke:", "    pause: 1.2\n  smoke:")
     score = "results/toy/embedded/scores/sum-0.json"
     output = repository.snakemake("-j1", score)
     lines = [line for line in output.splitlines() if "epochs" in line]

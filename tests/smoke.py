@@ -1,0 +1,115 @@
+"""Every figure and claim of the papers at the smoke scale, in a copy of the working tree.
+
+    python tests/smoke.py            # all papers
+    python tests/smoke.py dance      # one
+
+The copy is ``.smoke/``, so results and figures of other scales stay as they are. It holds what git
+tracks or would track, in the state of the working tree. Downloads are shared through a link. What
+the copy has built stays there, so that the next call reruns what changed and nothing else.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+COPY = ROOT / ".smoke"
+
+
+def synchronize(source, copy):
+    """Bring a copy of a working tree up to date; what was built in it stays.
+
+    Parameters
+    ----------
+    source, copy : Path
+        A git checkout, and the folder of the copy.
+
+    Raises
+    ------
+    SystemExit
+        If the source is not a git checkout: what is built and what is not cannot be told apart.
+    """
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=source, capture_output=True, text=True)
+    if listed.returncode != 0:
+        sys.exit(f"{source} is not a git checkout, so its files cannot be listed. Clone it anew.")
+    names = {name for name in listed.stdout.split("\0") if name and (source / name).is_file()}
+    copy.mkdir(exist_ok=True)
+    record = copy / ".copied"
+    before = set(record.read_text("utf-8").split("\0")) if record.exists() else set()
+    # Written first: a copy that was interrupted knows what it may hold.
+    record.write_text("\0".join(sorted(names | before)), "utf-8")
+    for name in before - names - {""}:
+        (copy / name).unlink(missing_ok=True)
+    for name in names:
+        old, new = copy / name, source / name
+        if not old.is_file() or old.read_bytes() != new.read_bytes():
+            old.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(new, old)
+    record.write_text("\0".join(sorted(names)), "utf-8")
+    downloads = source / "data/raw"
+    downloads.mkdir(parents=True, exist_ok=True)
+    link = copy / "data/raw"
+    if not link.is_symlink():
+        link.symlink_to(downloads, target_is_directory=True)
+
+
+def unmarked(copy, papers):
+    """What the smoke scale has built and not marked as too small to mean anything.
+
+    Parameters
+    ----------
+    copy : Path
+    papers : list of str
+
+    Returns
+    -------
+    problems : list of str
+        A figure without the words, or a claim that is judged; also a paper without either.
+    """
+    from common import claims, figures, files
+
+    problems = []
+    for paper in papers:
+        drawn = sorted((copy / f"papers/{paper}/figures").glob("*.svg"))
+        judged = copy / f"results/{paper}/smoke/claims.csv"
+        if not drawn or not judged.is_file():
+            problems.append(f"{paper}: no figure or no claims")
+            continue
+        for svg in drawn:
+            if figures.SCALES["smoke"] not in svg.read_text("utf-8"):
+                problems.append(f"{files.relative(svg)} does not say that its scale is smoke")
+        verdicts = set(files.read_csv(judged)["verdict"])
+        if verdicts != {claims.NOT_TESTABLE}:
+            problems.append(f"{files.relative(judged)} judges claims: {sorted(verdicts)}")
+    return problems
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("papers", nargs="*", metavar="PAPER", help="all, if none is named")
+    parser.add_argument("-j", "--jobs", default="2", help="jobs at a time")
+    options = parser.parse_args(arguments)
+    known = sorted(path.parent.name for path in ROOT.glob("papers/*/paper.yaml"))
+    unknown = [name for name in options.papers if name not in known]
+    if unknown:
+        sys.exit(f"No paper {unknown[0]!r}. Papers: {', '.join(known)}")
+    synchronize(ROOT, COPY)
+    targets = [f"papers/{name}/figures" for name in options.papers]
+    environment = os.environ | {"PYTHONPATH": str(COPY)}
+    for command in (["-j", options.jobs, *targets], ["-j1", "verify"]):
+        snakemake = [sys.executable, "-m", "snakemake", *command, "--config", "scale=smoke"]
+        status = subprocess.run(snakemake, cwd=COPY, env=environment).returncode
+        if status:
+            sys.exit(status)
+    problems = unmarked(COPY, options.papers or known)
+    if problems:
+        sys.exit("\n".join(problems))
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    main()
