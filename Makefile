@@ -13,7 +13,7 @@ PIP    = $(VENV)/bin/python -m pip --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help env figures test lint unit workflow end-to-end lab report peers lock clean distclean
+.PHONY: help env figures test lint unit workflow smoke test-embedded lab report peers lock clean distclean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -21,7 +21,9 @@ help:
 	@echo "make env                   set up .venv from requirements.lock"
 	@echo "make figures               every figure and claims table at the scale of config.yaml"
 	@echo "make figures PAPER=dance   those of one paper"
-	@echo "make test                  lint, tests, and every figure at the embedded scale"
+	@echo "make test                  lint, tests, and every figure at the smoke scale"
+	@echo "make test PAPER=dance      what one paper needs of these"
+	@echo "make test-embedded         every figure at the embedded scale, checked"
 	@echo "make lint                  formatting and style only"
 	@echo "make lab                   JupyterLab at the root of the repository"
 	@echo "make report                report.html: figures with captions, claims, and what ran"
@@ -58,7 +60,7 @@ figures: $(READY)
 	    echo "No paper '$(PAPER)'. Papers: $$(cd papers && echo *)" >&2; exit 1; }
 	@$(VENV)/bin/snakemake -j$(JOBS) $(TARGET)
 
-test: lint unit workflow end-to-end
+test: lint unit $(if $(PAPER),,workflow) smoke
 	@echo "== All passed"
 
 lint: $(READY)
@@ -70,15 +72,21 @@ lint: $(READY)
 	@$(VENV)/bin/pytest $(QUIET) tests/test_repository.py
 
 unit: $(READY)
-	@echo "== Unit tests"
-	@$(VENV)/bin/pytest $(QUIET) -m "not workflow" --ignore tests/test_repository.py --ignore tests/test_built.py
+	@echo "== Unit tests$(if $(PAPER), of what $(PAPER) uses)"
+	@$(VENV)/bin/pytest $(QUIET) -n 2 -m "not workflow" --ignore tests/test_repository.py \
+	    --ignore tests/test_built.py $(if $(PAPER),--paper $(PAPER))
 
 workflow: $(READY)
 	@echo "== Snakemake on a toy paper"
 	@$(VENV)/bin/pytest $(QUIET) -m workflow -n 2
 
-# Whatever scale config.yaml says: tests take the embedded one.
-end-to-end: $(READY)
+# In a copy, .smoke/: figures and results of other scales stay as they are.
+smoke: $(READY)
+	@echo "== Every figure at the smoke scale, then verify"
+	@$(VENV)/bin/python tests/smoke.py --jobs $(JOBS) $(PAPER)
+
+# Whatever scale config.yaml says.
+test-embedded: $(READY)
 	@echo "== Every figure at the embedded scale, then verify"
 	@$(VENV)/bin/snakemake -j2 --config scale=embedded
 	@$(VENV)/bin/snakemake -j1 verify --config scale=embedded
@@ -112,7 +120,7 @@ lock:
 	cp "$$folder/lock" requirements.lock && echo "requirements.lock: $$(grep -c == requirements.lock) packages"
 
 clean:
-	rm -rf results data/derived papers/*/figures report.html report.zip
+	rm -rf results data/derived papers/*/figures .smoke report.html report.zip
 
 distclean: clean
 	rm -rf data/raw .snakemake $(VENV) .venv-peers

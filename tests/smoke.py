@@ -53,6 +53,7 @@ def synchronize(source, copy):
     downloads = source / "data/raw"
     downloads.mkdir(parents=True, exist_ok=True)
     link = copy / "data/raw"
+    link.parent.mkdir(exist_ok=True)
     if not link.is_symlink():
         link.symlink_to(downloads, target_is_directory=True)
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from common.notebooks.scopes import Import, canonical, imports_of, references
 
-__all__ = ["code_cells", "fingerprint"]
+__all__ = ["code_cells", "fingerprint", "modules"]
 
 # Decorators that only wrap what they decorate: they do not register it anywhere.
 _PURE_DECORATORS = {
@@ -58,6 +58,24 @@ def fingerprint(notebook, *, root, package="common"):
     walk.notebook(Path(notebook))
     digest = hashlib.sha256("\n".join(sorted(walk.parts)).encode())
     return digest.hexdigest()[:12]
+
+
+def modules(notebook, *, root, package="common"):
+    """Modules of this repository whose code a notebook uses, transitively.
+
+    Parameters
+    ----------
+    notebook, root, package
+        As in `fingerprint`.
+
+    Returns
+    -------
+    names : set of str
+        As ``"common.spd.distances"``.
+    """
+    walk = _Walk(Path(root), package)
+    walk.notebook(Path(notebook))
+    return walk.used
 
 
 def code_cells(notebook):
@@ -136,6 +154,7 @@ class _Walk:
         self.package = package
         self.parts = set()
         self.seen = set()
+        self.used = set()
 
     def notebook(self, path):
         statements, bindings = [], {}
@@ -207,6 +226,7 @@ class _Walk:
         if (module.name, key) in self.seen:
             return
         self.seen.add((module.name, key))
+        self.used.add(module.name)
         digest, chains = module.digest_and_references(key, statements)
         self.parts.add(f"{module.name}.{key} {digest}")
         for head, *attributes in chains:

@@ -186,6 +186,12 @@ def test_a_parameters_default_does_not_count_but_its_name_and_type_do(library):
     assert library.hash(cell("subject: int | None = None\nfile = 'a'")) != before
 
 
+def test_modules_are_those_whose_code_is_used(library):
+    library.hash("from common import a, lazy\na.used(1)")
+    names = module.modules(library.root / "notebook.ipynb", root=library.root)
+    assert names == {"common.a", "common.b"}  # lazy is imported, and nothing of it used
+
+
 def test_magics_do_not_stop_the_analysis(library):
     source = "%matplotlib inline\n!ls\nfrom common import a\na.used(1)"
     before = library.hash(source)

@@ -1,0 +1,115 @@
+"""The copy in which the smoke scale runs, and which unit tests belong to a paper."""
+
+import importlib.util
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from common import claims, figures, files
+
+TESTS = Path(__file__).parent
+
+
+def load(name):
+    """A file of ``tests/`` that no package holds."""
+    specification = importlib.util.spec_from_file_location(f"_{name}", TESTS / f"{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+smoke, conftest = load("smoke"), load("conftest")
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    source = tmp_path / "source"
+    (source / "common").mkdir(parents=True)
+    (source / ".gitignore").write_text("results/\ndata/raw/\n")
+    (source / "common/tracked.py").write_text("1")
+    (source / "common/removed.py").write_text("1")
+    for command in (["init", "-q"], ["add", "-A"]):
+        subprocess.run(["git", *command], cwd=source, check=True)
+    return source
+
+
+def test_the_copy_follows_the_working_tree_and_keeps_what_it_built(checkout, tmp_path):
+    copy = tmp_path / "copy"
+    (checkout / "results").mkdir()
+    (checkout / "results/own.csv").write_text("of another scale")
+    smoke.synchronize(checkout, copy)
+    assert not (copy / "results").exists()
+    (copy / "results").mkdir()
+    (copy / "results/built.csv").write_text("1")
+    (checkout / "common/tracked.py").write_text("2")  # not committed
+    (checkout / "common/new.py").write_text("3")  # not even known to git
+    (checkout / "common/removed.py").unlink()
+    smoke.synchronize(checkout, copy)
+    assert {path.name: path.read_text() for path in (copy / "common").iterdir()} == {
+        "tracked.py": "2",
+        "new.py": "3",
+    }
+    assert (copy / "results/built.csv").read_text() == "1"
+
+
+def test_an_unchanged_file_is_not_written_again(checkout, tmp_path):
+    copy = tmp_path / "copy"
+    smoke.synchronize(checkout, copy)
+    before = (copy / "common/tracked.py").stat().st_mtime_ns
+    (checkout / "common/tracked.py").touch()
+    smoke.synchronize(checkout, copy)
+    assert (copy / "common/tracked.py").stat().st_mtime_ns == before
+
+
+def test_downloads_are_shared(checkout, tmp_path):
+    smoke.synchronize(checkout, tmp_path / "copy")
+    (tmp_path / "copy/data/raw/recording.edf").write_text("downloaded once")
+    assert (checkout / "data/raw/recording.edf").read_text() == "downloaded once"
+
+
+def test_outside_a_checkout_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    (tmp_path / "archive").mkdir()
+    with pytest.raises(SystemExit, match="archive is not a git checkout"):
+        smoke.synchronize(tmp_path / "archive", tmp_path / "copy")
+
+
+def test_an_unknown_paper_is_named_with_those_there_are():
+    with pytest.raises(SystemExit, match=r"No paper 'danse'. Papers: .*dance"):
+        smoke.main(["danse"])
+
+
+def test_what_is_not_marked_as_too_small_is_found(tmp_path):
+    svg, table = tmp_path / "papers/toy/figures/one.svg", tmp_path / "results/toy/smoke/claims.csv"
+    assert smoke.unmarked(tmp_path, ["toy"]) == ["toy: no figure or no claims"]
+    for path in (svg, table):
+        path.parent.mkdir(parents=True)
+    svg.write_text(f"<text>{figures.SCALES['smoke']} · simulated</text>")
+    one = claims.Claim(statement="A.", source="B", ours=1.0, rule=claims.greater(0))
+    marked = claims.table([one], scale="smoke")
+    files.write_csv(table, marked)
+    assert smoke.unmarked(tmp_path, ["toy"]) == []
+    files.write_csv(table, pd.concat([marked, claims.table([one], scale="embedded")]))
+    svg.write_text("<text>embedded scale · simulated</text>")
+    drawn, judged = smoke.unmarked(tmp_path, ["toy"])
+    assert "one.svg does not say that its scale is smoke" in drawn
+    assert "claims.csv judges claims" in judged
+
+
+def test_a_papers_unit_tests_are_those_of_what_its_notebooks_reach():
+    used = conftest._used("dance")
+    assert {"events", "figures", "files", "claims"} <= used
+    assert "hawkes" not in used
+    config = SimpleNamespace(used=used)
+    for name, ignored in {"events": None, "test_claims.py": None, "hawkes": True}.items():
+        assert conftest.pytest_ignore_collect(TESTS / "common" / name, config) is ignored
+    # Without a paper, and outside tests/common, nothing is left out.
+    nothing = SimpleNamespace(used=None)
+    assert conftest.pytest_ignore_collect(TESTS / "common/hawkes", nothing) is None
+    assert conftest.pytest_ignore_collect(TESTS / "workflow", config) is None
+    assert conftest._used(None) is None
+    with pytest.raises(pytest.UsageError, match=r"no paper 'danse'; papers: .*dance"):
+        conftest._used("danse")
