@@ -74,7 +74,7 @@ lint: $(READY)
 unit: $(READY)
 	@echo "== Unit tests$(if $(PAPER), of what $(PAPER) uses)"
 	@$(VENV)/bin/pytest $(QUIET) -n 2 -m "not workflow" --ignore tests/test_repository.py \
-	    --ignore tests/test_built.py $(if $(PAPER),--paper $(PAPER))
+	    $(if $(PAPER),--paper $(PAPER))
 
 workflow: $(READY)
 	@echo "== Snakemake on a toy paper"
@@ -90,7 +90,6 @@ test-embedded: $(READY)
 	@echo "== Every figure at the embedded scale, then verify"
 	@$(VENV)/bin/snakemake -j2 --config scale=embedded
 	@$(VENV)/bin/snakemake -j1 verify --config scale=embedded
-	@$(VENV)/bin/pytest $(QUIET) tests/test_built.py
 
 lab: $(READY)
 	@$(VENV)/bin/jupyter lab --ServerApp.root_dir="$(CURDIR)"

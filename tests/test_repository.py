@@ -1,19 +1,23 @@
 """What every file of the repository keeps to; new papers and modules are checked as they come."""
 
 import ast
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from common import environment, files, quotes, reference
-from common.notebooks import parameters
+from common.notebooks import parameters, run
 
 PAPERS = sorted(path.name for path in files.ROOT.glob("papers/*/") if path.name[0] != ".")
 STEPS = sorted(files.relative(path) for path in files.ROOT.glob("papers/*/*.ipynb"))
+SHOWN = re.compile(r"papers/[^/]+/figures/[^/]+\.svg|results/[^/]+/embedded/claims\.csv")
 HOME = re.compile(r"/(?:home|Users)/\w+|/root/\w+|\b[A-Z]:\\+Users\b")
 
 
@@ -57,6 +61,46 @@ def test_a_step_is_run_by_a_rule(notebook):
     _, paper, name = notebook.split("/")
     rules = files.resolve(f"papers/{paper}/rules.smk").read_text("utf-8")
     assert f'notebook("{name}")' in rules
+
+
+@pytest.fixture(scope="session")
+def passed():
+    """What the workflow passes to the notebooks of figures and claims at the embedded scale.
+
+    Their rules have no wildcards, so reading them is enough: no job is planned, nothing runs.
+    """
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
+
+    found = {}
+    with contextlib.chdir(files.ROOT), SnakemakeApi(OutputSettings(dryrun=True)) as api:
+        workflow = api.workflow(
+            resource_settings=ResourceSettings(cores=1),
+            config_settings=ConfigSettings(config={"scale": "embedded"}),
+            snakefile=Path("Snakefile"),
+        )
+        for rule in workflow._workflow.rules:
+            if any(map(SHOWN.fullmatch, map(str, rule.output))):
+                notebook, values, _ = run.collect(
+                    SimpleNamespace(
+                        rule=rule.name,
+                        input=rule.input,
+                        output=rule.output,
+                        params=rule.params,
+                        wildcards=SimpleNamespace(_allitems=list),
+                    )
+                )
+                found[notebook.partition("@")[0]] = values
+    return found
+
+
+@pytest.mark.parametrize(
+    "notebook", [name for name in STEPS if re.search(r"/(figure-[^/]+|claims)\.ipynb$", name)]
+)
+def test_a_notebook_opened_by_hand_shows_what_the_workflow_builds(notebook, passed):
+    """Its parameters cell has the values that the workflow passes at the embedded scale."""
+    defaults = {name: one.default for name, one in parameters.signature(notebook).items()}
+    assert defaults == passed[notebook]
 
 
 @pytest.mark.parametrize("paper", PAPERS)
