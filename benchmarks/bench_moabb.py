@@ -102,6 +102,7 @@ def as_workflow(folder, options, n_subjects):
     simulated = {"name": "Simulated", "subjects": n_subjects, "options": options}
     left_right = {"pipelines": PIPELINES, "datasets": {"Simulated": simulated}}
     paper["scales"]["embedded"].update(benchmark={"left_right": left_right})
+    paper["scales"].pop("smoke", None)  # differs from settings that are gone
     path.write_text(yaml.safe_dump(paper))
     command, environment = repository.command("-j2", TABLE)
     start = time.perf_counter()

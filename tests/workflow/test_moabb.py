@@ -25,6 +25,7 @@ def change(repository, edit):
     path = repository / "papers/moabb/paper.yaml"
     paper = yaml.safe_load(path.read_text())
     edit(paper["scales"]["embedded"])
+    paper["scales"].pop("smoke", None)  # differs from settings that may be gone
     path.write_text(yaml.safe_dump(paper))
 
 
