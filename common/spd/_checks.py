@@ -135,12 +135,16 @@ def as_array(values, *, like):
     return xp.asarray(values, dtype=like.dtype, device=array_api_compat.device(like))
 
 
-def root(cost, p):
-    """Root of a non-negative mean, a float unless it is a tensor, with a zero slope at zero."""
+def root(cost, p, *, rounding=0.0):
+    """Root of a non-negative mean, a float unless it is a tensor, with a zero slope at zero.
+
+    A root below ``rounding`` counts as zero.
+    """
     if not is_torch_array(cost):
-        return max(float(cost), 0.0) ** (1 / p)
+        value = max(float(cost), 0.0) ** (1 / p)
+        return 0.0 if value < rounding else value  # nan stays nan
     xp = array_api_compat.array_namespace(cost)
-    positive = cost > 0
+    positive = (cost > 0) & (cost >= rounding**p)
     # Both branches are evaluated, so the infinite slope is kept away from zero twice.
     return xp.where(positive, xp.where(positive, cost, 1.0) ** (1 / p), 0.0 * cost)
 

@@ -1,6 +1,7 @@
 """Sliced-Wasserstein distances between sets of symmetric positive definite matrices."""
 
 import array_api_compat
+from array_api_compat import is_torch_array
 
 from ._checks import check_order, check_pair, check_weights, namespace, root
 from .projections import Projections, draw_projections
@@ -42,8 +43,9 @@ def spdsw(x, y, *, rng, n_projections=200, p=2, x_weights=None, y_weights=None):
     Returns
     -------
     distance : float or Tensor of shape ()
-        Without unit. Tensors can be differentiated with respect to the matrices; at distance zero
-        the gradient is zero.
+        Without unit. Tensors can be differentiated with respect to the matrices. A distance that
+        is below the rounding of the coordinates is zero, and so is its gradient: the order of
+        the matrices in two equal sets does not matter.
 
     Raises
     ------
@@ -212,12 +214,21 @@ def _distance(name, x, y, rng, n_projections, p, x_weights, y_weights):
 def _mean_over_lines(projections, x, y, p, x_weights, y_weights):
     xp = array_api_compat.array_namespace(x, y)
     step = max(1, _BLOCK // max(len(x), len(y)))
-    costs = []
+    costs, largest = [], 0.0
     for start in range(0, len(projections), step):
         lines = projections[start : start + step]
-        costs.append(
-            wasserstein_1d(
-                lines.project(x), lines.project(y), p=p, x_weights=x_weights, y_weights=y_weights
-            )
-        )
-    return root(xp.mean(xp.concat(costs)), p)
+        u, v = lines.project(x), lines.project(y)
+        costs.append(wasserstein_1d(u, v, p=p, x_weights=x_weights, y_weights=y_weights))
+        largest = max(largest, _largest(u, xp), _largest(v, xp))
+    # The last bit of a coordinate may depend on where its matrix stands: products of large matrices
+    # add up the terms of each column in an order of their own. So two equal sets are as far apart
+    # as coordinates are rounded, and there the root has a slope of any size.
+    rounding = projections.n_channels * float(xp.finfo(x.dtype).eps) * largest
+    return root(xp.mean(xp.concat(costs)), p, rounding=rounding)
+
+
+def _largest(coordinates, xp):
+    """Largest absolute value, without a copy of the coordinates."""
+    if is_torch_array(coordinates):
+        coordinates = coordinates.detach()
+    return max(abs(float(xp.min(coordinates))), abs(float(xp.max(coordinates))))
