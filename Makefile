@@ -13,7 +13,7 @@ PIP    = $(VENV)/bin/python -m pip --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help env figures test lint unit workflow smoke test-embedded lab report peers lock clean distclean
+.PHONY: help env figures test test-embedded test-dispatch lint unit workflow smoke lab report peers lock clean distclean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -24,6 +24,7 @@ help:
 	@echo "make test                  lint, tests, and every figure at the smoke scale"
 	@echo "make test PAPER=dance      what one paper needs of these"
 	@echo "make test-embedded         every figure at the embedded scale, checked"
+	@echo "make test-dispatch         tests of numbers with the kernels of other processors, half an hour"
 	@echo "make lint                  formatting and style only"
 	@echo "make lab                   JupyterLab at the root of the repository"
 	@echo "make report                report.html: figures with captions, claims, and what ran"
@@ -62,6 +63,9 @@ figures: $(READY)
 
 test: lint unit $(if $(PAPER),,workflow) smoke
 	@echo "== All passed"
+
+test-dispatch: $(READY)
+	@$(VENV)/bin/python tests/dispatch.py
 
 lint: $(READY)
 	@echo "== Style"

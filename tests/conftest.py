@@ -1,10 +1,20 @@
-"""``pytest --paper NAME``: of the tests below ``tests/common`` those of what one paper uses."""
+"""What holds for all tests, and ``pytest --paper NAME``: the unit tests of what one paper uses."""
 
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).parent
+
+# The same examples in every run, and no failure because the machine is slow or busy.
+settings.register_profile(
+    "repository",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repository")
 
 
 def pytest_addoption(parser):

@@ -410,7 +410,7 @@ def _read_xyz(name, text):
 def _data_of_module(path):
     """The dictionary that a Python file assigns to ``data``, without running the file."""
     try:
-        for statement in ast.parse(Path(path).read_text()).body:
+        for statement in ast.parse(Path(path).read_text(encoding="utf-8")).body:
             if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "data":
                 data = ast.literal_eval(statement.value)
                 if all("symbols" in entry for entry in data.values()):

@@ -56,7 +56,7 @@ def hashes(root):
 
 
 def words(root):
-    return " ".join(re.findall(r">([^<>]+)</text>", (root / SVG).read_text()))
+    return " ".join(re.findall(r">([^<>]+)</text>", (root / SVG).read_text(encoding="utf-8")))
 
 
 # Colours
@@ -178,7 +178,7 @@ def test_saving_twice_changes_nothing(repository, table):
 
 def test_nothing_in_the_files_tells_time_or_machine(repository, table):
     save(table)
-    assert "<dc:date>" not in (repository / SVG).read_text()
+    assert "<dc:date>" not in (repository / SVG).read_text(encoding="utf-8")
     assert not Image.open(repository / "papers/toy/figures/bars.png").info.keys() - {"dpi"}
 
 
@@ -264,7 +264,7 @@ def test_an_svg_holds_text(repository, table):
 def test_by_hand_the_provenance_says_so(repository, table, monkeypatch):
     monkeypatch.delenv("ARTIFACTS_JOB")
     save(table)
-    content = json.loads((repository / "papers/toy/figures/bars.json").read_text())
+    content = json.loads((repository / "papers/toy/figures/bars.json").read_text(encoding="utf-8"))
     assert content["interactive"] is True
     assert content["notebook"] == "unknown notebook, run by hand"
     assert content["fingerprint"] == ""
@@ -286,7 +286,7 @@ def test_by_hand_the_open_notebook_is_named(repository, table, monkeypatch):
     monkeypatch.delenv("ARTIFACTS_JOB")
     monkeypatch.setenv("JPY_SESSION_NAME", str(notebook))
     save(table)
-    content = json.loads((repository / "papers/toy/figures/bars.json").read_text())
+    content = json.loads((repository / "papers/toy/figures/bars.json").read_text(encoding="utf-8"))
     assert content["notebook"] == "papers/toy/figure-bars.ipynb"
     assert content["fingerprint"] == ""
 

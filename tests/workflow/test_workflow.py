@@ -110,15 +110,20 @@ def test_two_jobs_at_a_time_killed_and_resumed_give_the_same_bytes(pristine, tmp
 
 def test_a_live_run_keeps_its_lock(repository):
     (repository / TARGET / "bars.svg").unlink()
-    repository.edit(
-        "papers/toy/figure-bars.ipynb", "toy.draw(", "import time; time.sleep(4); toy.draw("
-    )
+    # The job waits until the second run is over, however long that takes to start.
+    over = repository.path.parent / "over"
+    is_over = f"pathlib.Path('{over}').exists"
+    wait = f"import pathlib, time; [time.sleep(0.1) for _ in iter({is_over}, True)]; "
+    repository.edit("papers/toy/figure-bars.ipynb", "toy.draw(", f"{wait}toy.draw(")
     command, environment = repository.command("-j1", TARGET)
     run = subprocess.Popen(
         command, cwd=repository.path, env=environment, stderr=subprocess.PIPE, text=True
     )
-    next(line for line in run.stderr if line.startswith("[1/1]"))
-    output = repository.snakemake("-j1", TARGET, status=1)
+    try:
+        next(line for line in run.stderr if line.startswith("[1/1]"))
+        output = repository.snakemake("-j1", TARGET, status=1)
+    finally:
+        over.touch()
     assert "This folder is locked by another snakemake run" in output
     assert len(output.splitlines()) <= 3
     run.stderr.read()

@@ -75,8 +75,9 @@ def test_the_last_layer_takes_the_features():
     features = fitted.transform(X, domain=1)
     assert features.shape == (len(X), 64) and features.dtype == np.float32
     np.testing.assert_array_equal(fitted.classifier_.predict(features), fitted.predict(X))
-    np.testing.assert_array_equal(
-        fitted.classifier_.predict_proba(features), fitted.predict_proba(X)
+    # A product in single precision; how its 64 terms are added up depends on the size of the batch.
+    np.testing.assert_allclose(
+        fitted.classifier_.predict_proba(features), fitted.predict_proba(X), rtol=1e-4, atol=1e-6
     )
 
 

@@ -311,8 +311,9 @@ def test_one_score_a_point_whatever_the_others_are(name, fitted):
         alone = found._replace(
             **{k: v[point : point + 1] for k, v in found._asdict().items() if k not in shared}
         )
-        # a product with one row of weights may sum in another order
-        np.testing.assert_allclose(score(name, alone), together[[point]], rtol=1e-14)
+        # A product with one row of weights may sum in another order: some hundred terms, of which
+        # a tenth may be left after they cancel.
+        np.testing.assert_allclose(score(name, alone), together[[point]], rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", sorted(set(scorers.judged(scorers.SCORERS)) - {scorers.ORACLE}))

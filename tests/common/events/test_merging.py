@@ -168,15 +168,15 @@ def test_nothing_detected():
     assert merge_windows([Events.empty()], [0], window=8) == Events.empty(confidence=True)
 
 
-def test_hours_take_less_than_a_second():
+def test_hours_take_less_than_a_second_of_the_processor():
     rng = np.random.default_rng(0)
     starts = window_starts(4 * 3600.0, 16.0, stride=8.0)
     begin = np.sort(rng.uniform(0, 4 * 3600 - 2, 8000))
     events = Events(begin, begin + 1, rng.integers(1, 5, 8000))
     detections = cut(events, starts, 16)
-    clock = time.perf_counter()
+    clock = time.process_time()  # whatever else the machine is doing
     merge_windows(detections, starts, window=16)
-    assert time.perf_counter() - clock < 3  # about 0.05 s; generous for a busy machine
+    assert time.process_time() - clock < 3  # about 0.05 s; minutes if all pairs were compared
 
 
 def test_errors():

@@ -63,7 +63,8 @@ def test_a_start_at_the_solution_stays_there(image_case, invert, options):
     transform, image, _ = image_case
     signal, history = invert(transform, transform(image), image, iterations=3, **options)
     np.testing.assert_allclose(signal, image, atol=1e-12)
-    assert history[0] < 1e-15  # rounding, with gradients recorded and without
+    # Rounding of a hundred coefficients of about one, with gradients recorded and without.
+    assert history[0] < 1e-13
 
 
 @pytest.mark.parametrize(("invert", "options"), INVERSIONS)

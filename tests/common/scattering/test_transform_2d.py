@@ -287,7 +287,8 @@ def test_the_input_is_not_changed_and_views_are_taken():
     x = torch.randn(2, 20, 24, 2, generator=torch.Generator().manual_seed(0)).double()
     before, transform = x.clone(), Scattering2D(2, (24, 20), L=4)
     view = x[..., 0].mT
-    torch.testing.assert_close(transform(view), transform(view.contiguous()), rtol=0, atol=0)
+    # An FFT may go along strides in another order.
+    torch.testing.assert_close(transform(view), transform(view.contiguous()), rtol=0, atol=1e-13)
     assert torch.equal(x, before)
 
 
