@@ -60,6 +60,7 @@ figures: $(READY)
 	@test -z "$(PAPER)" || test -f "papers/$(PAPER)/paper.yaml" || { \
 	    echo "No paper '$(PAPER)'. Papers: $$(cd papers && echo *)" >&2; exit 1; }
 	@$(VENV)/bin/snakemake -j$(JOBS) $(TARGET)
+	@$(VENV)/bin/python -m common.reference summary $(PAPER)
 
 test: lint unit $(if $(PAPER),,workflow) smoke
 	@echo "== All passed"
@@ -91,9 +92,10 @@ smoke: $(READY)
 
 # Whatever scale config.yaml says.
 test-embedded: $(READY)
-	@echo "== Every figure at the embedded scale, then verify"
-	@$(VENV)/bin/snakemake -j2 --config scale=embedded
+	@echo "== Every figure at the embedded scale, then verify, then against the reference results"
+	@$(VENV)/bin/snakemake -j$(JOBS) --config scale=embedded
 	@$(VENV)/bin/snakemake -j1 verify --config scale=embedded
+	@$(VENV)/bin/snakemake -j1 check --config scale=embedded
 
 lab: $(READY)
 	@$(VENV)/bin/jupyter lab --ServerApp.root_dir="$(CURDIR)"

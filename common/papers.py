@@ -21,6 +21,7 @@ __all__ = [
     "Paper",
     "PaperError",
     "Rules",
+    "configured_scale",
     "load",
     "names",
     "rules",
@@ -284,6 +285,11 @@ def settings(name, paper, scale):
         place = f"papers/{name}/paper.yaml: scales.smoke"
         return _merged(paper.scales.embedded, paper.scales.smoke, place)
     return paper.scales.embedded if scale == "embedded" else paper.scales.paper
+
+
+def configured_scale():
+    """The scale that ``config.yaml`` names."""
+    return config(_read("config.yaml")).scale
 
 
 def rules(name, values):
