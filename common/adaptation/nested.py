@@ -21,6 +21,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KernelDensity
 from sklearn.preprocessing import LabelEncoder
 
+from common import failures
 from common.adaptation.composition import MASKED, SOURCE, TARGET
 from common.adaptation.scorers import Outputs
 
@@ -102,6 +103,8 @@ def evaluate(method, base, X, y, sample_domain, *, train, test, n_folds=_N_SPLIT
     ValueError
         If a label is not 0, 1, …, a domain is missing, samples are not finite, lengths differ, or
         the method knows two classes only and there are more.
+    MemoryError, OSError, ImportError, …
+        Errors of the machine, in any fit (`common.failures`): they are no result.
     """
     X, y, sample_domain = check(X, y, sample_domain, method=method)
     folds, failed, circular, reasons, seconds = inner_outputs(
@@ -117,6 +120,8 @@ def evaluate(method, base, X, y, sample_domain, *, train, test, n_folds=_N_SPLIT
             fitted = _fit(method, base, values, X[train], visible, sample_domain[train])
             predictions[points] = fitted.predict(X[on_target], domain=TARGET)
         except Exception as error:  # any library, any reason: it is recorded, and not chosen
+            if failures.of_machine(error):
+                raise
             last[points] = True
             _note(reasons, points, error)
         seconds[points[0]] += time.perf_counter() - start
@@ -151,6 +156,8 @@ def inner_outputs(method, base, X, y, sample_domain, *, n_folds=_N_SPLITS):
                 fitted = _fit(method, base, values, X[train], visible[train], sample_domain[train])
                 held_out.predict(fitted, outputs, points)
             except Exception as error:  # as above
+                if failures.of_machine(error):
+                    raise
                 failed[fold, points] = True
                 _note(reasons, points, error)
             else:
@@ -158,6 +165,8 @@ def inner_outputs(method, base, X, y, sample_domain, *, n_folds=_N_SPLITS):
                     try:
                         held_out.go_back(method.build(base, **values), outputs, points)
                     except Exception as error:
+                        if failures.of_machine(error):
+                            raise
                         circular_failed[fold, points] = True
                         _note(reasons, points, error)
             seconds[points[0]] += time.perf_counter() - start

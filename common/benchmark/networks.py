@@ -12,6 +12,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from common import failures
+
 __all__ = ["NETWORKS", "NetworkClassifier"]
 
 NETWORKS = ("ShallowFBCSPNet", "Deep4Net", "EEGNet", "EEGTCNet", "EEGITNet", "EEGNeX")
@@ -166,6 +168,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
                 made.eval()(torch.zeros(2, n_channels, n_times))
             return made
         except Exception as error:  # braindecode's own say little about what to do
+            if failures.of_machine(error):
+                raise
             raise ValueError(
                 f"{self.network} cannot be made for trials of {n_channels} channels and {n_times} "
                 f"samples ({type(error).__name__}: {str(error).splitlines()[0]}). Use longer "

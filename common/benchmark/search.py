@@ -9,6 +9,8 @@ from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 
+from common import failures
+
 __all__ = ["SharedGridSearch"]
 
 
@@ -22,7 +24,8 @@ class SharedGridSearch(GridSearchCV):
     Every fit gets the arrays that it would have got, so scores, choice and predictions are those
     of the grid search.
 
-    A point that cannot be fitted or scored has the score NaN, and is chosen only if all are.
+    A point that cannot be fitted or scored has the score NaN, and is chosen only if all are. Errors
+    of the machine (`common.failures`) end the search.
 
     Parameters
     ----------
@@ -104,6 +107,8 @@ class SharedGridSearch(GridSearchCV):
             try:
                 transformed = step.fit_transform(X, y)
             except Exception as error:  # any library, any reason: the points score NaN
+                if failures.of_machine(error):
+                    raise
                 self._failures.append(error)
             else:
                 self._shared(level + 1, members, points, transformed, y, splits, scores)
@@ -119,6 +124,8 @@ class SharedGridSearch(GridSearchCV):
                 fitted = step.fit_transform(*train)
                 held_out = step.transform(test[0])
             except Exception as error:  # as above
+                if failures.of_machine(error):
+                    raise
                 self._failures.append(error)
             else:
                 following = (fitted, train[1]), (held_out, test[1])

@@ -1,12 +1,15 @@
 """Nested evaluation: equal to scikit-learn's search over skada pipelines, blind to targets."""
 
+import errno
 import json
+import re
 import warnings
 
 import numpy as np
 import pytest
 from skada import metrics
 from skada.model_selection import StratifiedDomainShuffleSplit
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
 from common.adaptation import nested, scorers, selection
@@ -210,3 +213,47 @@ def test_three_classes_for_a_method_that_knows_two():
     y = np.arange(len(y)) % 3
     with pytest.raises(ValueError, match="DASVM knows two classes, the labels have 3"):
         nested.check(X, y, sample_domain, method=method("dasvm"))
+
+
+class Broken(LogisticRegression):
+    """Fails with an error of the machine, in one of the three places that fit or predict."""
+
+    error: BaseException
+
+    def fit(self, X, y, sample_weight=None):
+        raise type(self).error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 30 GiB"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        ImportError("libgomp.so.1: cannot open shared object file"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+    ids=repr,
+)
+def test_an_error_of_the_machine_ends_the_evaluation(error, monkeypatch):
+    X, y, sample_domain = small(n=60)
+    monkeypatch.setattr(Broken, "error", error, raising=False)
+    chosen = method("train-src")
+    with pytest.raises(type(error), match=re.escape(str(error))):
+        nested.inner_outputs(chosen, Broken(), X, y, sample_domain, n_folds=1)
+    (train, test), *_ = nested.outer_splits(X, y, sample_domain, n_splits=1)
+    # With no inner split, the first fit is that on the whole outer training part.
+    nothing = [], np.zeros((0, 1)), np.zeros((0, 1)), [""], np.zeros(1)
+    monkeypatch.setattr(nested, "inner_outputs", lambda *args, n_folds: nothing)
+    with pytest.raises(type(error), match=re.escape(str(error))):
+        nested.evaluate(chosen, Broken(), X, y, sample_domain, train=train, test=test)
+
+
+def test_an_error_of_the_machine_on_the_way_back_ends_the_evaluation(monkeypatch):
+    X, y, sample_domain = small(n=60)
+    monkeypatch.setattr(
+        nested._HeldOut, "go_back", lambda *args: (_ for _ in ()).throw(MemoryError("no memory"))
+    )
+    with pytest.raises(MemoryError, match="no memory"):
+        nested.inner_outputs(
+            method("train-src"), LogisticRegression(), X, y, sample_domain, n_folds=1
+        )

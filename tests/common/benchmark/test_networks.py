@@ -149,3 +149,12 @@ def test_a_loss_that_is_not_finite_is_an_error():
     X, y = trials(n=20)
     with pytest.raises(FloatingPointError, match=r"EEGNet: the loss is .* Lower the learning"):
         NetworkClassifier("EEGNet", lr=float("inf"), **SMALL).fit(X, y)
+
+
+def test_an_error_of_the_machine_is_not_called_one_of_the_trials(monkeypatch):
+    def starved(**settings):
+        raise MemoryError("Unable to allocate 30 GiB")
+
+    monkeypatch.setattr("braindecode.models.EEGNet", starved)
+    with pytest.raises(MemoryError, match="30 GiB"):
+        NetworkClassifier("EEGNet").fit(*trials())

@@ -132,3 +132,19 @@ def test_arguments_are_checked():
         SharedGridSearch(pipeline, grid, stateless=3).fit(X, y)
     with pytest.raises(ValueError, match="'svm__C' is no parameter of the steps covariances, tan"):
         SharedGridSearch(pipeline, {"svm__C": [1]}).fit(X, y)
+
+
+class Starved(Counting):
+    """Meets an error of the machine where it fits."""
+
+    def fit(self, X, y=None):
+        raise MemoryError("Unable to allocate 30 GiB")
+
+
+@pytest.mark.parametrize("stateless", [0, 1])
+def test_an_error_of_the_machine_ends_the_search(stateless):
+    X, y = trials()
+    pipeline = make_pipeline(Starved(), Covariances("oas"), TangentSpace(), SVC())
+    search = SharedGridSearch(pipeline, SVM, cv=INNER, stateless=stateless)
+    with pytest.raises(MemoryError, match="30 GiB"):
+        search.fit(X, y)
