@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common import files
+from common.hawkes.pairs import check_record
 
 __all__ = ["EventSet", "read_event_set", "write_event_set"]
 
@@ -67,6 +68,7 @@ class EventSet:
                 object.__setattr__(self, name, np.full(shape, np.nan))
         _check_times("events", self.events, self.names, self.end_time)
         _check_times("drivers", self.drivers, self.driver_names, self.end_time)
+        check_record([*map(np.asarray, (*self.events, *self.drivers))], end_time=self.end_time)
         sizes = [len(each) for each in (self.waveforms, self.sfreqs, self.anchors)]
         if sizes not in ([0] * 3, [n] * 3):
             raise ValueError(

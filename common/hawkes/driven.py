@@ -54,7 +54,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .kernels import TruncatedGaussian
-from .pairs import check_sorted, iter_pairs
+from .pairs import check_record, check_sorted, iter_pairs
 
 __all__ = ["DrivenProcess", "response_error"]
 
@@ -154,8 +154,9 @@ class DrivenProcess(BaseEstimator):
         Raises
         ------
         ValueError
-            If an option is out of range, there is no event or a driver without stimulus, or times
-            are unsorted, not finite or outside the record.
+            If an option is out of range, there is no event or a driver without stimulus, times are
+            unsorted, not finite or outside the record, or the record does not begin at 0
+            (`common.hawkes.pairs.check_record`, which also warns).
         """
         self._check_options()
         data = self._pair(events, drivers, end_time)
@@ -278,6 +279,7 @@ class DrivenProcess(BaseEstimator):
                 raise ValueError(
                     f"drivers[{p}] has no stimulus; its effect is unknown. Leave it out."
                 )
+        check_record([events, *found], end_time=end_time)
         return _Data(events, found, end_time, [self._lags(events, each) for each in found])
 
     def _lags(self, events, stimuli):

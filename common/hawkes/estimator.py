@@ -218,10 +218,15 @@ class HawkesEstimator(BaseEstimator):
             In s.
         intensity : ndarray, shape (n_processes, n_grid)
             In Hz. An event acts from the grid point after its own.
+
+        Raises
+        ------
+        ValueError
+            If events are not valid, or the grid needs more memory than the machine has.
         """
         binned = self._bin_again(events, end_time)
-        times = self.delta * np.arange(binned.n_grid)
-        return times, grid_intensity(binned, self.baseline_, self.grid_kernels_)
+        intensity = grid_intensity(binned, self.baseline_, self.grid_kernels_)
+        return self.delta * np.arange(binned.n_grid), intensity
 
     def standard_errors(self, events, end_time):
         """Standard errors of the estimates, from the events that they were fitted on.

@@ -6,10 +6,12 @@ import numpy as np
 import scipy.signal
 
 from .kernels import grid_lags
+from .pairs import check_memory, check_record
 
 __all__ = ["BinnedEvents", "bin_events", "check_delta", "grid_intensity"]
 
 _FEWEST_LAGS = 5
+_MOST_LAGS = 10**7
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,14 @@ class BinnedEvents:
         return np.array([counts.sum() for counts in self.counts], dtype=np.int64)
 
     def dense(self):
-        """Counts on every grid point, shape (n_processes, n_grid): small grids only."""
+        """Counts on every grid point, shape (n_processes, n_grid): small grids only.
+
+        Raises
+        ------
+        ValueError
+            If they need more memory than the machine has.
+        """
+        _check_grid(self)
         z = np.zeros((self.n_processes, self.n_grid))
         for i, (bins, counts) in enumerate(zip(self.bins, self.counts, strict=True)):
             z[i, bins] = counts
@@ -76,7 +85,8 @@ def bin_events(events, *, end_time, delta, kernel_length=None, allow_empty=False
     ------
     ValueError
         If times are unsorted, negative, not finite, beyond ``end_time`` or not in one array a
-        process, if a process is empty, or if ``delta`` or ``kernel_length`` does not fit.
+        process, if a process is empty, if ``delta`` or ``kernel_length`` does not fit, or if the
+        record does not begin at 0 (`common.hawkes.pairs.check_record`, which also warns).
 
     Examples
     --------
@@ -93,10 +103,12 @@ def bin_events(events, *, end_time, delta, kernel_length=None, allow_empty=False
     if kernel_length is not None:
         check_delta(delta, kernel_length=kernel_length, end_time=end_time)
     events = _as_arrays(events)
-    n_grid = round(end_time / delta) + 1
-    bins, counts = [], []
     for process, times in enumerate(events):
         _check_times(times, process, end_time, allow_empty)
+    check_record(events, end_time=end_time, kernel_length=kernel_length, delta=delta)
+    n_grid = round(end_time / delta) + 1
+    bins, counts = [], []
+    for times in events:
         points = np.rint(times / delta).astype(np.int64)  # n_grid is rounded in the same way
         first = np.flatnonzero(np.diff(points, prepend=-1))
         bins.append(points[first])
@@ -119,7 +131,13 @@ def grid_intensity(binned, baseline, kernels):
     -------
     intensity : ndarray, shape (n_processes, n_grid)
         In Hz. It is linear in baseline and kernels: their errors give its error.
+
+    Raises
+    ------
+    ValueError
+        If it needs more memory than the machine has.
     """
+    _check_grid(binned)
     intensity = np.tile(np.asarray(baseline, dtype=float)[:, None], binned.n_grid)
     n_after = binned.n_grid - 1
     for z, column in zip(binned.dense(), np.asarray(kernels).swapaxes(0, 1), strict=True):
@@ -149,6 +167,12 @@ def check_delta(delta, *, kernel_length, end_time=np.inf):
         )
     if not (np.isfinite(delta) and delta > 0):
         raise ValueError(f"delta must be positive and finite, got {delta} s.")
+    if kernel_length / delta > _MOST_LAGS:
+        raise ValueError(
+            f"delta={delta:g} s cuts kernel_length={kernel_length:g} s into "
+            f"{kernel_length / delta:,.0f} lags, more than {_MOST_LAGS:,}. Are both in s? Use "
+            "delta of about a hundredth of kernel_length."
+        )
     n_lags = len(grid_lags(kernel_length, delta=delta))
     if n_lags < _FEWEST_LAGS:
         raise ValueError(
@@ -156,6 +180,21 @@ def check_delta(delta, *, kernel_length, end_time=np.inf):
             f"{n_lags} lag(s) cannot show a kernel's shape. Use delta <= "
             f"{kernel_length / _FEWEST_LAGS:g} s, better a hundredth of kernel_length."
         )
+
+
+def _check_grid(binned):
+    # The counts, the intensity and the response that is added to it.
+    check_memory(
+        4 * 8 * binned.n_processes * binned.n_grid,
+        what=(
+            f"a value on each of {binned.n_grid:,} grid points, every {binned.delta:g} s, of "
+            f"{binned.n_processes} process(es)"
+        ),
+        fix=(
+            "Use a shorter record or a larger delta, or ask for the intensity at some times only: "
+            "common.hawkes.residuals.intensity_at."
+        ),
+    )
 
 
 def _as_arrays(events):

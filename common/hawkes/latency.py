@@ -13,6 +13,7 @@ import scipy.stats
 from .driven import DrivenProcess
 from .estimator import HawkesEstimator
 from .kernels import TruncatedGaussian
+from .pairs import check_record, check_sorted
 
 __all__ = ["Latencies", "fit_latencies", "lag_rate", "resample_blocks", "shift_circularly"]
 
@@ -120,7 +121,8 @@ def lag_rate(sources, targets, edges):
     >>> lag_rate([1.0, 2.0], [1.25, 2.25, 2.75], [0.0, 0.5, 1.0]).tolist()
     [2.0, 1.0]
     """
-    sources, targets, edges = (np.asarray(each, dtype=float) for each in (sources, targets, edges))
+    sources, targets = check_sorted(sources, name="sources"), check_sorted(targets, name="targets")
+    edges = np.asarray(edges, dtype=float)
     first = np.searchsorted(targets, sources + edges[0], side="left")
     last = np.searchsorted(targets, sources + edges[-1], side="right")
     n_pairs = last - first
@@ -155,8 +157,11 @@ def resample_blocks(times, end_time, *, block, rng):
     Raises
     ------
     ValueError
-        If fewer than two blocks fit.
+        If fewer than two blocks fit, times are unsorted or outside the record, or the record does
+        not begin at 0 (`common.hawkes.pairs.check_record`, which also warns).
     """
+    times = [check_sorted(x, name=f"times[{i}]", end_time=end_time) for i, x in enumerate(times)]
+    check_record(times, end_time=end_time)
     n_blocks = round(end_time / block) if block > 0 else 0
     if n_blocks < 2:
         raise ValueError(
@@ -167,7 +172,6 @@ def resample_blocks(times, end_time, *, block, rng):
     drawn = rng.integers(n_blocks, size=n_blocks)
     resampled = []
     for each in times:
-        each = np.asarray(each, dtype=float)
         borders = np.searchsorted(each, length * np.arange(n_blocks + 1))
         borders[-1] = len(each)
         parts = [
@@ -193,8 +197,14 @@ def shift_circularly(times, end_time, *, shift):
     -------
     shifted : ndarray, shape (n,)
         Sorted, in s.
+
+    Raises
+    ------
+    ValueError
+        If times are unsorted or outside the record.
     """
-    return np.sort((np.asarray(times, dtype=float) + shift) % end_time)
+    times = check_sorted(times, name="times", end_time=end_time)
+    return np.sort((times + shift) % end_time)
 
 
 def _fadin(events, drivers, end_time, support, *, delta, start, n_starts, rng):

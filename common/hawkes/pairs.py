@@ -1,5 +1,7 @@
 """Pairs: which events lie within a lag of each other, and which kernel joins two processes."""
 
+import os
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +10,8 @@ import scipy.sparse
 __all__ = [
     "LaggedCounts",
     "broadcast_parameters",
+    "check_memory",
+    "check_record",
     "check_sorted",
     "iter_pairs",
     "kernel_of_pair",
@@ -15,6 +19,11 @@ __all__ = [
 ]
 
 _MOST_PAIRS = 2**20  # of one chunk: 8 MiB an array
+_BY_CHANCE = 1e-6  # probability below which an empty part of a record is no chance
+_SMALL = 0.1  # of a record: a part that may be empty without a word
+_YEARS = 1e8  # s: three years, the beginning of no record
+_FEWEST_WHOLE = 20  # times that are all whole numbers by chance, in s to the ms, in no record
+_PAIR_BYTES = 40  # of a pair of events, with the copies on the way to a sparse matrix
 
 
 def iter_pairs(sources, targets, *, longest, shortest=None, most_pairs=_MOST_PAIRS):
@@ -125,6 +134,16 @@ def lagged_counts(binned, n_lags):
     >>> lagged.before[0].toarray().astype(int).tolist()
     [[0, 0, 0], [0, 1, 0], [2, 0, 1]]
     """
+    n_pairs = sum(
+        int((np.searchsorted(z, z_i) - np.searchsorted(z, z_i - n_lags)).sum())
+        for z_i in binned.bins
+        for z in binned.bins
+    )
+    check_memory(
+        _PAIR_BYTES * n_pairs,
+        what=f"keeping {n_pairs:,} pairs of events within {n_lags * binned.delta:g} s",
+        fix="Shorten the kernels or the record, or fit by least squares.",
+    )
     before = []
     for receivers in binned.bins:
         parts = [_count_before(receivers, *each, n_lags) for each in _senders(binned)]
@@ -172,6 +191,93 @@ def check_sorted(times, *, name, end_time=None):
             f"[0, {end_time:g}] s. Are the times in samples? Divide by sfreq."
         )
     return times
+
+
+def check_record(events, *, end_time, kernel_length=None, delta=None):
+    """Refuse a record that does not begin at 0, and say what in its times looks like another unit.
+
+    Rates are counts over ``end_time``: were times in s since 1970, they would all be about 0, and
+    everything would happen in one moment. A time without events, before the first or after the
+    last of all processes, is measured against what chance leaves empty at a constant rate.
+
+    Parameters
+    ----------
+    events : sequence of ndarray, each of shape (n_events_i,)
+        Sorted times of all processes and drivers, in s.
+    end_time : float
+        In s.
+    kernel_length, delta : float, optional
+        Support of the kernels and step of the grid, in s, if they are known.
+
+    Raises
+    ------
+    ValueError
+        If more than half of the record, and not by chance, or years pass before its first event.
+
+    Warns
+    -----
+    UserWarning
+        If more than a tenth of the record is empty before the first or after the last event, and
+        not by chance; if all times are whole numbers; or if events are so rare that no two are
+        expected within the support of the kernels.
+    """
+    events = [times for times in events if len(times)]
+    n_events = sum(map(len, events))
+    if not n_events:
+        return
+    first, last = min(times[0] for times in events), max(times[-1] for times in events)
+    with np.errstate(divide="ignore"):
+        empty = np.log1p(-np.clip([first, end_time - last], 0, end_time) / end_time)
+    # One event has to be the first and the last one, wherever it is.
+    before, after = empty * (n_events - 1) if n_events > 1 else (0.0, 0.0)
+    if first > _YEARS or (before < np.log(_BY_CHANCE) and first > _SMALL * end_time):
+        said = (
+            f"the record lasts from 0 to end_time={end_time:.12g} s, but the first of its "
+            f"{n_events} events is at {first:.12g} s. If it begins later than at 0 s, subtract its "
+            "beginning from all times and from end_time; if the times are not in s, convert them."
+        )
+        if first > min(0.5 * end_time, _YEARS):
+            raise ValueError(said)
+        warnings.warn(said, stacklevel=4)
+    if after < np.log(_BY_CHANCE) and end_time - last > _SMALL * end_time:
+        warnings.warn(
+            f"the record lasts from 0 to end_time={end_time:.12g} s, but the last of its "
+            f"{n_events} events is at {last:.12g} s. Are the times and end_time in one unit, s?",
+            stacklevel=4,
+        )
+    finer = delta is None or delta < 0.5
+    if finer and n_events >= _FEWEST_WHOLE and all(np.all(x == np.rint(x)) for x in events):
+        warnings.warn(
+            f"all {n_events} event times are whole numbers, up to {last:.12g} s. Are they in "
+            "samples, ms or ns? Convert them to s: divide by sfreq, 1000 or 1e9.",
+            stacklevel=4,
+        )
+    if kernel_length is not None and n_events >= _FEWEST_WHOLE:
+        expected = n_events**2 * kernel_length / end_time
+        if expected < 1:
+            warnings.warn(
+                f"{n_events} events in {end_time:.12g} s are so rare that {expected:.2g} pairs of "
+                f"them are expected within kernel_length={kernel_length:g} s, too few to see a "
+                "kernel. Are the times in ms or ns? Convert them to s.",
+                stacklevel=4,
+            )
+
+
+def check_memory(n_bytes, *, what, fix):
+    """Raise a ValueError, before memory is asked for that this machine does not have.
+
+    Parameters
+    ----------
+    n_bytes : float
+    what, fix : str
+        What needs them, and what to do about it: for the message.
+    """
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if n_bytes > there:
+        raise ValueError(
+            f"{what} needs {n_bytes / 2**30:,.0f} GiB of memory, this machine has "
+            f"{there / 2**30:,.0f} GiB. {fix}"
+        )
 
 
 def broadcast_parameters(kernel, parameters, n_rows, n_columns):

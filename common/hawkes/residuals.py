@@ -17,7 +17,7 @@ kernel are paired; an older event has spent all its mass and is counted.
 
 import numpy as np
 
-from .pairs import broadcast_parameters, check_sorted, iter_pairs, kernel_of_pair
+from .pairs import broadcast_parameters, check_record, check_sorted, iter_pairs, kernel_of_pair
 
 __all__ = ["compensator", "compensator_at", "intensity_at", "rescaled_intervals"]
 
@@ -74,12 +74,16 @@ def compensator_at(times, events, baseline, adjacency, kernel, parameters, *, le
     Raises
     ------
     ValueError
-        As in `intensity_at`, or if a time is negative.
+        As in `intensity_at`, if a time is negative, or if the record does not begin at 0
+        (`common.hawkes.pairs.check_record`, which also warns).
     """
     model = _Model(events, baseline, adjacency, kernel, parameters, length)
     times = _check_query(times)
     if len(times) and times.min() < 0:
         raise ValueError(f"times must be 0 s or later, got {times.min():g} s.")
+    if len(times):
+        last = [each[-1] for each in model.events if len(each)]
+        check_record(model.events, end_time=max(times.max(), *last, 0.0))
     return np.stack([model.compensator(i, times) for i in range(model.n_processes)])
 
 
@@ -101,11 +105,13 @@ def compensator(events, baseline, adjacency, kernel, parameters, *, length, end_
     Raises
     ------
     ValueError
-        As in `intensity_at`, or if an event lies outside ``[0, end_time]``.
+        As in `intensity_at`, if an event lies outside ``[0, end_time]``, or if the record does not
+        begin at 0 (`common.hawkes.pairs.check_record`, which also warns).
     """
     model = _Model(events, baseline, adjacency, kernel, parameters, length)
     for i, times in enumerate(model.events):
         check_sorted(times, name=f"events[{i}]", end_time=end_time)
+    check_record(model.events, end_time=end_time)
     return [model.compensator(i, times) for i, times in enumerate(model.events)]
 
 

@@ -14,9 +14,11 @@ events.
 
 import numpy as np
 
-from .pairs import broadcast_parameters, kernel_of_pair
+from .pairs import broadcast_parameters, check_memory, check_record, kernel_of_pair
 
 __all__ = ["mean_intensity", "regular_stimuli", "simulate", "simulate_driven", "spectral_radius"]
+
+_EVENT_BYTES = 40  # of an event, with what it takes to draw it
 
 
 def simulate(baseline, adjacency, kernel, parameters, *, length, end_time, rng, burn_in=0.0):
@@ -84,6 +86,7 @@ def simulate(baseline, adjacency, kernel, parameters, *, length, end_time, rng, 
         raise ValueError(f"burn_in must be 0 s or more, got {burn_in}.")
     n_processes = len(baseline)
     parameters = broadcast_parameters(kernel, parameters, n_processes, n_processes)
+    _check_number(mean_intensity(baseline, adjacency).sum() * (end_time + burn_in), end_time)
 
     n_immigrants, parents, pairs, generations = _grow(
         baseline * (end_time + burn_in), adjacency, rng=rng
@@ -164,9 +167,13 @@ def simulate_driven(baseline, adjacency, kernel, parameters, drivers, *, length,
     elif np.ndim(parameters) == 2:
         parameters = np.asarray(parameters, dtype=float)[:, None, :]
     parameters = broadcast_parameters(kernel, parameters, 1, len(drivers))
+    drivers = [np.asarray(stimuli, dtype=float) for stimuli in drivers]
+    # Stimuli every so many whole seconds are common, hence the step.
+    check_record([np.sort(x[x <= end_time]) for x in drivers], end_time=end_time, delta=1.0)
+    n_stimuli = np.array([len(stimuli) for stimuli in drivers])
+    _check_number(baseline * end_time + adjacency @ n_stimuli, end_time)
     times = [rng.uniform(0, end_time, rng.poisson(baseline * end_time))]
     for p, stimuli in enumerate(drivers):
-        stimuli = np.asarray(stimuli, dtype=float)
         found = np.repeat(stimuli, rng.poisson(adjacency[p], len(stimuli)))
         options = {"length": length, "rng": rng}
         times.append(found + _draw_lags(kernel, parameters, (0, p), len(found), **options))
@@ -200,6 +207,7 @@ def regular_stimuli(*, interval, share, end_time, rng):
     _check_times(interval=interval, end_time=end_time)
     if not 0 < share <= 1:
         raise ValueError(f"share must be above 0 and at most 1, got {share}.")
+    _check_number(end_time / interval, end_time)
     grid = interval * np.arange(2, max(2, np.ceil(end_time / interval - 1e-9) - 2))
     if round(share * len(grid)) == 0:
         raise ValueError(
@@ -313,6 +321,14 @@ def _check_rate(name, values):
             f"{name}{list(where) if where else ''} is {values[where]}; it must be 0 or more and "
             "finite. Linear Hawkes processes cannot inhibit."
         )
+
+
+def _check_number(n_events, end_time):
+    check_memory(
+        _EVENT_BYTES * n_events,
+        what=f"simulating {n_events:.3g} events up to end_time={end_time:g} s",
+        fix="Are the rates in Hz and the times in s? Shorten the record or lower the rates.",
+    )
 
 
 def _check_times(**times):

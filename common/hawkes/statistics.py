@@ -27,6 +27,8 @@ from functools import cached_property
 import numpy as np
 import scipy.fft
 
+from .pairs import check_memory
+
 __all__ = ["Statistics", "correlate", "precompute"]
 
 _BLOCK = 1 << 17  # events, or grid points, handled at once
@@ -137,6 +139,11 @@ class Statistics:
     def psi(self):
         """Dense matrix, shape (n_processes, n_processes, n_lags, n_lags): for inspection."""
         n_lags = self.n_lags
+        check_memory(
+            3 * 8 * (self.n_processes * n_lags) ** 2,
+            what=f"a number for each pair of {self.n_processes} x {n_lags:,} lags",
+            fix="Use a larger delta or a shorter kernel_length, or kernels with parameters.",
+        )
         shift = np.subtract.outer(np.arange(n_lags), np.arange(n_lags))
         both = np.where(
             shift >= 0,
@@ -226,6 +233,11 @@ def precompute(binned, *, n_lags, exact=True):
             f"n_lags must be between 1 and n_grid - 1 = {binned.n_grid - 1}, got {n_lags}. "
             "Shorten the kernels or use a longer record."
         )
+    check_memory(
+        4 * 8 * binned.n_processes**2 * n_lags,
+        what=f"{n_lags:,} lags of each pair of {binned.n_processes} process(es)",
+        fix="Use a larger delta or shorter kernels.",
+    )
     tail = np.zeros((binned.n_processes, n_lags))
     first = binned.n_grid - n_lags
     for row, bins, counts in zip(tail, binned.bins, binned.counts, strict=True):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common import peers
+from common.hawkes.pairs import check_record, check_sorted
 
 __all__ = ["TickFit", "fit_tick"]
 
@@ -54,12 +55,15 @@ def fit_tick(method, events, *, end_time, delta, kernel_length, max_iter=800):
     Raises
     ------
     ValueError
-        If the method is unknown.
+        If the method is unknown, times are unsorted or outside the record, or the record does not
+        begin at 0 (`common.hawkes.pairs.check_record`, which also warns).
     RuntimeError
         If tick is not installed or fails; see `common.peers`.
     """
     if method not in _LEARNERS:
         raise ValueError(f"no method {method!r} of tick; known are {', '.join(_LEARNERS)}.")
+    events = [check_sorted(x, name=f"events[{i}]", end_time=end_time) for i, x in enumerate(events)]
+    check_record(events, end_time=end_time, kernel_length=kernel_length, delta=delta)
     with tempfile.TemporaryDirectory() as folder:
         given, found = Path(folder, "events.npz"), Path(folder, "fit.json")
         arrays = {f"events_{i}": times for i, times in enumerate(events)}
