@@ -29,6 +29,7 @@ import numpy as np
 import torch
 
 from common.augmentation.per_example import PerExample, check_n_channels, did_you_mean, uniform
+from common.recordings.electrodes import electrode
 
 __all__ = [
     "SensorsXRotation",
@@ -36,6 +37,7 @@ __all__ = [
     "SensorsZRotation",
     "rotate",
     "spline_weights",
+    "standard_names",
     "standard_positions",
 ]
 
@@ -106,19 +108,48 @@ def standard_positions(ch_names):
     Raises
     ------
     ValueError
-        If a name is not in the montage, or occurs twice.
+        As in `standard_names`.
     """
-    montage, seen = _montage(), {}
-    for i, name in enumerate(ch_names):
-        if name not in montage:
-            raise ValueError(
-                f"channel {i}, {name!r}, has no position in the standard 10-20 montage"
-                f"{did_you_mean(name, montage)} Rename or leave out what is not an EEG channel."
-            )
+    montage = _montage()
+    return np.array([montage[name] for name in standard_names(ch_names)]).reshape(-1, 3)
+
+
+def standard_names(ch_names):
+    """Electrodes of channels, spelt as in the standard 10-20 montage of MNE.
+
+    Parameters
+    ----------
+    ch_names : sequence of str
+        In any spelling that `common.recordings.electrodes.electrode` knows.
+
+    Returns
+    -------
+    names : list of str
+
+    Raises
+    ------
+    ValueError
+        If names are none of the montage's: without a place, left and right cannot be told. If two
+        channels are the same electrode.
+    """
+    names = [electrode(name) for name in ch_names]
+    if lost := [i for i, name in enumerate(names) if name is None]:
+        first = ch_names[lost[0]]
+        others = ", ".join(repr(ch_names[i]) for i in lost[1:])
+        raise ValueError(
+            f"channel {lost[0]}, {first!r}, has no position in the standard 10-20 montage"
+            f"{did_you_mean(first, _montage())} Rename or leave out what is not an EEG channel"
+            f"{f', here also {others}' if others else ''}."
+        )
+    seen = {}
+    for i, name in enumerate(names):
         if name in seen:
-            raise ValueError(f"channels {seen[name]} and {i} are both {name!r}.")
+            raise ValueError(
+                f"channels {seen[name]} and {i} are both {name!r}: {ch_names[seen[name]]!r} and "
+                f"{ch_names[i]!r}."
+            )
         seen[name] = i
-    return np.array([montage[name] for name in ch_names]).reshape(-1, 3)
+    return names
 
 
 def rotate(positions, degrees, *, axis):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from common.augmentation.per_example import PerExample, check_n_channels, uniform
+from common.augmentation.rotations import standard_names
 
 __all__ = [
     "ChannelsDropout",
@@ -313,11 +314,18 @@ def mirror_permutation(ch_names):
     permutation : list of int
         ``X[permutation]`` is mirrored; applied twice it changes nothing.
 
+    Raises
+    ------
+    ValueError
+        If a name is none of the 10-20 system in any spelling (see
+        `common.recordings.electrodes.electrode`), or two are the same electrode.
+
     Examples
     --------
     >>> mirror_permutation(["C3", "Cz", "C4", "P7"])
     [2, 1, 0, 3]
     """
+    ch_names = standard_names(ch_names)
     positions = {name: i for i, name in enumerate(ch_names)}
     permutation = []
     for i, name in enumerate(ch_names):

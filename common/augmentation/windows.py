@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from common.recordings.annotations import events_from_raw
+from common.recordings.annotations import drop_crossing, events_from_raw
+from common.recordings.electrodes import find_electrodes, require_eeg
 
 __all__ = ["SLEEP_STAGES", "balance", "derivations", "imagery_windows", "sleep_windows", "zscore"]
 
@@ -51,8 +52,14 @@ def derivations(raw):
     -------
     signals : ndarray, shape (2, n_times)
         In V.
+
+    Raises
+    ------
+    ValueError
+        If an electrode is missing or there twice.
     """
-    fp1, fp2, cz, pz, o1, o2 = raw.get_data(picks=["Fp1", "Fp2", "Cz", "Pz", "O1", "O2"])
+    rows = find_electrodes(raw.ch_names, ("Fp1", "Fp2", "Cz", "Pz", "O1", "O2"))
+    fp1, fp2, cz, pz, o1, o2 = raw.get_data(picks=list(rows.values()))
     return np.stack([(fp1 + fp2) / 2 - cz, pz - (o1 + o2) / 2])
 
 
@@ -74,12 +81,13 @@ def sleep_windows(raw, *, length=30.0, high=30.0):
     X : ndarray of float32, shape (n_windows, 2, n_times)
         Standardised per window and channel, which makes the unit immaterial.
     y : ndarray of int, shape (n_windows,)
-        Index into `SLEEP_STAGES`; stages 3 and 4 are one. Epochs without a stage are left out.
+        Index into `SLEEP_STAGES`; stages 3 and 4 are one. Epochs without a stage are left out, and
+        those in which the signal is bad or broken, with a warning.
 
     Raises
     ------
     ValueError
-        If a channel is missing or no epoch has a stage.
+        If a channel is missing, no epoch has a stage, or none with one is whole.
     """
     lacking = [name for name in ("Fpz-Cz", "Pz-Oz") if name not in raw.ch_names]
     if lacking:
@@ -91,19 +99,28 @@ def sleep_windows(raw, *, length=30.0, high=30.0):
             "no annotation says a sleep stage; there are "
             f"{', '.join(sorted(set(raw.annotations.description))) or 'none'}."
         )
+    original = raw
     raw = raw.copy().pick(["Fpz-Cz", "Pz-Oz"]).load_data(verbose="error")
     raw.reorder_channels(["Fpz-Cz", "Pz-Oz"])
     signals = raw.filter(None, high, verbose="error").get_data()
     sfreq = raw.info["sfreq"]
     n_times = round(length * sfreq)
-    X, y = [], []
+    begins, y = [], []
     for start, end, label in events.itertuples(index=False):
         n = int((end - start) / length + 1e-6)
         for begin in np.round((start + length * np.arange(n)) * sfreq).astype(int):
             if 0 <= begin <= signals.shape[1] - n_times:
-                X.append(signals[:, begin : begin + n_times])
+                begins.append(begin)
                 y.append(SLEEP_STAGES.index(_STAGE[label]))
-    return zscore(np.stack(X)), np.array(y)
+    begins = np.array(begins, dtype=int)
+    whole = drop_crossing(original, begins / sfreq, (begins + n_times) / sfreq)
+    if not whole.any():
+        raise ValueError(
+            f"none of {len(whole)} epochs of {length:g} s with a stage lies within the recording, "
+            "away from where its signal is bad or broken."
+        )
+    X = np.stack([signals[:, begin : begin + n_times] for begin in begins[whole]])
+    return zscore(X), np.array(y)[whole]
 
 
 def imagery_windows(raw, *, before=0.5, after=4.0, band=(4.0, 38.0)):
@@ -125,17 +142,23 @@ def imagery_windows(raw, *, before=0.5, after=4.0, band=(4.0, 38.0)):
     -------
     X : ndarray of float32, shape (n_trials, n_channels, n_times)
     y : ndarray of int, shape (n_trials,)
-        0 to 3: left hand, right hand, feet, tongue.
+        0 to 3: left hand, right hand, feet, tongue. Trials in which the signal is bad or broken
+        are left out, with a warning.
     ch_names : list of str
 
     Raises
     ------
     ValueError
-        If a trial does not lie within the run.
+        If a trial does not lie within the run, there is no EEG channel, or no trial is whole.
     """
     from braindecode.preprocessing import exponential_moving_standardize
 
     events = events_from_raw(raw, labels=list(_IMAGERY))
+    require_eeg(raw)
+    whole = drop_crossing(raw, events["start"] - before, events["start"] + after)
+    if not whole.any():
+        raise ValueError(f"the signal is bad or broken in each of the {len(whole)} trials.")
+    events = events[whole]
     raw = raw.copy().pick("eeg").load_data(verbose="error")
     raw.filter(*band, verbose="error")
     signals = exponential_moving_standardize(

@@ -7,6 +7,8 @@ cut trials without names of channels (`read_ts`) are arrays.
 
 from common.recordings.annotations import (
     annotate,
+    boundaries,
+    drop_crossing,
     events_from_raw,
     events_table,
     merge_overlaps,
@@ -24,6 +26,8 @@ __all__ = [
     "TimeSeriesCases",
     "annotate",
     "band_covariances",
+    "boundaries",
+    "drop_crossing",
     "events_from_raw",
     "events_table",
     "find_camcan",

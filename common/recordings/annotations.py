@@ -1,12 +1,123 @@
 """Events of a continuous recording as a tidy table: ``start`` (s), ``end`` (s), ``label``."""
 
 import difflib
+import re
+import warnings
 
 import mne
 import numpy as np
 import pandas as pd
 
-__all__ = ["annotate", "events_from_raw", "events_table", "merge_overlaps", "pair_events"]
+__all__ = [
+    "annotate",
+    "boundaries",
+    "drop_crossing",
+    "events_from_raw",
+    "events_table",
+    "is_boundary",
+    "merge_overlaps",
+    "pair_events",
+    "warn_of_boundaries",
+]
+
+# MNE's own ("BAD_muscle", "bad boundary", "EDGE boundary" …), then what other formats call a break.
+_BOUNDARY = re.compile(
+    r"bad|edge|boundary\b|new segment|.*\blost ?samples|recording (start|end|stop|paus|resum)",
+    re.IGNORECASE,
+)
+
+
+def is_boundary(label):
+    """Whether an annotation says that the signal is bad or broken there, and is no event.
+
+    Parameters
+    ----------
+    label : str
+        Names that begin with ``bad`` or ``edge``, as in MNE-Python, which marks so where recordings
+        were concatenated or data are missing; ``boundary`` of EEGLAB, ``New Segment`` and
+        ``LostSamples`` of BrainVision, and the start and end of a recording in EDF+.
+
+    Returns
+    -------
+    is_boundary : bool
+
+    Examples
+    --------
+    >>> is_boundary("BAD_muscle"), is_boundary("New Segment/"), is_boundary("seizure")
+    (True, True, False)
+    """
+    return _BOUNDARY.match(label.strip()) is not None
+
+
+def boundaries(raw):
+    """Bad spans and breaks of a recording, as its annotations tell; see `is_boundary`.
+
+    Parameters
+    ----------
+    raw : mne.io.BaseRaw
+
+    Returns
+    -------
+    boundaries : pandas.DataFrame
+        See `events_table`.
+    """
+    return _table(raw, [each for each in _present(raw) if is_boundary(each)], {})
+
+
+def drop_crossing(raw, start, end):
+    """Which of some windows hold no boundary of the recording; a warning counts the others.
+
+    Parameters
+    ----------
+    raw : mne.io.BaseRaw
+    start, end : array_like, shape (n_windows,)
+        In s from the first sample. A window may begin or end at a boundary.
+
+    Returns
+    -------
+    whole : ndarray of bool, shape (n_windows,)
+    """
+    start, end = np.asarray(start, dtype=float)[:, None], np.asarray(end, dtype=float)[:, None]
+    found = boundaries(raw)
+    slack = 0.5 / raw.info["sfreq"]  # times are rounded to samples
+    inside = (found["start"].to_numpy() < end - slack) & (found["end"].to_numpy() > start + slack)
+    crossing = inside.any(axis=1)
+    if crossing.any():
+        label = found["label"].iloc[int(inside[np.argmax(crossing)].argmax())]
+        warnings.warn(
+            f"{crossing.sum()} of {len(crossing)} windows are left out: the signal is bad or "
+            f"broken in them, the first time at '{label}', in the window at "
+            f"{start[np.argmax(crossing), 0]:g} s.",
+            stacklevel=3,
+        )
+    return ~crossing
+
+
+def warn_of_boundaries(raw, *, name="the recording"):
+    """Warn if a recording is bad or broken somewhere, for whoever takes it as one whole.
+
+    Parameters
+    ----------
+    raw : mne.io.BaseRaw
+    name : str
+        What the message calls the recording.
+
+    Warns
+    -----
+    UserWarning
+        With the number of boundaries within the recording and the first of them.
+    """
+    found, length = boundaries(raw), raw.n_times / raw.info["sfreq"]
+    slack = 0.5 / raw.info["sfreq"]
+    found = found[(found["start"] < length - slack) & (found["end"] > slack)]
+    if len(found):
+        label, at = found["label"].iloc[0], found["start"].iloc[0]
+        warnings.warn(
+            f"{name} is bad or broken in {len(found)} places, first at '{label}', {at:g} s; "
+            "windows cut from it may span them. Crop it there, or leave such windows out "
+            "(common.recordings.drop_crossing).",
+            stacklevel=3,
+        )
 
 
 def events_table(start, end, label):
@@ -60,7 +171,8 @@ def events_from_raw(raw, *, labels=None):
     ----------
     raw : mne.io.BaseRaw
     labels : sequence of str, or dict of str to str, optional
-        Annotations to keep, or to keep and rename. Without it, all of them.
+        Annotations to keep, or to keep and rename. Without it, all of them but boundaries (see
+        `is_boundary`), which are events only where they are named.
 
     Returns
     -------
@@ -72,21 +184,17 @@ def events_from_raw(raw, *, labels=None):
     ValueError
         If no annotation has one of the labels; the nearest one present is suggested.
     """
-    annotations = raw.annotations
-    present = list(dict.fromkeys(annotations.description.tolist()))
-    names = labels if isinstance(labels, dict) else {each: each for each in labels or present}
-    for name in names:
+    present = _present(raw)
+    if labels is None:
+        labels = [each for each in present if not is_boundary(each)]
+    for name in labels:
         if name not in present:
             raise ValueError(f"no annotation '{name}' in the recording.{_hint(name, present)}")
-    keep = np.isin(annotations.description, list(names))
-    # MNE counts the annotations of a Raw from before any cropping.
-    onset = annotations.onset[keep] - raw.first_time
-    text = [names[each] for each in annotations.description[keep]]
-    return events_table(onset, onset + annotations.duration[keep], text)
+    return _table(raw, list(labels), labels if isinstance(labels, dict) else {})
 
 
 def annotate(raw, events):
-    """Copy of a recording with these events as its only annotations.
+    """Copy of a recording with these events as its only annotations, beside its boundaries.
 
     Parameters
     ----------
@@ -112,6 +220,10 @@ def annotate(raw, events):
             f"s, the first ('{first['label']}') at {first['start']:g} s. Are the times in samples, "
             "or of another recording?"
         )
+    kept = boundaries(raw)
+    kept = kept[~kept["label"].isin(events["label"])]  # named as events: these come with them
+    kept = kept[(kept["start"] >= 0) & (kept["start"] < length)]
+    events = pd.concat([events, kept]) if len(kept) else events
     raw = raw.copy()
     # Without orig_time, `set_annotations` counts from the first sample.
     annotations = mne.Annotations(
@@ -187,6 +299,19 @@ def merge_overlaps(events):
                 rows.append([start, end, label])
     start, end, label = zip(*rows, strict=True) if rows else ([], [], [])
     return events_table(start, end, label)
+
+
+def _present(raw):
+    return list(dict.fromkeys(raw.annotations.description.tolist()))
+
+
+def _table(raw, labels, names):
+    annotations = raw.annotations
+    keep = np.isin(annotations.description, labels)
+    # MNE counts the annotations of a Raw from before any cropping.
+    onset = annotations.onset[keep] - raw.first_time
+    text = [names.get(each, each) for each in annotations.description[keep]]
+    return events_table(onset, onset + annotations.duration[keep], text)
 
 
 def _hint(word, known):

@@ -12,6 +12,8 @@ import mne
 import numpy as np
 import pandas as pd
 
+from common.recordings.annotations import warn_of_boundaries
+
 __all__ = ["find_camcan", "read_camcan"]
 
 # Later parts of a split recording are read with its first.
@@ -110,6 +112,7 @@ def read_camcan(fif, *, sfreq):
     if len(picks) == 0:
         kinds = ", ".join(sorted(set(raw.get_channel_types())))
         raise ValueError(f"{fif} has no magnetometer, only: {kinds}.")
+    warn_of_boundaries(raw, name=str(fif))
     names = sorted(raw.ch_names[k] for k in picks)
     raw = raw.pick(names).reorder_channels(names).load_data(verbose="error")
     return _FEMTOTESLA * raw.resample(sfreq, method="polyphase", verbose="error").get_data(), names

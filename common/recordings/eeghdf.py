@@ -5,7 +5,7 @@ import mne
 import numpy as np
 
 from common import files
-from common.recordings.electrodes import MONTAGE, TEN_TWENTY, canonical
+from common.recordings.electrodes import MONTAGE, TEN_TWENTY, find_electrodes
 
 __all__ = ["read_eeghdf"]
 
@@ -37,7 +37,8 @@ def read_eeghdf(path, *, channels="10-20"):
         If there is no such file.
     ValueError
         If it is no eeghdf file, its tables disagree in length, an annotation lies outside the
-        recording, it has several records, a unit is unknown, or a 10-20 electrode is missing.
+        recording, it has several records, a unit is unknown, or a 10-20 electrode is missing or
+        there twice.
     """
     if channels not in ("10-20", "all"):
         raise ValueError(f"channels must be '10-20' or 'all', got {channels!r}.")
@@ -87,18 +88,10 @@ def _record(opened, name):
 
 def _choose(labels, channels, name):
     """Rows to read, with their names and types."""
-    rows = {}
+    rows = find_electrodes(labels, name=name)
     for row, label in enumerate(labels):
-        electrode = canonical(label)
-        if electrode is None and label.upper().startswith("ECG"):
-            electrode = "ECG"
-        if electrode is not None:
-            rows.setdefault(electrode, row)
-    missing = [each for each in TEN_TWENTY if each not in rows]
-    if missing:
-        raise ValueError(
-            f"{name} lacks the 10-20 electrodes {', '.join(missing)}. It has: {', '.join(labels)}."
-        )
+        if label.upper().startswith("ECG"):
+            rows.setdefault("ECG", row)
     names = [*TEN_TWENTY, *(["ECG"] if "ECG" in rows else [])]
     order = [rows[each] for each in names]
     kinds = ["ecg" if each == "ECG" else "eeg" for each in names]

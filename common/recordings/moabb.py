@@ -4,6 +4,9 @@ import difflib
 
 import numpy as np
 
+from common.recordings.annotations import warn_of_boundaries
+from common.recordings.electrodes import require_eeg
+
 __all__ = ["read_moabb"]
 
 
@@ -29,8 +32,13 @@ def read_moabb(dataset, subject):
     Raises
     ------
     ValueError
-        If the data set or subject is unknown, a run has no event, or an event's duration is not
-        the interval's.
+        If the data set or subject is unknown, a run has no event or no EEG channel, or an event's
+        duration is not the interval's.
+
+    Warns
+    -----
+    UserWarning
+        If a run is bad or broken somewhere; see `common.recordings.annotations`.
     """
     if isinstance(dataset, str):
         dataset = _named(dataset)
@@ -43,6 +51,8 @@ def read_moabb(dataset, subject):
         for run, raw in runs.items():
             where = f"{dataset.code}, subject {subject}, session {session}, run {run}"
             _check_events(raw, dataset, where)
+            require_eeg(raw, name=where)
+            warn_of_boundaries(raw, name=where)
             raw = raw.copy().load_data(verbose="error")
             stim = [
                 name

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from common.recordings.annotations import warn_of_boundaries
+from common.recordings.electrodes import require_eeg
+
 __all__ = ["preprocess", "robust_scale"]
 
 
@@ -79,9 +82,17 @@ def preprocess(raw, *, sfreq=128.0, low=0.1, high=100.0, picks="eeg", clamp=16):
     Raises
     ------
     ValueError
-        If ``sfreq`` exceeds the recording's, the band is empty, or the recording is shorter than
-        the filter.
+        If ``sfreq`` exceeds the recording's, the band is empty, the recording is shorter than the
+        filter, or it has no channel to pick: the message names the types that it has.
+
+    Warns
+    -----
+    UserWarning
+        If the recording is bad or broken somewhere; see `common.recordings.annotations`.
     """
+    if picks == "eeg":
+        require_eeg(raw)
+    warn_of_boundaries(raw)
     original = raw.info["sfreq"]
     if not 0 < sfreq <= original:
         raise ValueError(

@@ -12,7 +12,7 @@ import mne
 import pandas as pd
 
 from common.recordings.annotations import annotate, events_table, merge_overlaps
-from common.recordings.electrodes import MONTAGE, TEN_TWENTY, canonical
+from common.recordings.electrodes import MONTAGE, TEN_TWENTY, find_electrodes
 
 __all__ = ["LABELS", "SPLITS", "find_tuh", "read_tuh", "read_tuh_events"]
 
@@ -153,7 +153,7 @@ def read_tuh(edf, *, classes=None, binary=False):
     FileNotFoundError
         If the recording or its annotations are missing.
     ValueError
-        If an electrode is missing, an event begins outside the recording, or as in
+        If an electrode is missing or there twice, an event begins outside the recording, or as in
         `read_tuh_events`.
     """
     edf = Path(edf)
@@ -161,17 +161,8 @@ def read_tuh(edf, *, classes=None, binary=False):
         raise FileNotFoundError(f"the TUSZ recording {edf} does not exist.")
     events = read_tuh_events(edf.with_suffix(".csv_bi" if binary else ".csv"), classes=classes)
     raw = mne.io.read_raw_edf(edf, verbose="error")
-    names = {}
-    for label in raw.ch_names:
-        electrode = canonical(label)
-        if electrode is not None and electrode not in names:
-            names[electrode] = label
-    missing = [each for each in TEN_TWENTY if each not in names]
-    if missing:
-        raise ValueError(
-            f"{edf} lacks the 10-20 electrodes {', '.join(missing)}. "
-            f"It has: {', '.join(raw.ch_names)}."
-        )
+    found = find_electrodes(raw.ch_names, name=str(edf))
+    names = {each: raw.ch_names[row] for each, row in found.items()}
     raw = raw.pick([names[each] for each in TEN_TWENTY]).load_data(verbose="error")
     raw.rename_channels({names[each]: each for each in TEN_TWENTY}, verbose="error")
     raw.set_channel_types(dict.fromkeys(TEN_TWENTY, "eeg"), verbose="error")

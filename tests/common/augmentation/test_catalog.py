@@ -157,7 +157,10 @@ def test_magnitude_zero_changes_nothing(name):
         ({"name": "sign-flip", "magnitude": 0.5}, r"sign-flip has no parameter, but got 0.5"),
         ({"name": "identity", "value": 0.5}, r"identity has no parameter, but got 0.5"),
         ({"name": "bandstop-filter", "sfreq": 50}, r"sfreq=50 Hz .*max_freq=30 Hz"),
-        ({"name": "sensors-x-rotation", "ch_names": ["Fpz", "PZ"]}, r"channel 1, 'PZ'.*mean 'Pz'"),
+        (
+            {"name": "sensors-x-rotation", "ch_names": ["Fpz", "PZZ"]},
+            r"channel 1, 'PZZ'.*mean 'Pz'",
+        ),
         (
             {"name": "channels-symmetry", "ch_names": ["EEG1"]},
             r"channel 0, 'EEG1', has no position",

@@ -454,3 +454,25 @@ def test_an_empty_batch_stays_empty():
 def test_hints_ignore_the_case():
     assert did_you_mean("FPZ", ["Fp1", "Fpz"]) == "; did you mean 'Fpz'?"
     assert did_you_mean("xyz", ["Fp1"]) == "."
+
+
+def test_symmetry_knows_homologues_in_other_spellings():
+    spelt = ["EEG T3-LE", "c3", "EEG T8-REF", "C4-A1", "FP2", "Fp1-Ref", "Cz."]
+    assert mirror_permutation(spelt) == [2, 3, 0, 1, 5, 4, 6]
+
+
+@pytest.mark.parametrize(
+    ("ch_names", "message"),
+    [
+        # Numbers of a cap are odd and even, but not left and right.
+        (["E35", "E36", "Cz"], r"channel 0, 'E35', has no position .*here also 'E36'\."),
+        (["C3", "C3-P3", "C4"], r"channel 1, 'C3-P3', has no position"),
+        (["C3", "C4", "EOG1", "EOG2"], r"channel 2, 'EOG1', has no .*here also 'EOG2'\."),
+        (["T3", "C3", "T7"], r"channels 0 and 2 are both 'T7': 'T3' and 'T7'"),
+    ],
+)
+def test_symmetry_refuses_what_has_no_side(ch_names, message):
+    with pytest.raises(ValueError, match=message):
+        mirror_permutation(ch_names)
+    with pytest.raises(ValueError, match=message):
+        ChannelsSymmetry(ch_names=ch_names, **EVERY)

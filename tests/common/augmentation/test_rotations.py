@@ -176,9 +176,9 @@ def test_more_sensors_of_one_direction_are_one():
 
 def test_errors_say_what_is_wrong():
     with pytest.raises(
-        ValueError, match=r"channel 1, 'FPZ', has no position .*mean 'Fpz'\? Rename"
+        ValueError, match=r"channel 1, 'FPZZ', has no position .*mean 'Fpz'\? Rename"
     ):
-        standard_positions(["Pz", "FPZ"])
+        standard_positions(["Pz", "FPZZ"])
     with pytest.raises(
         ValueError, match=r"channel 0, 'EOG-left', has no position .*montage. Rename"
     ):

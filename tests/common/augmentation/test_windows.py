@@ -140,3 +140,31 @@ def test_balance_keeps_the_rarest_number_in_each_stratum():
 def test_a_stratum_without_a_class_is_an_error():
     with pytest.raises(ValueError, match=r"stratum 1 has no example of a class: \{0: 2, 1: 0\}"):
         balance([0, 1, 0, 0], strata=[0, 0, 1, 1], rng=np.random.default_rng(0))
+
+
+def test_epochs_in_which_the_signal_is_bad_are_left_out():
+    raw = night(["Sleep stage W", "Sleep stage 2"])
+    marked = raw.copy()
+    marked.annotations.append(70.0, 5.0, "BAD_muscle")
+    whole, _ = sleep_windows(raw)
+    with pytest.warns(
+        UserWarning, match="1 of 4 windows are left out.*'BAD_muscle', in the window at 60 s"
+    ):
+        X, y = sleep_windows(marked)
+    np.testing.assert_array_equal(X, whole[[0, 1, 3]])
+    assert [SLEEP_STAGES[k] for k in y] == ["W", "W", "N2"]
+    marked.annotations.append(0.0, 120.0, "BAD_all")
+    with (
+        pytest.warns(UserWarning, match="4 of 4"),
+        pytest.raises(ValueError, match="none of 4 epochs of 30 s with a stage lies within"),
+    ):
+        sleep_windows(marked)
+
+
+def test_derivations_know_the_electrodes_in_other_spellings():
+    data = RNG.standard_normal((19, 100))
+    expected = derivations(raw_of(data, list(TEN_TWENTY), 100.0))
+    spelt = [f"EEG {each.upper()}-REF" for each in TEN_TWENTY]
+    np.testing.assert_array_equal(derivations(raw_of(data, spelt, 100.0)), expected)
+    with pytest.raises(ValueError, match=r"lacks the electrodes O1\. It has: EEG FP1-REF"):
+        derivations(raw_of(data[:17], spelt[:17], 100.0).rename_channels({"EEG P4-REF": "O2"}))

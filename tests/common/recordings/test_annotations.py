@@ -1,6 +1,7 @@
 """Event tables: tidy, in s from the first sample, whatever the recording was through."""
 
 import datetime
+import warnings
 
 import mne
 import numpy as np
@@ -9,11 +10,15 @@ import pytest
 
 from common.recordings import (
     annotate,
+    boundaries,
+    drop_crossing,
     events_from_raw,
     events_table,
     merge_overlaps,
     pair_events,
+    preprocess,
 )
+from common.recordings.annotations import is_boundary
 
 
 def recording(*, dated=False, n_seconds=20):
@@ -118,3 +123,87 @@ def test_merging_is_the_union_of_each_label():
             rendered[first:last] += 1
         np.testing.assert_array_equal(rendered, covered)
         assert len(own) == np.sum(np.diff(covered.astype(int), prepend=0) == 1)
+
+
+# Boundaries: where the signal is bad or broken
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["BAD_muscle", "bad boundary", "Bad", "BAD boundary", "EDGE boundary", "edge", "BAD_ACQ_SKIP",
+     "boundary", "Boundary", "New Segment/", "New Segment/LostSamples: 12", "LostSamples: 12",
+     "Comment/Lost Samples", "Recording starts", "Recording ends", " recording stopped"],
+)  # fmt: skip
+def test_boundaries_of_many_formats(label):
+    assert is_boundary(label)
+    raw = annotate(recording(), events_table([1, 2], [1, 3], ["seizure", label]))
+    assert events_from_raw(raw)["label"].tolist() == ["seizure"]
+    assert boundaries(raw)["label"].tolist() == [label]
+    assert set(events_from_raw(raw, labels=["seizure", label])["label"]) == {"seizure", label}
+    assert events_from_raw(raw, labels={label: "artifact"})["label"].tolist() == ["artifact"]
+
+
+@pytest.mark.parametrize(
+    "label", ["seizure", "embedded", "not bad", "REC START", "Stimulus/S 1", "T0", "recording room"]
+)
+def test_events_that_are_no_boundaries(label):
+    assert not is_boundary(label)
+
+
+def test_concatenation_and_cropping_make_no_events():
+    parts = [annotate(recording(), events_table([5], [6], ["seizure"])) for _ in range(3)]
+    raw = mne.concatenate_raws(parts, verbose="error").crop(1.0, 50.0)
+    events = events_from_raw(raw)
+    assert events["label"].tolist() == ["seizure"] * 3
+    np.testing.assert_allclose(events["start"], [4, 24, 44])
+    found = boundaries(raw)
+    np.testing.assert_allclose(found["start"], [19, 19, 39, 39])
+    # MNE, asked for events, leaves the same ones out.
+    assert mne.events_from_annotations(raw, verbose="error")[1].keys() == {"seizure"}
+
+
+def test_new_events_leave_the_boundaries_where_they_are():
+    raw = mne.concatenate_raws([recording(), recording()], verbose="error")
+    twice = annotate(annotate(raw, EVENTS), EVENTS)
+    pd.testing.assert_frame_equal(events_from_raw(twice), EVENTS)
+    pd.testing.assert_frame_equal(boundaries(twice), boundaries(raw))
+    # Named as events they are given back once.
+    both = annotate(raw, events_from_raw(raw, labels=["BAD boundary", "EDGE boundary"]))
+    pd.testing.assert_frame_equal(boundaries(both), boundaries(raw))
+
+
+def test_windows_across_a_boundary_are_left_out_and_counted():
+    raw = mne.concatenate_raws([recording(), recording()], verbose="error")
+    starts = np.arange(0, 40, 4.0) + 2  # the fifth lies around 20 s
+    message = r"1 of 10 windows are left out: .* at '(BAD|EDGE) boundary', in the window at 18 s"
+    with pytest.warns(UserWarning, match=message):
+        whole = drop_crossing(raw, starts, starts + 4)
+    assert np.flatnonzero(~whole).tolist() == [4]
+    with warnings.catch_warnings(action="error"):
+        assert drop_crossing(raw, starts - 2, starts + 2).all()  # they touch it
+        assert drop_crossing(raw, [], []).shape == (0,)
+        assert drop_crossing(recording(), [0.0], [20.0]).all()
+
+
+def test_a_bad_span_counts_with_its_duration():
+    raw = annotate(recording(), events_table([4], [10], ["BAD_muscle"]))
+    with pytest.warns(UserWarning, match="2 of 4 windows .*'BAD_muscle', in the window at 3 s"):
+        whole = drop_crossing(raw, [0, 3, 6, 10], [3, 6, 7, 12])
+    assert whole.tolist() == [True, False, False, True]
+
+
+def test_a_broken_recording_taken_as_a_whole_is_said():
+    rng = np.random.default_rng(0)
+    info = mne.create_info(["Cz"], 100.0, "eeg")
+    parts = [
+        mne.io.RawArray(rng.standard_normal((1, 2000)), info, verbose="error") for _ in range(2)
+    ]
+    whole = parts[0].copy()
+    broken = mne.concatenate_raws(parts, verbose="error")
+    with pytest.warns(
+        UserWarning, match=r"broken in 2 places, first at '.* boundary', 20 s; windows cut"
+    ):
+        preprocess(broken, sfreq=100.0, low=None, high=None)
+    started = annotate(whole, events_table([0, 19.995], [0, 19.995], ["Recording starts"] * 2))
+    with warnings.catch_warnings(action="error"):
+        preprocess(started, sfreq=100.0, low=None, high=None)
