@@ -9,12 +9,15 @@ timestamps, sorted keys, one spelling of floating-point numbers.
 """
 
 import contextlib
+import csv
 import hashlib
 import io
 import json
 import os
+import re
 import secrets
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,9 @@ __all__ = [
     "ROOT",
     "NotBuiltError",
     "atomic",
+    "check_content",
+    "damaged",
+    "decoded",
     "existing",
     "read_csv",
     "read_json",
@@ -161,18 +167,43 @@ def write_text(path, text):
 def write_csv(path, table):
     """Write a table; floats as the shortest text that reads back to the same number.
 
+    Text that would be read back as something else, such as ``NA``, ``01`` or ``True``, is written
+    in quotation marks, which `read_csv` honours. In a column of text and numbers all text is.
+
     Parameters
     ----------
     path : str or Path
     table : pandas.DataFrame
         A named index is written as leading columns; an unnamed one is not.
+
+    Raises
+    ------
+    ValueError
+        If a column would not read back as it is: dates and complex numbers, empty text in a table
+        of one column, or text beside numbers from which a reader cannot tell them.
     """
     named = any(name is not None for name in table.index.names)
-    write_text(path, table.to_csv(index=named, lineterminator="\n"))
+    columns = [(name, table.iloc[:, i]) for i, name in enumerate(table.columns)]
+    if named:
+        index = table.index
+        columns[:0] = [(index.names[i], index.get_level_values(i)) for i in range(index.nlevels)]
+    ways = [_way(name, values, path, alone=len(columns) == 1) for name, values in columns]
+    if table.columns.nlevels > 1 or not any(ways):
+        write_text(path, table.to_csv(index=named, lineterminator="\n"))
+        return
+    cells = [_cells(values, way) for (_, values), way in zip(columns, ways, strict=True)]
+    if len(cells) == 1:  # an empty line is none
+        cells = [[cell or '""' for cell in cells[0]]]
+    rows = [["" if name is None else _quoted(str(name)) for name, _ in columns]]
+    rows += zip(*cells, strict=True)
+    write_text(path, "".join(",".join(row) + "\n" for row in rows))
 
 
 def read_csv(path, **options):
     """Read a table that the workflow wrote.
+
+    Text in quotation marks is text, whatever it looks like; without them it is read as pandas
+    reads it. A file in which everything is in quotation marks is read as if nothing were.
 
     Parameters
     ----------
@@ -183,15 +214,32 @@ def read_csv(path, **options):
     Returns
     -------
     table : pandas.DataFrame
+        Whole numbers beyond 2**53 beside missing values are of the type ``Int64``.
 
     Raises
     ------
     NotBuiltError
         If the file does not exist.
+    ValueError
+        If the file is no table of comma-separated values in UTF-8: its name, the line, and what to
+        do about it are in the message.
     """
     import pandas as pd
 
-    return pd.read_csv(require(path), float_precision="round_trip", **options)
+    file = require(path)
+    text = decoded(file)
+    usual = not set(options) - {"dtype", "usecols", "index_col", "nrows"}
+    if usual:
+        _check_rows(text, file)
+    options["float_precision"] = "round_trip"
+    try:
+        table = pd.read_csv(io.StringIO(text, newline=""), **options)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise damaged(file, f"is no table: {str(error).strip()}") from None
+    if usual:
+        _keep_text(table, text, options)
+        _keep_whole_numbers(table, text, options)
+    return table
 
 
 def write_json(path, value):
@@ -201,8 +249,21 @@ def write_json(path, value):
 
 
 def read_json(path):
-    """Read JSON that the workflow wrote; `NotBuiltError` if it is missing."""
-    return json.loads(require(path).read_text(encoding="utf-8"))
+    """Read JSON that the workflow wrote.
+
+    Raises
+    ------
+    NotBuiltError
+        If the file does not exist.
+    ValueError
+        If it is not JSON in UTF-8: its name, the line, and what to do are in the message.
+    """
+    file = require(path)
+    try:
+        return json.loads(decoded(file))
+    except json.JSONDecodeError as error:
+        reason = f"is not JSON, line {error.lineno}, column {error.colno}: {error.msg}"
+        raise damaged(file, reason) from None
 
 
 def write_npz(path, **arrays):
@@ -237,9 +298,102 @@ def read_npz(path):
     ------
     NotBuiltError
         If the file does not exist.
+    ValueError
+        If it is damaged, no ``.npz``, or holds Python objects: its name, and what to do, are in the
+        message.
     """
-    with np.load(require(path), allow_pickle=False) as archive:
-        return dict(archive)
+    file = require(path)
+    check_content(file)
+    try:
+        found = np.load(file, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            raise ValueError("it holds one array, as numpy.save writes it, and no archive of them")
+        with found as archive:
+            return dict(archive)
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise damaged(file, f"cannot be read as .npz ({error})") from None
+
+
+def check_content(path):
+    """Raise a ValueError if a file is empty, or holds something else in the place of data.
+
+    A pointer of Git LFS, or the page that a server sent instead.
+
+    Parameters
+    ----------
+    path : str or Path
+    """
+    with resolve(path).open("rb") as file:
+        head = file.read(1024)
+    if not head.strip():
+        raise damaged(path, "is empty")
+    if head.startswith(b"version https://git-lfs"):
+        raise damaged(path, "is a pointer of Git LFS, not the file itself", "Run: git lfs pull")
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        raise damaged(path, "is a web page, not data: a server sent it instead of the file")
+
+
+def decoded(path):
+    """Text of a file in UTF-8, with or without a byte order mark.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    text : str
+
+    Raises
+    ------
+    ValueError
+        As `check_content`; or if the text is in another encoding or holds NUL: the line is named.
+    """
+    file = resolve(path)
+    check_content(file)
+    content = file.read_bytes()
+    save = "Save it as UTF-8, or get it again"
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise damaged(file, "is in UTF-16, not in UTF-8", save)
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    if (at := content.find(b"\0")) >= 0:
+        line = content.count(b"\n", 0, at) + 1
+        raise damaged(file, f"holds a NUL byte in line {line}: it is in UTF-16, or damaged", save)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        byte = content[error.start]
+        raise damaged(file, f"is not in UTF-8: byte 0x{byte:02x} in line {line}", save) from None
+
+
+def damaged(path, reason, repair=None):
+    """Error of a file that cannot be read, with what to do about it.
+
+    Parameters
+    ----------
+    path : str or Path
+    reason : str
+        What is wrong with it, after its name.
+    repair : str, optional
+        By default how a file in this place is made again.
+
+    Returns
+    -------
+    error : ValueError
+    """
+    name = relative(path)
+    if repair is None:
+        if name.startswith("data/raw/"):
+            repair = "Delete it and fetch it again: python -m common.registry fetch NAME"
+        elif name.startswith(("results/", "data/derived/")) or "/figures/" in name:
+            repair = f"Delete it and build it again: snakemake -j2 {name}"
+        elif not Path(name).is_absolute():
+            repair = f"Restore it: git checkout -- {name}"
+        else:
+            repair = "Get it again from where it came"
+    return ValueError(f"{name} {reason}. {repair}")
 
 
 def _plain(value):
@@ -248,3 +402,193 @@ def _plain(value):
     if isinstance(value, Path):
         return value.as_posix()
     raise TypeError(f"cannot write {type(value).__name__} as JSON: {value!r}")
+
+
+# Words that pandas reads as missing, as a truth value or as a number.
+_WORDS = {
+    *("", "#n/a", "#n/a n/a", "#na", "-1.#ind", "-1.#qnan", "1.#ind", "1.#qnan", "<na>", "n/a"),
+    *("na", "null", "none", "nan", "-nan", "true", "false"),
+}
+_SPECIAL = re.compile('[",\n\r]')
+_MARK = "\x1a"  # before text that was in quotation marks, while pandas reads the others
+_FIELD = re.compile(r'(?<![^,\n\r])"([^"]*(?:""[^"]*)*)"')
+
+
+def _looks_otherwise(text):
+    """Whether text without quotation marks would be read as something else."""
+    bare = text.strip()
+    if bare.casefold() in _WORDS or text.startswith(_MARK):
+        return True
+    try:
+        float(bare)
+    except ValueError:
+        return False
+    return True
+
+
+def _way(name, values, path, *, alone):
+    """How a column is written: "" as pandas does, "ambiguous" or "all" text in quotation marks."""
+    import pandas as pd
+
+    column = f"column {name!r} of {relative(path)}"
+    if values.dtype.kind in "mMc" or isinstance(values.dtype, pd.PeriodDtype):
+        raise ValueError(
+            f"{column} is of type {values.dtype}, which a csv file does not keep. Write it as text "
+            "or numbers, for example table.astype({...: str})."
+        )
+    if not (values.dtype == object or pd.api.types.is_string_dtype(values.dtype.type)
+            or isinstance(values.dtype, pd.StringDtype | pd.CategoricalDtype)):  # fmt: skip
+        return ""
+    different = filter(_there, np.asarray(values, dtype=object))
+    different = list({(type(value), str(value)): value for value in different}.values())
+    texts = [str(value) for value in different if not _is_number(value)]
+    if alone and "" in texts:
+        raise ValueError(f"{column} holds empty text, which a table of one column cannot keep.")
+    if texts and len(texts) < len(different):
+        if all(_looks_otherwise(text) or _SPECIAL.search(text) for text in texts):
+            raise ValueError(
+                f"{column} holds text, {texts[0]!r}, and numbers, which a csv file does not keep "
+                "apart. Make all of it text: table.astype({...: str})."
+            )
+        return "all"
+    return "ambiguous" if any(_looks_otherwise(text) or "\r" in text for text in texts) else ""
+
+
+def _there(value):
+    missing = value is None or type(value).__name__ in ("NAType", "NaTType")
+    return not (missing or (isinstance(value, float) and value != value))
+
+
+def _is_number(value):
+    return isinstance(value, bool | int | float | np.number | np.bool_)
+
+
+def _cells(values, way):
+    import pandas as pd
+
+    if way:
+        return [_cell(value, always=way == "all") for value in values]
+    # As pandas writes them; the zeros keep it from marking what is missing in a single column.
+    pair = pd.DataFrame({"values": pd.Series(values).reset_index(drop=True)}).assign(zeros=0)
+    text = pair.to_csv(index=False, header=False, lineterminator="\n")
+    found, start = [], 0
+    while start < len(text):
+        quoted = text[start] == '"'
+        stop = _FIELD.match(text, start).end() if quoted else text.index(",", start)
+        found.append(text[start:stop])
+        start = stop + len(",0\n")
+    return found
+
+
+def _cell(value, *, always):
+    if not _there(value):
+        return ""
+    if _is_number(value):
+        return repr(value.item() if isinstance(value, np.generic) else value)
+    return _quoted(str(value), always=always)
+
+
+def _quoted(text, *, always=False):
+    if always or _SPECIAL.search(text) or _looks_otherwise(text):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _check_rows(text, file):
+    """Every line must have as many fields as the first, which names them."""
+    first = text.partition("\n")[0]
+    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+        if "," not in first and mark in first:
+            raise damaged(
+                file,
+                f"is separated by {name} ({first.strip()[:60]!r}), not by commas",
+                "Save it with commas, and numbers with a decimal point",
+            )
+    lines = list(_lines(text))
+    if text.count('"') % 2:
+        raise damaged(file, f"has a quotation mark that does not end, from line {lines[-1][0]} on")
+    for line, n_fields, expected in lines:
+        if n_fields != expected:
+            raise damaged(
+                file,
+                f"has {n_fields} fields in line {line}, but {expected} names in its first line: "
+                "that line is cut short, or has a comma too many or too few",
+            )
+
+
+def _lines(text):
+    """Number of the line, of its fields and of the first one's, for each that is not empty."""
+    if '"' not in text:
+        lines = text.split("\n")
+        n_fields = lines[0].count(",") + 1
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield number, line.count(",") + 1, n_fields
+        return
+    reader, number, n_fields = csv.reader(io.StringIO(text, newline="")), 1, None
+    for row in reader:
+        n_fields = n_fields or len(row)
+        if row:
+            yield number, len(row), n_fields
+        number = reader.line_num + 1
+
+
+def _keep_text(table, text, options):
+    """Give columns back the text that was in quotation marks, where pandas took it for more."""
+    import pandas as pd
+
+    head = re.match(r'(?:[^"\n]|"[^"]*")*\n', text)
+    body = text[head.end() :] if head else ""
+    fields = _FIELD.findall(body) if '"' in body else []
+    needless = {each for each in fields if not (_SPECIAL.search(each) or _looks_otherwise(each))}
+    if not needless and not any(map(_looks_otherwise, fields)):
+        return
+    n_names = head[0].count(",") + 1
+    everything = head[0].count('"') == 2 * n_names
+    if everything and len(fields) == sum(n for _, n, _ in _lines(text)) - n_names:
+        return  # whether it looks like text or not
+    marked = head[0] + _FIELD.sub(lambda field: f'"{_MARK}{field[1]}"', body)
+    raw = pd.read_csv(
+        io.StringIO(marked, newline=""), **options | {"dtype": str, "keep_default_na": False}
+    )
+    asked = options.get("dtype") or {}
+    for name in raw.columns:
+        free = isinstance(asked, dict) and name not in asked
+        kind = asked.get(name, str) if isinstance(asked, dict) else asked
+        cells = raw[name].tolist()
+        quoted = [cell.startswith(_MARK) for cell in cells]
+        cells = [cell.removeprefix(_MARK) for cell in cells]
+        if raw.shape[1] == 1:  # what is missing in a single column is written as empty text
+            quoted = [q and cell != "" for q, cell in zip(quoted, cells, strict=True)]
+        if kind not in (str, object, "str") or not any(quoted):
+            continue
+        missing = table[name].isna() & ~np.array(quoted)
+        triples = list(zip(cells, quoted, missing, strict=True))
+        others = [cell for cell, q, m in triples if not (q or m)]
+        mixed = free and bool(others) and all(map(_looks_otherwise, others))
+        mixed = mixed and any(q and cell in needless for cell, q, _ in triples)
+        found = [
+            np.nan if m else _number(cell) if mixed and not q else cell for cell, q, m in triples
+        ]
+        table[name] = pd.Series(found, index=table.index, dtype=object if mixed else None)
+
+
+def _number(text):
+    if text in ("True", "False"):
+        return text == "True"
+    return int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
+
+
+def _keep_whole_numbers(table, text, options):
+    """Whole numbers that a float would round, where pandas made them floats for a missing one."""
+    import pandas as pd
+
+    for name in table.columns:
+        values = table[name]
+        if options.get("dtype") or values.dtype != float:
+            continue
+        if not values.isna().any() or not (values.abs() >= 2**53).any():
+            continue
+        raw = pd.read_csv(io.StringIO(text, newline=""), **{**options, "dtype": str})[name]
+        if raw.dropna().str.fullmatch(r"[+-]?\d+").all():
+            table[name] = pd.array([None if pd.isna(v) else int(v) for v in raw], dtype="Int64")

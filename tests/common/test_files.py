@@ -1,5 +1,6 @@
 """Files read back exactly as written, have the same bytes each time, and never come in half."""
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -220,3 +221,264 @@ def test_objects_are_refused_and_the_old_file_stays(tmp_path):
         files.write_npz(tmp_path / "a.npz", x=[1], y=np.array([{}], dtype=object))
     assert files.read_npz(tmp_path / "a.npz")["x"].tolist() == [1, 2]
     assert len(list(tmp_path.iterdir())) == 1
+
+
+# Text that looks like something else
+
+LIKE_OTHERS = [
+    *("None", "NA", "null", "nan", "NaN", "n/a", "N/A", "<NA>", "", " ", "01", "007", "1", "-1"),
+    *("1.0", "1e5", "1E-3", "inf", "-inf", "Infinity", "True", "False", "true", "TRUE", " 1", "2 "),
+    *("+3", ".5", "5.", "1,5", "1_000", "0x10", "2020-01-01", "a", " a ", "a, b", 'say "a"', '"'),
+    *('""', "a\nb", "a\r\nb", "a\rb", "µV", "雪", "\x1ax", "#", "'", ";", "\t", "1\t2", "--"),
+    *("=1+1", "\ufeffa"),
+]
+
+
+@pytest.mark.parametrize("text", LIKE_OTHERS, ids=ascii)
+def test_text_reads_back_as_the_same_text(tmp_path, text):
+    for column in ([text, text], [text, "a"], [text, None], ["b", text, text]):
+        table = pd.DataFrame({"text": column, "n": range(len(column))})
+        files.write_csv(tmp_path / "a.csv", table)
+        read = files.read_csv(tmp_path / "a.csv")
+        assert [None if pd.isna(each) else each for each in read["text"]] == column
+        assert read["n"].tolist() == table["n"].tolist()
+        assert pd.api.types.is_string_dtype(read["text"])
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    texts=st.lists(
+        st.none()
+        | st.sampled_from(LIKE_OTHERS)
+        | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+        min_size=1,
+        max_size=6,
+    ).filter(any)
+)
+def test_columns_of_any_text_read_back(folder, texts):
+    table = pd.DataFrame({"n": range(len(texts)), "text": pd.Series(texts, dtype=object)})
+    files.write_csv(folder / "a.csv", table)
+    read = files.read_csv(folder / "a.csv")["text"]
+    assert [None if pd.isna(each) else each for each in read] == texts
+    files.write_csv(folder / "b.csv", files.read_csv(folder / "a.csv"))
+    assert (folder / "b.csv").read_bytes() == (folder / "a.csv").read_bytes()
+
+
+def test_text_is_quoted_only_where_it_must_be(tmp_path):
+    table = pd.DataFrame({"x": [1.5, np.nan, 2], "name": ["a", "NA", None], "flag": [True] * 3})
+    files.write_csv(tmp_path / "a.csv", table)
+    assert (tmp_path / "a.csv").read_text() == 'x,name,flag\n1.5,a,True\n,"NA",True\n2.0,,True\n'
+
+
+def test_plain_columns_beside_quoted_text_are_written_as_pandas_writes_them(tmp_path):
+    table = pd.DataFrame(
+        {
+            "float": [1 / 3, np.nan, np.inf],
+            "whole": pd.array([2**63 - 1, None, 1], dtype="Int64"),
+            "bool": [True, None, False],
+            "kind": pd.Categorical(["a, b", 'c"', None]),
+            "many": ["1\n2", "", "x"],
+        }
+    )
+    files.write_csv(tmp_path / "a.csv", table)
+    plain = table.drop(columns="many").to_csv(index=False, lineterminator="\n").splitlines()
+    text = (tmp_path / "a.csv").read_text()
+    expected = [
+        f"{line},{last}" for line, last in zip(plain, ["many", '"1\n2"', '""', "x"], strict=True)
+    ]
+    assert text == "\n".join(expected) + "\n"
+    read = files.read_csv(tmp_path / "a.csv")
+    assert read["whole"].tolist()[::2] == [2**63 - 1, 1]
+    assert read["whole"].isna().tolist() == [False, True, False]
+    assert read["kind"].tolist()[:2] == ["a, b", 'c"']
+
+
+def test_an_index_of_text_reads_back(tmp_path):
+    index = pd.MultiIndex.from_tuples([("01", 1), ("NA", 2)], names=["subject", None])
+    files.write_csv(tmp_path / "a.csv", pd.DataFrame({"x": [1, 2]}, index=index))
+    assert (tmp_path / "a.csv").read_text() == 'subject,,x\n"01",1,1\n"NA",2,2\n'
+    assert files.read_csv(tmp_path / "a.csv")["subject"].tolist() == ["01", "NA"]
+
+
+def test_text_and_numbers_of_one_column_stay_apart(tmp_path):
+    values = ["scale", 0.1, 2, "2", True, "True", None, 1e300, "01"]
+    table = pd.DataFrame({"gamma": pd.Series(values, dtype=object), "n": range(len(values))})
+    files.write_csv(tmp_path / "a.csv", table)
+    read = files.read_csv(tmp_path / "a.csv")["gamma"]
+    assert [None if pd.isna(each) else each for each in read] == values
+    assert [type(each) for each in read.dropna()] == [
+        type(each) for each in values if each is not None
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"t": pd.to_datetime(["2020-01-01"]), "x": 1}, r"'t' of .*a\.csv is of type datetime64"),
+        (
+            {"t": pd.to_timedelta(["1s"]), "x": 1},
+            "'t' of .* is of type timedelta64.*Write it as text",
+        ),
+        ({"z": [1j], "x": 1}, "'z' of .* is of type complex128, which a csv file does not keep"),
+        ({"x": ["a", ""]}, "'x' of .* holds empty text, which a table of one column cannot keep"),
+        (
+            {"x": ["01", 1], "n": 0},
+            "'x' of .* holds text, '01', and numbers, .*Make all of it text",
+        ),
+    ],
+)
+def test_what_a_csv_does_not_keep_is_refused(tmp_path, table, message):
+    with pytest.raises(ValueError, match=message):
+        files.write_csv(tmp_path / "a.csv", pd.DataFrame(table))
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_one_column_with_something_missing(tmp_path):
+    for column in ([1.0, np.nan], ["01", None], ["a", None]):
+        files.write_csv(tmp_path / "a.csv", pd.DataFrame({"x": column}))
+        read = files.read_csv(tmp_path / "a.csv")["x"]
+        assert read.tolist()[0] == column[0]
+        assert read.isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, -(2**62) - 1, 2**63 - 1])
+def test_whole_numbers_read_back_exactly_beside_missing_ones(tmp_path, value):
+    for column in ([value, 1], pd.array([value, None], dtype="Int64")):
+        files.write_csv(tmp_path / "a.csv", pd.DataFrame({"id": column, "x": "01"}))
+        assert int(files.read_csv(tmp_path / "a.csv")["id"][0]) == value
+
+
+def test_a_type_that_is_asked_for_is_given(tmp_path):
+    files.write_csv(tmp_path / "a.csv", pd.DataFrame({"a": ["01", "NA"], "b": ["01", "02"]}))
+    read = files.read_csv(tmp_path / "a.csv", dtype={"a": str, "b": int})
+    assert read["a"].tolist() == ["01", "NA"]
+    assert read["b"].tolist() == [1, 2]
+    assert files.read_csv(tmp_path / "a.csv", dtype=str)["a"].tolist() == ["01", "NA"]
+    assert files.read_csv(tmp_path / "a.csv", usecols=["b"])["b"].tolist() == ["01", "02"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x,y\n1,NA\n2,a\n", {"x": [1, 2], "y": [None, "a"]}),
+        ("x,y\n1,a\n2,3\n", {"x": [1, 2], "y": ["a", "3"]}),  # mixed, and nothing says how
+        ('x,y\n1,"[1, 2]"\n2,0.5\n', {"x": [1, 2], "y": ["[1, 2]", "0.5"]}),
+        ('"x","y"\n"1","01"\n"2","NA"\n', {"x": [1, 2], "y": [1.0, None]}),  # all in quotes
+        ('"x","y"\n1,"a"\n2,NA\n', {"x": [1, 2], "y": ["a", None]}),  # as R writes
+        ("\ufeffx,y\r\n1,a\r\n", {"x": [1], "y": ["a"]}),  # as Excel writes
+    ],
+)
+def test_tables_of_other_programs_read_as_pandas_reads_them(tmp_path, text, expected):
+    (tmp_path / "a.csv").write_bytes(text.encode())
+    read = files.read_csv(tmp_path / "a.csv").to_dict("list")
+    assert {k: [None if pd.isna(v) else v for v in each] for k, each in read.items()} == expected
+    pd.testing.assert_frame_equal(
+        files.read_csv(tmp_path / "a.csv"), pd.read_csv(tmp_path / "a.csv"), check_exact=True
+    )
+
+
+# Damaged files
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"a\.csv is empty\. "),
+        (b" \n\n", r"a\.csv is empty\. "),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "pointer of Git LFS.* git lfs pull"),
+        (b"<!DOCTYPE html>\n<html><body>404", "is a web page, not data"),
+        (b"\n  <HTML>", "is a web page, not data"),
+        ("x,y\n1,2\n".encode("utf-16"), "is in UTF-16, not in UTF-8. Save it as UTF-8"),
+        ("x,y\n1,2\n".encode("utf-16-le"), "NUL byte in line 1: it is in UTF-16, or damaged"),
+        (b"x,y\n1,2\n3,\x004\n", "NUL byte in line 3"),
+        (b"x,y\n1,a\n2,caf\xe9\n", "is not in UTF-8: byte 0xe9 in line 3. Save it as UTF-8"),
+        (b"x;y\n1,5;2\n", r"separated by semicolons \('x;y'\), not by commas.* decimal point"),
+        (b"x\ty\n1\t2\n", r"separated by tabs \('x"),
+        (b"x,y\n1,2\n3\n", "has 1 fields in line 3, but 2 names in its first line"),
+        (b"x,y\n1,2,3\n", "has 3 fields in line 2, but 2 names in its first line"),
+        (b"x,y\n1,5,2\n2,5,3\n", "has 3 fields in line 2, .* a comma too many"),
+        (b'x,y\n"a\nb",2\n3\n', "has 1 fields in line 4, but 2 names"),
+        (b'x,y\n1,"a\n2,b\n', "a quotation mark that does not end, from line 2 on"),
+        (b"<<<<<<< HEAD\nx,y\n1,2\n=======\n", "has 2 fields in line 2, but 1 names"),
+    ],
+)  # fmt: skip
+def test_a_damaged_table_is_named_with_line_and_repair(tmp_path, content, message):
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=message) as error:
+        files.read_csv(tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").as_posix() in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b'{"a": 1,\n "b": }', "is not JSON, line 2, column 7: Expecting value"),
+        (b'{"a": 1', "is not JSON, line 1, column 8"),
+        (b"<html>", "is a web page"),
+        ('{"a": 1}'.encode("utf-16"), "is in UTF-16"),
+        (b'{"a": "\xe9"}', "byte 0xe9 in line 1"),
+    ],
+)
+def test_damaged_json_is_named_with_line_and_repair(tmp_path, content, message):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"a\.json .*{message}"):
+        files.read_json(tmp_path / "a.json")
+
+
+def test_json_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    assert files.read_json(tmp_path / "a.json") == {"a": 1}
+
+
+def npz(**arrays):
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+WHOLE = npz(x=np.arange(1000))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1", "pointer of Git LFS"),
+        (b"<html>", "is a web page"),
+        (WHOLE[: len(WHOLE) // 2], "cannot be read as .npz"),
+        (WHOLE[:200] + bytes(50) + WHOLE[250:], "cannot be read as .npz .*CRC"),
+        (b"x,y\n1,2\n", "cannot be read as .npz"),
+        (npy(np.arange(3)), "it holds one array, as numpy.save writes it"),
+        (npz(x=np.array([{}, []], dtype=object)), "cannot be read as .npz .*Object arrays"),
+    ],
+    ids=["empty", "lfs", "web", "short", "overwritten", "csv", "npy", "objects"],
+)
+def test_a_damaged_npz_is_named_with_a_repair(tmp_path, content, message):
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(
+        ValueError, match=rf"a\.npz .*{message}.*Get it again|a\.npz .*{message}.*lfs"
+    ):
+        files.read_npz(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "repair"),
+    [
+        ("results/toy/embedded/a.csv", "Delete it and build it again: snakemake -j2 results/toy/"),
+        ("data/derived/toy/a.csv", "build it again: snakemake -j2 data/derived/toy/a.csv"),
+        ("papers/toy/figures/a.csv", "build it again: snakemake -j2 papers/toy/figures/a.csv"),
+        ("data/raw/a.csv", "fetch it again: python -m common.registry fetch"),
+        ("papers/toy/published/a.csv", "Restore it: git checkout -- papers/toy/published/a.csv"),
+        ("/elsewhere/a.csv", "Get it again from where it came"),
+    ],
+)
+def test_the_repair_depends_on_where_a_file_is(name, repair):
+    assert repair in str(files.damaged(name, "is empty"))
