@@ -10,6 +10,7 @@ timestamps, sorted keys, one spelling of floating-point numbers.
 
 import contextlib
 import csv
+import gzip
 import hashlib
 import io
 import json
@@ -22,6 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
+from common import failures
+
 __all__ = [
     "ROOT",
     "NotBuiltError",
@@ -33,6 +36,7 @@ __all__ = [
     "read_csv",
     "read_json",
     "read_npz",
+    "reading",
     "relative",
     "require",
     "resolve",
@@ -168,7 +172,8 @@ def write_csv(path, table):
     """Write a table; floats as the shortest text that reads back to the same number.
 
     Text that would be read back as something else, such as ``NA``, ``01`` or ``True``, is written
-    in quotation marks, which `read_csv` honours. In a column of text and numbers all text is.
+    in quotation marks, which `read_csv` honours. In a column of text and numbers all text is, and
+    the name of the column too.
 
     Parameters
     ----------
@@ -179,8 +184,8 @@ def write_csv(path, table):
     Raises
     ------
     ValueError
-        If a column would not read back as it is: dates and complex numbers, empty text in a table
-        of one column, or text beside numbers from which a reader cannot tell them.
+        If a column would not read back as it is: dates, complex numbers, or empty text in a table
+        of one column.
     """
     named = any(name is not None for name in table.index.names)
     columns = [(name, table.iloc[:, i]) for i, name in enumerate(table.columns)]
@@ -194,7 +199,12 @@ def write_csv(path, table):
     cells = [_cells(values, way) for (_, values), way in zip(columns, ways, strict=True)]
     if len(cells) == 1:  # an empty line is none
         cells = [[cell or '""' for cell in cells[0]]]
-    rows = [["" if name is None else _quoted(str(name)) for name, _ in columns]]
+    rows = [
+        [
+            "" if name is None else _quoted(str(name), always=way == "all", like_text=True)
+            for (name, _), way in zip(columns, ways, strict=True)
+        ]
+    ]
     rows += zip(*cells, strict=True)
     write_text(path, "".join(",".join(row) + "\n" for row in rows))
 
@@ -368,6 +378,31 @@ def decoded(path):
         raise damaged(file, f"is not in UTF-8: byte 0x{byte:02x} in line {line}", save) from None
 
 
+@contextlib.contextmanager
+def reading(path, kind):
+    """Name the file and the repair in whatever error comes of reading it with some library.
+
+    Parameters
+    ----------
+    path : str or Path
+    kind : str
+        What it should be, for example ``"a MATLAB file"``.
+
+    Raises
+    ------
+    ValueError
+        As `check_content`, or if the block raises; errors of the machine pass as they are.
+    """
+    check_content(path)
+    try:
+        yield
+    except Exception as error:  # of any library, most say little of the file
+        if failures.of_machine(error) and not isinstance(error, gzip.BadGzipFile | EOFError):
+            raise
+        said = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        raise damaged(path, f"cannot be read as {kind} ({said[0].rstrip('.')})") from error
+
+
 def damaged(path, reason, repair=None):
     """Error of a file that cannot be read, with what to do about it.
 
@@ -445,11 +480,6 @@ def _way(name, values, path, *, alone):
     if alone and "" in texts:
         raise ValueError(f"{column} holds empty text, which a table of one column cannot keep.")
     if texts and len(texts) < len(different):
-        if all(_looks_otherwise(text) or _SPECIAL.search(text) for text in texts):
-            raise ValueError(
-                f"{column} holds text, {texts[0]!r}, and numbers, which a csv file does not keep "
-                "apart. Make all of it text: table.astype({...: str})."
-            )
         return "all"
     return "ambiguous" if any(_looks_otherwise(text) or "\r" in text for text in texts) else ""
 
@@ -488,8 +518,8 @@ def _cell(value, *, always):
     return _quoted(str(value), always=always)
 
 
-def _quoted(text, *, always=False):
-    if always or _SPECIAL.search(text) or _looks_otherwise(text):
+def _quoted(text, *, always=False, like_text=False):
+    if always or _SPECIAL.search(text) or (_looks_otherwise(text) and not like_text):
         return '"' + text.replace('"', '""') + '"'
     return text
 
@@ -540,13 +570,13 @@ def _keep_text(table, text, options):
     head = re.match(r'(?:[^"\n]|"[^"]*")*\n', text)
     body = text[head.end() :] if head else ""
     fields = _FIELD.findall(body) if '"' in body else []
-    needless = {each for each in fields if not (_SPECIAL.search(each) or _looks_otherwise(each))}
-    if not needless and not any(map(_looks_otherwise, fields)):
+    if not fields or not ('"' in head[0] or any(map(_looks_otherwise, fields))):
         return
     n_names = head[0].count(",") + 1
     everything = head[0].count('"') == 2 * n_names
     if everything and len(fields) == sum(n for _, n, _ in _lines(text)) - n_names:
         return  # whether it looks like text or not
+    names_quoted = {name.replace('""', '"') for name in _FIELD.findall(head[0])}
     marked = head[0] + _FIELD.sub(lambda field: f'"{_MARK}{field[1]}"', body)
     raw = pd.read_csv(
         io.StringIO(marked, newline=""), **options | {"dtype": str, "keep_default_na": False}
@@ -565,8 +595,7 @@ def _keep_text(table, text, options):
         missing = table[name].isna() & ~np.array(quoted)
         triples = list(zip(cells, quoted, missing, strict=True))
         others = [cell for cell, q, m in triples if not (q or m)]
-        mixed = free and bool(others) and all(map(_looks_otherwise, others))
-        mixed = mixed and any(q and cell in needless for cell, q, _ in triples)
+        mixed = name in names_quoted and free and others and all(map(_looks_otherwise, others))
         found = [
             np.nan if m else _number(cell) if mixed and not q else cell for cell, q, m in triples
         ]

@@ -127,7 +127,8 @@ def load_mushrooms(path, source="enlarging", target="tapering"):
     """
     file, name = files.existing(path)
     check_domains(source, target, _MUSHROOM_DOMAINS)
-    table = pd.read_csv(file, header=None, dtype=str, keep_default_na=False)
+    with files.reading(file, "a table of comma-separated values"):
+        table = pd.read_csv(file, header=None, dtype=str, keep_default_na=False)
     if table.iat[0, 0] in ("edibility", "class", "target"):
         table = table.iloc[1:]
     check_shape(table, name, _MUSHROOM_ROWS, 1 + len(_MUSHROOM_LETTERS))
@@ -170,9 +171,10 @@ def load_phishing(path, source="ip-address", target="no-ip-address"):
     """
     file, name = files.existing(path)
     check_domains(source, target, _ADDRESS_DOMAINS)
-    lines = file.read_text(encoding="utf-8").splitlines()
+    lines = files.decoded(file).splitlines()
     rows = "\n".join(each for each in lines if each.strip() and each[0] not in "@%")
-    table = pd.read_csv(io.StringIO(rows), header=None, dtype=str, skipinitialspace=True)
+    with files.reading(file, "a table in ARFF"):
+        table = pd.read_csv(io.StringIO(rows), header=None, dtype=str, skipinitialspace=True)
     check_shape(table, name, {11055: "UCI"}, 31)
     check_known(table.to_numpy().ravel(), ["-1", "0", "1"], name)
     values = table.to_numpy().astype(int)
@@ -393,10 +395,11 @@ def _given(paths, domain):
 
 
 def _read_csv(file, **options):
-    content = file.read_bytes()
-    if content[:2] == b"\x1f\x8b":
-        content = gzip.decompress(content)
-    return pd.read_csv(io.BytesIO(content), **options)
+    with files.reading(file, "a table of comma-separated values"):
+        content = file.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+        return pd.read_csv(io.BytesIO(content), **options)
 
 
 def _numbers(table, name):

@@ -112,6 +112,7 @@ def _read_snippets(file, name, domain, threshold):
     """Sentences with a clear sentiment, and their labels."""
     part, n_rows = _SNIPPETS[domain]
     member = f"hutto_ICWSM_2014/{part}_GroundTruth.txt"
+    files.check_content(file)
     try:
         with tarfile.open(file) as archive:
             text = archive.extractfile(member).read().decode("utf-8-sig")
@@ -133,10 +134,11 @@ def _read_snippets(file, name, domain, threshold):
 
 def _read_amazon(folder, domain):
     file, name = files.existing(files.resolve(folder) / f"{domain}_400.mat")
-    try:
+    with files.reading(file, "a MATLAB file"):
         content = scipy.io.loadmat(file)
+    try:
         X, y = content["fts"], content["labels"]
-    except (ValueError, KeyError) as error:
+    except KeyError as error:
         raise ValueError(f"{name} is not a file of reviews with fts and labels: {error}") from None
     check_shape(X, name, {_AMAZON_ROWS[domain]: domain}, 400)
     y = y.ravel().astype(int)

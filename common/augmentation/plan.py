@@ -255,7 +255,7 @@ def read_timings(name, scale):
     import pandas as pd
 
     found = sorted(files.resolve(f"results/{name}/{scale}/timings").rglob("*.csv"))
-    return pd.concat([pd.read_csv(file) for file in found]) if found else None
+    return pd.concat([files.read_csv(file) for file in found]) if found else None
 
 
 def _timed(timings, experiment, dataset, todo):

@@ -67,7 +67,8 @@ class SSVEPSample(BaseDataset):
         super().__init__([1], 1, events, "SSVEPSample", [delay, end], "ssvep", unit_factor=1e6)
 
     def _get_single_subject_data(self, subject):
-        eeg = scipy.io.loadmat(_file(self.RAW[0]))["eeg"]
+        with files.reading(_file(self.RAW[0]), "a MATLAB file with the array eeg"):
+            eeg = scipy.io.loadmat(_file(self.RAW[0]))["eeg"]
         # (targets, channels, samples, blocks) to trials in the order of the blocks.
         eeg = eeg[: len(self.event_id)].transpose(3, 0, 1, 2)
         trials = 1e-6 * eeg.reshape(-1, *eeg.shape[2:])

@@ -5,6 +5,7 @@ asked of the folder: ``participants.tsv`` in it, and below it one file a subject
 ``sub-<participant>_``, ``task-rest`` and ``_meg.fif``.
 """
 
+import io
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import mne
 import numpy as np
 import pandas as pd
 
+from common import files
 from common.recordings.annotations import warn_of_boundaries
 
 __all__ = ["find_camcan", "read_camcan"]
@@ -107,7 +109,8 @@ def read_camcan(fif, *, sfreq):
     ValueError
         If the recording has no magnetometer.
     """
-    raw = mne.io.read_raw_fif(fif, verbose="error")
+    with files.reading(fif, "a FIF file"):
+        raw = mne.io.read_raw_fif(fif, verbose="error")
     picks = mne.pick_types(raw.info, meg="mag", exclude=())
     if len(picks) == 0:
         kinds = ", ".join(sorted(set(raw.get_channel_types())))
@@ -125,7 +128,9 @@ def _ages(file):
             f"{file} does not exist. Is {file.parent} the folder that config.yaml should name "
             "under `folders: {camcan: …}`?"
         )
-    table = pd.read_csv(file, sep="\t", dtype={"participant_id": str})
+    text = files.decoded(file)
+    with files.reading(file, "a table separated by tabs"):
+        table = pd.read_csv(io.StringIO(text), sep="\t", dtype={"participant_id": str})
     for column in ("participant_id", "age"):
         if column not in table:
             raise ValueError(

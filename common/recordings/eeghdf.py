@@ -43,9 +43,14 @@ def read_eeghdf(path, *, channels="10-20"):
     if channels not in ("10-20", "all"):
         raise ValueError(f"channels must be '10-20' or 'all', got {channels!r}.")
     file, name = files.existing(path)
+    files.check_content(file)
     if not h5py.is_hdf5(file):
         raise ValueError(f"{name} is not an eeghdf file: it is not HDF5.")
-    with h5py.File(file) as opened:
+    try:
+        opened = h5py.File(file)
+    except OSError as error:
+        raise files.damaged(file, f"cannot be read as HDF5 ({error})") from None
+    with opened:
         record = _record(opened, name)
         labels = _texts(record["signal_labels"])
         order, names, kinds = _choose(labels, channels, name)

@@ -64,6 +64,7 @@ def read_ts(path):
         length, or a value is not a number.
     """
     file, name = files.existing(path)
+    files.check_content(file)
     # Only comments hold other characters than ASCII, and not always in UTF-8.
     lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     header, first = _header(lines, name)

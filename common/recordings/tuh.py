@@ -11,6 +11,7 @@ from pathlib import Path
 import mne
 import pandas as pd
 
+from common import files
 from common.recordings.annotations import annotate, events_table, merge_overlaps
 from common.recordings.electrodes import MONTAGE, TEN_TWENTY, find_electrodes
 
@@ -160,7 +161,8 @@ def read_tuh(edf, *, classes=None, binary=False):
     if not edf.is_file():
         raise FileNotFoundError(f"the TUSZ recording {edf} does not exist.")
     events = read_tuh_events(edf.with_suffix(".csv_bi" if binary else ".csv"), classes=classes)
-    raw = mne.io.read_raw_edf(edf, verbose="error")
+    with files.reading(edf, "an EDF file"):
+        raw = mne.io.read_raw_edf(edf, verbose="error")
     found = find_electrodes(raw.ch_names, name=str(edf))
     names = {each: raw.ch_names[row] for each, row in found.items()}
     raw = raw.pick([names[each] for each in TEN_TWENTY]).load_data(verbose="error")
@@ -191,8 +193,8 @@ def _row(split, edf):
 
 def _rows(file):
     """Numbered rows after the header, which must be the known one."""
-    with file.open(encoding="utf-8", newline="") as opened:
-        lines = [(i, line) for i, line in enumerate(opened, 1) if line.strip()]
+    text = files.decoded(file)
+    lines = [(i, line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
     lines = [(i, line) for i, line in lines if not line.startswith("#")]
     rows = list(csv.reader(line for _, line in lines))
     if not rows or [each.strip() for each in rows[0]] != _HEADER:

@@ -10,12 +10,15 @@ by Adam on all takes but the first five of each speaker and digit, on which it i
 import re
 import wave
 import zipfile
+import zlib
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch.nn import functional
+
+from common import files
 
 from .transform_1d import Scattering1D
 
@@ -97,10 +100,12 @@ def read_recordings(path, *, speakers=None, n_times=N_TIMES):
     Raises
     ------
     ValueError
-        If the archive has no recording, or none of a speaker, or one is not mono at 8 kHz in 16
-        bits, or is silent.
+        If the file is no archive or damaged; if it has no recording, or none of a speaker, or one
+        is not mono at 8 kHz in 16 bits, or is silent.
     """
-    with zipfile.ZipFile(path) as archive:
+    with files.reading(path, "a zip archive"):
+        opened = zipfile.ZipFile(path)
+    with opened as archive:
         found = []
         for member in archive.namelist():
             name = _NAME.fullmatch(PurePosixPath(member).name)
@@ -116,8 +121,11 @@ def read_recordings(path, *, speakers=None, n_times=N_TIMES):
         found = sorted(one for one in found if speakers is None or one[1] in speakers)
         signals = np.zeros((len(found), n_times), dtype=np.float32)
         for row, (*_, member) in zip(signals, found, strict=True):
-            with archive.open(member) as file:
-                samples = _read(file, member)[:n_times]
+            try:
+                with archive.open(member) as file:
+                    samples = _read(file, member)[:n_times]
+            except (zipfile.BadZipFile, zlib.error, wave.Error, EOFError) as error:
+                raise files.damaged(path, f"is damaged in {member} ({error})") from None
             start = (n_times - len(samples)) // 2
             row[start : start + len(samples)] = samples
     digit, speaker, take, _ = zip(*found, strict=True)

@@ -4,6 +4,7 @@ import gzip
 import io
 import pickle
 import tarfile
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -57,10 +58,10 @@ def read_digits(path):
         If there is no such file, or its rows are not images with a digit.
     """
     file, name = files.existing(path)
-    with open(file, "rb") as stream:
-        content = stream.read()
-    if content[:2] == b"\x1f\x8b":
-        content = gzip.decompress(content)
+    with files.reading(file, "a table of numbers, compressed or not"):
+        content = file.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
     try:
         table = np.loadtxt(io.BytesIO(content), delimiter=",", dtype=np.float32, ndmin=2)
     except ValueError as error:
@@ -107,6 +108,7 @@ def read_cifar10(path):
     .. [1] A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
     """
     file, name = files.existing(path)
+    files.check_content(file)
     try:
         with tarfile.open(file) as archive:
             members = {member.name.rsplit("/", 1)[-1]: member for member in archive.getmembers()}
@@ -119,7 +121,7 @@ def read_cifar10(path):
 
             train = [read(batch) for batch in _CIFAR_BATCHES]
             test = read("test_batch")
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{name} is not a tar archive, or is cut short: {error}") from None
     return Cifar10(*(np.concatenate(parts) for parts in zip(*train, strict=True)), *test)
 

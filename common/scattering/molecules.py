@@ -22,11 +22,14 @@ References
 import ast
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+
+from common.files import check_content, damaged
 
 from .integrals_3d import compute_integrals
 
@@ -93,14 +96,18 @@ def read_qm7(path):
     ValueError
         If the archive lacks these files, one has no partner, or one cannot be read.
     """
+    check_content(path)
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is no zip archive of qmlcode/qml.")
-    with zipfile.ZipFile(path) as archive:
-        texts = {
-            name: archive.read(name).decode()
-            for name in archive.namelist()
-            if re.search(r"(^|/)tests/(qm7/\d+\.xyz|data/hof_qm7\.txt)$", name)
-        }
+    try:
+        with zipfile.ZipFile(path) as archive:
+            texts = {
+                name: archive.read(name).decode()
+                for name in archive.namelist()
+                if re.search(r"(^|/)tests/(qm7/\d+\.xyz|data/hof_qm7\.txt)$", name)
+            }
+    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
+        raise damaged(path, f"is a damaged zip archive ({error})") from None
     table = [name for name in texts if name.endswith("hof_qm7.txt")]
     if not table or len(texts) == 1:
         raise ValueError(
@@ -409,6 +416,7 @@ def _read_xyz(name, text):
 
 def _data_of_module(path):
     """The dictionary that a Python file assigns to ``data``, without running the file."""
+    check_content(path)
     try:
         for statement in ast.parse(Path(path).read_text(encoding="utf-8")).body:
             if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "data":

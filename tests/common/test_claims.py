@@ -129,7 +129,7 @@ def test_written_table_reads_back(tmp_path, monkeypatch):
     assert list(read.columns) == ["paper", "scale", *claims.COLUMNS]
     assert set(read["paper"]) == {"dance"}
     assert set(read["scale"]) == {"embedded"}
-    assert read["published"].tolist() == ["0.525", "best"]
+    assert read["published"].tolist() == [0.525, "best"]
     pd.testing.assert_series_equal(read["verdict"], written["verdict"], check_dtype=False)
     before = files.sha256("claims.csv")
     claims.write("claims.csv", TWO, paper="dance", scale="embedded")
