@@ -131,9 +131,9 @@ def modulus(z):
         return z.abs()  # the gradient is the sign of z, which torch defines as 0 at 0
     if _NUMPY_IS_FASTEST:
         return torch.from_numpy(np.abs(z.resolve_conj().detach().numpy()))
-    # One number at a time in torch.abs; these run over vectors.
+    # One number at a time in torch.abs; this runs over vectors. Squares would run out of range.
     parts = torch.view_as_real(z.resolve_conj())
-    return parts[..., 0].square().addcmul_(parts[..., 1], parts[..., 1]).sqrt_()
+    return torch.hypot(parts[..., 0], parts[..., 1])
 
 
 def records_gradient(x):

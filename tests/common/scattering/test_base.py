@@ -175,6 +175,14 @@ def test_every_way_to_a_modulus_gives_it(monkeypatch, numpy_is_fastest, dtype):
         np.testing.assert_allclose(base.modulus(values), expected, rtol=tolerance)
 
 
+@pytest.mark.parametrize("numpy_is_fastest", [True, False])
+def test_a_modulus_is_in_range_where_its_square_is_not(monkeypatch, numpy_is_fastest):
+    # Single precision ends at 3e38 and 1e-38; fields in T, for example, are 1e-13 before filters.
+    monkeypatch.setattr(base, "_NUMPY_IS_FASTEST", numpy_is_fastest)
+    sizes = torch.tensor([1e-30, 1e-22, 1.0, 1e22, 1e37])
+    np.testing.assert_allclose(base.modulus(sizes * (3 + 4j)), 5 * sizes, rtol=1e-6)
+
+
 def test_the_gradient_of_the_modulus_is_zero_at_zero():
     z = torch.tensor([0, 3 + 4j], requires_grad=True)
     base.modulus(z).sum().backward()
