@@ -4,6 +4,7 @@ Those libraries know addresses and checksums, and where the user keeps their dat
 A receipt, small and the same on every machine, is what a rule of the workflow can call its output.
 """
 
+import errno
 from operator import attrgetter
 from pathlib import Path
 
@@ -123,11 +124,17 @@ def _write_receipt(name, source, found, destination):
 
 def _failed(name, source, error):
     kind = f"{type(error).__name__}: " if isinstance(error, Exception) else ""
+    cause = "no network, a server that is down, or a damaged earlier download"
+    fix = "try again; without internet, copy the data to the node and set MNE_DATA to its folder"
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        cause, fix = "the disk is full", "make room, or set MNE_DATA to a folder on another disk"
+    elif isinstance(error, MemoryError | ImportError):
+        cause, fix = "no memory, or a package that is missing", "mend that, then try again"
     return failure(
         name,
         source=source,
         expected="the files of the data set",
         found=f"{kind}{error}",
-        cause="no network, a server that is down, or a damaged earlier download",
-        fix="try again; without internet, copy the data to the node and set MNE_DATA to its folder",
+        cause=cause,
+        fix=fix,
     )

@@ -1,5 +1,6 @@
 """The verified file, or one clear error and nothing left behind."""
 
+import errno
 import json
 import socket
 
@@ -213,6 +214,27 @@ def test_mne_data_leave_a_receipt(fetch, entry, tmp_path, monkeypatch):
     monkeypatch.setattr(mne.datasets.sample, "data_path", fail)
     with pytest.raises(registry.RegistryError, match=r"(?s)OSError: no route to host.*MNE_DATA"):
         fetch(source)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full.*make room"),
+        (MemoryError("Unable to allocate"), "no memory, or a package that is missing.*mend that"),
+        (ModuleNotFoundError("No module named 'pooch'"), "a package that is missing.*mend that"),
+    ],
+)
+def test_an_error_of_the_machine_is_not_blamed_on_the_network(
+    fetch, entry, monkeypatch, error, message
+):
+    import mne
+
+    def fail():
+        raise error
+
+    monkeypatch.setattr(mne.datasets.sample, "data_path", fail)
+    with pytest.raises(registry.RegistryError, match=f"(?s){message}"):
+        fetch(entry({"mne": {"dataset": "sample"}}))
 
 
 def test_command_line(entry, write, server, tmp_path, monkeypatch, capsys):
