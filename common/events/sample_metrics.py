@@ -124,7 +124,7 @@ def render(events, *, n_classes, duration, rate):
     Raises
     ------
     ValueError
-        If a label exceeds ``n_classes`` or the grid has no sample.
+        If a label exceeds ``n_classes``, the grid has no sample, or all events lie far outside it.
     """
     n_samples = int(duration * rate + _ROUNDING)
     if n_samples < 1:
@@ -133,6 +133,13 @@ def render(events, *, n_classes, duration, rate):
         raise ValueError(
             f"an event has class {events.label.max()} but n_classes={n_classes}; n_classes does "
             "not count the background."
+        )
+    # Nothing would be drawn, and a score of nothing be taken for one of the events.
+    if len(events) and (events.start.min() > 2 * duration or events.end.max() < -duration):
+        raise ValueError(
+            f"all events lie outside the recording [0, {duration:.12g}) s, from "
+            f"{events.start.min():.12g} to {events.end.max():.12g} s. Are the times in samples, or "
+            "do they not count from the recording's start? Convert them, or subtract it."
         )
     mask = np.zeros((n_classes + 1, n_samples), dtype=bool)
     first = np.clip(np.floor(events.start * rate + _ROUNDING), 0, n_samples).astype(int)

@@ -316,3 +316,11 @@ def test_errors():
         render(one, n_classes=2, duration=0.1, rate=1)
     with pytest.raises(ValueError, match=r"got 2 durations for 1 sets"):
         f1_sample([found()], [one], n_classes=2, duration=[1, 2], rate=1)
+
+
+@pytest.mark.parametrize("scale, shift", [(1, 1.6e9), (256, 0), (1000, 5e3), (1, -100)])
+def test_events_of_another_clock_are_not_scored_in_silence(scale, shift):
+    times = [(scale * a + shift, scale * b + shift, 1) for a, b in ((1, 2), (3, 4))]
+    times = times if scale == 1 else times[1:]
+    with pytest.raises(ValueError, match=r"all events lie outside the recording \[0, 10\) s, from"):
+        f1_sample(truth((1, 2, 1)), truth(*times), n_classes=1, duration=10, rate=100)
