@@ -10,13 +10,17 @@ timestamps, sorted keys, one spelling of floating-point numbers.
 
 import contextlib
 import csv
+import errno
+import functools
 import gzip
 import hashlib
 import io
 import json
 import os
+import platform
 import re
 import secrets
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -28,11 +32,15 @@ from common import failures
 __all__ = [
     "ROOT",
     "NotBuiltError",
+    "NotWritableError",
     "atomic",
     "check_content",
     "damaged",
     "decoded",
     "existing",
+    "is_leftover",
+    "is_temporary",
+    "owner",
     "read_csv",
     "read_json",
     "read_npz",
@@ -41,6 +49,7 @@ __all__ = [
     "require",
     "resolve",
     "sha256",
+    "walk",
     "write_csv",
     "write_json",
     "write_npz",
@@ -50,12 +59,25 @@ __all__ = [
 ROOT = Path(__file__).resolve().parents[1]
 """The repository's root: the folder that holds ``common/``."""
 
+# What a live process has open is never this old: its time changes while it is written.
+_ABANDONED_AFTER = 24 * 3600.0  # s
+# Files of `atomic`, those of an older version without the machine; folders of the tempfile module.
+_TEMPORARY = (
+    re.compile(r"\..+?-(?:(?P<machine>[0-9a-f]{8})-)?(?P<process>[0-9]+)-[0-9a-f]{8}(\.[^.]*)?"),
+    re.compile(r"(nb|\.pip)-(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]+)-[a-z0-9_]{8}"),
+)
+_LONGEST_NAME = 255  # bytes
+
 # Zip entries carry a date; the format's earliest one makes archives reproducible.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 class NotBuiltError(FileNotFoundError):
     """A file of the workflow is missing; the message names the command that builds it."""
+
+
+class NotWritableError(OSError):
+    """A file cannot be written where it belongs; the message names the folder and why."""
 
 
 def resolve(path):
@@ -145,15 +167,94 @@ def atomic(path):
     ------
     temporary : Path
         Write here. Same folder and same suffix as ``path``; removed if the block raises.
+
+    Raises
+    ------
+    NotWritableError
+        If the folder cannot be made or written to.
     """
     path = resolve(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}-{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
+    temporary = path.with_name(_temporary_name(path))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+    except OSError as error:
+        raise _unwritable(path, error) from error
     try:
         yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def owner():
+    """This process in names of temporary files: its machine and its number.
+
+    Returns
+    -------
+    owner : str
+        ``<machine>-<process>``; the machine as eight hexadecimal digits that change when it is
+        started again, and that are another container's own.
+    """
+    return f"{_machine()}-{os.getpid()}"
+
+
+def is_temporary(path):
+    """Whether a file's or folder's name is one of `atomic`'s temporary names, or of their kind.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    is_temporary : bool
+    """
+    return _owner_of(path) is not None
+
+
+def is_leftover(path):
+    """Whether a temporary file or folder belongs to a process that was killed.
+
+    Of one made on another machine only its age tells: it is a day old.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    is_leftover : bool
+        False for whatever has no temporary name.
+    """
+    found = _owner_of(path)
+    if found is None:
+        return False
+    if found["machine"] in {None, _machine()}:
+        return not _is_alive(int(found["process"]))
+    try:
+        return time.time() - path.lstat().st_mtime > _ABANDONED_AFTER
+    except OSError:
+        return False
+
+
+def walk(folder, *, unreadable=None):
+    """Files of a folder and of the folders below it, behind links too.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Relative to the repository root, or absolute.
+    unreadable : callable, optional
+        Gets the `OSError` of a folder that cannot be read; without it such a folder is passed over.
+
+    Yields
+    ------
+    path : Path
+        Beginning with ``folder``; sorted by name within each folder. A link that leads back to a
+        folder above it is not followed, one that leads nowhere is left out.
+    """
+    yield from _walk(resolve(folder), (), unreadable)
 
 
 def sha256(path):
@@ -429,6 +530,85 @@ def damaged(path, reason, repair=None):
         else:
             repair = "Get it again from where it came"
     return ValueError(f"{name} {reason}. {repair}")
+
+
+def _walk(folder, above, unreadable):
+    try:
+        status = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if unreadable is not None:
+            unreadable(error)
+        return
+    here = status.st_dev, status.st_ino
+    if here in above:
+        return
+    for entry in entries:
+        path = folder / entry.name
+        if _is(entry.is_dir):
+            yield from _walk(path, (*above, here), unreadable)
+        elif _is(entry.is_file):
+            yield path
+
+
+def _is(question):
+    try:
+        return question()
+    except OSError:  # a link to itself
+        return False
+
+
+@functools.cache
+def _machine():
+    known = [platform.node()]
+    for read in (
+        lambda: Path("/proc/sys/kernel/random/boot_id").read_text(),
+        lambda: os.readlink("/proc/self/ns/pid"),
+    ):
+        with contextlib.suppress(OSError):
+            known.append(read())
+    return hashlib.sha256("\n".join(known).encode()).hexdigest()[:8]
+
+
+def _is_alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's
+        return True
+    return True
+
+
+def _owner_of(path):
+    matches = (pattern.fullmatch(Path(path).name) for pattern in _TEMPORARY)
+    return next(filter(None, matches), None)
+
+
+def _temporary_name(path):
+    end = f"-{owner()}-{secrets.token_hex(4)}{path.suffix}"
+    room = _LONGEST_NAME - 1 - len(os.fsencode(end))
+    return f".{os.fsencode(path.stem)[: max(room, 1)].decode(errors='ignore') or '_'}{end}"
+
+
+def _unwritable(path, error):
+    """An error of the system about a temporary name, as one about the file and its folder."""
+    name, folder = relative(path), relative(path.parent)
+    why = {
+        errno.EACCES: f"the folder {folder} may not be written to",
+        errno.EPERM: f"the folder {folder} may not be written to",
+        errno.EROFS: f"the folder {folder} is on a read-only file system",
+        errno.ENOSPC: f"the disk of the folder {folder} is full",
+        errno.EDQUOT: f"the disk quota for the folder {folder} is used up",
+        errno.ENAMETOOLONG: "its name is longer than the file system allows",
+        errno.EEXIST: f"{folder}, or what it lies in, is a file and no folder",
+        errno.ENOTDIR: f"{folder}, or what it lies in, is a file and no folder",
+    }.get(error.errno, f"{os.strerror(error.errno or 0)} (folder {folder})")
+    unwritable = NotWritableError(f"cannot write {name}: {why}")
+    unwritable.errno = error.errno
+    return unwritable
 
 
 def _plain(value):

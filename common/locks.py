@@ -1,23 +1,33 @@
-"""The lock that a killed Snakemake leaves behind.
+"""The lock that a killed Snakemake leaves behind, and locks between jobs.
 
 Snakemake marks the files of a run in ``.snakemake/locks/`` and cannot tell a live run's mark from
-a killed one's. A run here also holds an operating-system lock, which ends with its process.
+a killed one's. A run here also holds an operating-system lock, which ends with its process. Some
+file systems have no such locks; there a run goes on without them, and says so.
 """
 
+import contextlib
+import errno
 import platform
+import shutil
 import sys
 from pathlib import Path
 
-__all__ = ["claim"]
+from common import files
+
+__all__ = ["claim", "exclusive"]
+
+_HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+_BUILT = ("results", "data/raw", "data/derived", "papers")
 
 _held = []
 
 
 def claim(folder=".snakemake"):
-    """Hold this folder as a live run, and remove the marks of a run that was killed.
+    """Hold this folder as a live run, and remove what a killed run has left.
 
     Marks are removed only if no live process holds the folder and the last run was on this
-    machine; else Snakemake decides, and its message says what to do.
+    machine; else Snakemake decides, and its message says what to do. Temporary files of killed
+    processes go whenever no other run holds the folder.
 
     Parameters
     ----------
@@ -38,19 +48,67 @@ def claim(folder=".snakemake"):
     _held.append(file)  # closed with the process
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        fcntl.flock(file, fcntl.LOCK_SH)
+    except OSError as error:
+        if error.errno in _HELD:
+            fcntl.flock(file, fcntl.LOCK_SH)
+        else:
+            _say_unlocked(folder, error)
         return False
     file.seek(0)
     same_machine = file.read().strip() == platform.node()
     marks = list((folder / "locks").glob("*.lock"))
     removed = bool(marks) and same_machine
     if removed:
-        for mark in marks:
-            mark.unlink()
+        for mark in [*marks, *folder.glob("scripts/*.run.py")]:
+            mark.unlink(missing_ok=True)
         print("The last run was killed; its lock is removed, its work goes on.", file=sys.stderr)
+    _remove_leftovers()
     file.truncate(0)
     file.write(platform.node())
     file.flush()
     fcntl.flock(file, fcntl.LOCK_SH)
     return removed
+
+
+@contextlib.contextmanager
+def exclusive(path):
+    """Let one process at a time do something; on a file system without locks, say so and go on.
+
+    What is done must be right, if wasteful, when two processes do it at once.
+
+    Parameters
+    ----------
+    path : str or Path
+        The lock's own file.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    with Path(path).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            _say_unlocked(Path(path).parent, error)
+        yield  # closing the file releases the lock
+
+
+def _say_unlocked(folder, error):
+    print(
+        f"{folder} is on a file system without locks ({error}): going on without one. "
+        "Let only one run at a time use it.",
+        file=sys.stderr,
+    )
+
+
+def _remove_leftovers():
+    """Remove temporary files of killed processes, where the workflow writes."""
+    for folder in _BUILT:
+        for path in files.walk(folder):
+            if files.is_leftover(path):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+    for scratch in files.resolve("data/raw/.archives").glob(".pip-*"):
+        if files.is_leftover(scratch):
+            shutil.rmtree(scratch, ignore_errors=True)

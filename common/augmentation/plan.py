@@ -254,7 +254,8 @@ def read_timings(name, scale):
     """Timed fits of finished jobs, or None."""
     import pandas as pd
 
-    found = sorted(files.resolve(f"results/{name}/{scale}/timings").rglob("*.csv"))
+    inside = files.walk(f"results/{name}/{scale}/timings")
+    found = sorted(file for file in inside if file.suffix == ".csv" and file.name[0] != ".")
     return pd.concat([files.read_csv(file) for file in found]) if found else None
 
 

@@ -19,6 +19,7 @@ import json
 import re
 from pathlib import Path
 
+from common import files
 from common.notebooks.scopes import Import, canonical, imports_of, references
 
 __all__ = ["code_cells", "fingerprint", "modules"]
@@ -267,7 +268,8 @@ class _Walk:
             self.symbol(module, symbol, ["__name__"] if symbol in module.imports else ())
 
     def whole_package(self):
-        for path in sorted((self.root / self.package).rglob("*.py")):
+        inside = files.walk(self.root / self.package)
+        for path in sorted(path for path in inside if path.suffix == ".py"):
             parts = path.relative_to(self.root).with_suffix("").parts
             self.whole_module(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
 

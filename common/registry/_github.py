@@ -25,8 +25,8 @@ def in_mirror(mirror, github):
     """An archive of the commit in a mirror folder, or None."""
     if mirror is None:
         return None
-    for path in sorted(mirror.rglob("*.zip")):
-        if zipfile.is_zipfile(path):
+    for path in sorted(files.walk(mirror)):
+        if path.suffix == ".zip" and zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 if archive.comment.decode("ascii", "replace") == github.commit:
                     return path

