@@ -14,6 +14,7 @@ configfile: "config.yaml"
 if workflow.is_main_process and not workflow.dryrun:
     locks.claim()
 
+wiring.prepare_commands()
 wiring.check(config)
 
 
@@ -110,9 +111,9 @@ rule all:
 
 rule verify:
     params:
-        python=sys.executable,
+        made=wiring.patterns(workflow, config),
     shell:
-        "{params.python:q} -m common.notebooks.provenance"
+        "{sys.executable:q} -m common.notebooks.provenance --made {params.made:q}"
 
 
 rule check:
@@ -171,10 +172,9 @@ for target in TARGETS:
                     f"papers/{target.paper}/figures{spelling}"
                 localrule: True
                 params:
-                    python=sys.executable,
                     paper=target.paper,
                 shell:
-                    "{params.python:q} -m common.wiring nothing-recorded {params.paper}"
+                    "{sys.executable:q} -m common.wiring nothing-recorded {params.paper}"
 
     for action in ["check", "reference"]:
 
@@ -200,11 +200,10 @@ for target in TARGETS:
             target.tables,
         localrule: True
         params:
-            python=sys.executable,
             paper=target.paper,
             scale=config["scale"],
         shell:
-            "{params.python:q} -m common.wiring record {params.paper}"
+            "{sys.executable:q} -m common.wiring record {params.paper}"
             " --scale {params.scale} --files {input:q}"
 
     if target.preview:
@@ -216,7 +215,6 @@ for target in TARGETS:
                 target.preview,
             localrule: True
             params:
-                python=sys.executable,
                 paper=target.paper,
             shell:
-                "{params.python:q} -m common.wiring preview {params.paper} --files {input:q}"
+                "{sys.executable:q} -m common.wiring preview {params.paper} --files {input:q}"

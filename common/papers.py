@@ -27,7 +27,8 @@ __all__ = [
     "rules",
 ]
 
-RUN_NOTEBOOK = str(files.ROOT / "common/notebooks/run.py")
+# Snakemake fills in what a script's path has in braces.
+RUN_NOTEBOOK = re.sub("([{}])", r"\1\1", str(files.ROOT / "common/notebooks/run.py"))
 """The ``script:`` of every rule that runs a notebook."""
 
 _CAPTION = str(files.ROOT / "common/caption.rst")

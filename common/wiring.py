@@ -4,15 +4,22 @@ It looks at the rules that the papers have defined, so that a paper states nothi
 """
 
 import argparse
+import functools
+import os
+import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
 
 from common import files, papers
-from common.notebooks import provenance
+from common.notebooks import isolation, provenance
 from common.notebooks.fingerprint import fingerprint
 
-__all__ = ["RUN_NOTEBOOK", "Target", "check", "notebook", "record", "targets"]
+__all__ = [
+    "RUN_NOTEBOOK", "Target", "check", "notebook", "patterns", "prepare_commands", "record",
+    "targets",
+]  # fmt: skip
 
 RUN_NOTEBOOK = papers.RUN_NOTEBOOK
 
@@ -125,6 +132,62 @@ def targets(workflow, config):
 def notebook(path):
     """A notebook of no paper with its fingerprint, for ``params: notebook=``."""
     return f"{path}@{fingerprint(files.resolve(path), root=files.ROOT)}"
+
+
+def patterns(workflow, config):
+    """Regular expressions of the files that rules write, logs and benchmarks among them.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+    config : dict
+        Snakemake's ``config``; the patterns hold for every scale.
+
+    Returns
+    -------
+    patterns : list of str
+    """
+    from snakemake.io import regex_from_filepattern
+
+    named = [
+        str(file)
+        for rule in workflow.rules
+        for file in (*rule.output, *rule.log, rule.benchmark)
+        if file is not None and not callable(file)
+    ]
+    scale = re.escape(f"/{config.get('scale')}/")
+    return sorted({regex_from_filepattern(name).replace(scale, "/[^/]+/") for name in named})
+
+
+def prepare_commands():
+    """Let what rules start find this repository and its interpreter, on any machine.
+
+    What they import comes from here and not from folders that the user has named, and the
+    interpreter's path may hold a space, a quote or a parenthesis: Snakemake writes it into the
+    commands of jobs as it is, for a shell to read.
+    """
+    from snakemake.script import PythonScript
+    from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+
+    execute, executable = PythonScript._execute_cmd, RemoteExecutor.get_python_executable
+    environment = isolation.python_environment(os.environ, root=files.ROOT)
+    for name in set(os.environ) - set(environment):
+        del os.environ[name]
+    os.environ.update(environment)
+    if hasattr(execute, "__wrapped__"):  # done before
+        return
+
+    @functools.wraps(execute)
+    def quoted_execute(self, command, **values):
+        values |= {k: shlex.quote(v) for k, v in values.items() if k == "py_exec"}
+        return execute(self, command, **values)
+
+    @functools.wraps(executable)
+    def quoted_executable(self):
+        return shlex.quote(executable(self))
+
+    PythonScript._execute_cmd = quoted_execute
+    RemoteExecutor.get_python_executable = quoted_executable
 
 
 def record(paper, scale, tables):

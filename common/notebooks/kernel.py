@@ -1,7 +1,13 @@
 """One notebook through papermill, on this interpreter, with progress lines on the console."""
 
+import contextlib
 import logging
+import os
 import re
+import shutil
+import signal
+import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,14 +22,17 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.execute import execute_notebook
 
 from common import files
+from common.notebooks import isolation
 from common.notebooks.normalize import normalize, plain
 
-__all__ = ["execute"]
+__all__ = ["execute", "kill"]
 
 PROGRESS_EVERY = 5.0  # seconds between two lines of one job
 SAVE_EVERY = 20.0  # seconds between two saves of a running notebook
 _N_SOURCE_LINES = 12
 _N_FRAMES = 2
+_LAUNCH = Path(__file__).with_name("launch.py")
+_LONGEST_SOCKET = 103  # bytes of a socket's path, on macOS; Linux has 107
 _BANNER = "papermill-error-cell-tag"
 
 
@@ -45,13 +54,13 @@ def execute(path, values, *, executed, name, folder):
     Returns
     -------
     failure : str or None
-        The failing cell, the last frames and the error.
+        The failing cell, the last frames and the error; or what ended the kernel.
     """
     _Engine.job = _Job(name, executed)
     failure = None
     try:
         execute_notebook(
-            str(path),
+            _unformatted(path),
             None,
             parameters=values,
             engine_name="artifacts",
@@ -76,6 +85,8 @@ class _Job:
         self.name = name
         self.executed = executed
         self.notebook = None
+        self.process = None
+        self.scratch = None
         self.last_words = ""
         self.shown = self.saved = time.monotonic()
 
@@ -114,10 +125,14 @@ class _KernelManager(AsyncKernelManager):
     @property
     def kernel_spec(self):
         return KernelSpec(
-            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            argv=[sys.executable, str(_LAUNCH), "-f", "{connection_file}"],
             display_name="Python 3",
             language="python",
         )
+
+    async def _async_launch_kernel(self, kernel_cmd, **options):
+        await super()._async_launch_kernel(kernel_cmd, **options)
+        _Engine.job.process = self.provisioner.process
 
 
 class _Engine(NBClientEngine):
@@ -140,23 +155,122 @@ class _Engine(NBClientEngine):
         )
         # Sockets are files in a folder that only this user can enter; the kernel's own output is
         # of interest only if it dies.
-        with tempfile.TemporaryDirectory(prefix="nb-") as folder:
+        _remove_abandoned(Path(tempfile.gettempdir()))
+        with _scratch() as (folder, has_sockets):
+            cls.job.scratch = folder
+            environment = isolation.job_environment(os.environ, root=files.ROOT, scratch=folder)
             spoken = Path(folder, "output")
             with spoken.open("w") as output:
                 client.create_kernel_manager()
                 client.km.connection_file = str(Path(folder, "kernel.json"))
-                client.km.transport = "tcp" if sys.platform == "win32" else "ipc"
+                client.km.transport = "ipc" if has_sockets else "tcp"
                 try:
-                    return client.execute(stdout=output, stderr=output)
-                except DeadKernelError:
+                    return client.execute(stdout=output, stderr=output, env=environment)
+                except (DeadKernelError, RuntimeError) as error:
+                    # A kernel that ends while it starts is no DeadKernelError.
+                    if isinstance(error, PapermillExecutionError) or not _has_ended(cls.job):
+                        raise
                     cls.job.last_words = spoken.read_text(errors="replace")
-                    raise
+                    raise DeadKernelError(str(error)) from None
+
+
+def kill():
+    """End the kernel that runs, if any, with all its processes, and remove what it had open."""
+    job = _Engine.job
+    if job is None or job.process is None:
+        return
+    with contextlib.suppress(OSError):
+        os.killpg(job.process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        job.process.wait(timeout=5)
+    shutil.rmtree(job.scratch, ignore_errors=True)
 
 
 papermill_engines.register("artifacts", _Engine)
 # papermill does not read annotations with `|` and then calls a declared parameter unknown;
 # `common.notebooks.parameters` has checked them all.
 logging.getLogger("papermill").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def _scratch():
+    """A folder of the job's own, and whether sockets can lie in it.
+
+    A socket's path is short, and some file systems have no sockets: where the folder of temporary
+    files does not do, another one is tried.
+    """
+    named = Path(tempfile.gettempdir())
+    usual = filter(None, [os.environ.get("XDG_RUNTIME_DIR"), "/tmp", "/var/tmp", "/dev/shm"])
+    prefix = f"nb-{files.owner()}-"
+    if sys.platform != "win32":
+        for parent in dict.fromkeys([named, *map(Path, usual)]):
+            try:
+                folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+            except OSError:
+                continue
+            try:
+                if _holds_sockets(folder):
+                    yield folder, True
+                    return
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(
+        prefix=prefix, dir=named, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder), False
+
+
+def _holds_sockets(folder):
+    path = folder / "kernel-ipc-99999"
+    if len(os.fsencode(path)) > _LONGEST_SOCKET:
+        return False
+    with socket.socket(socket.AF_UNIX) as trial:
+        try:
+            trial.bind(str(path))
+        except OSError:
+            return False
+    path.unlink()
+    return True
+
+
+def _remove_abandoned(folder):
+    """Remove what killed jobs have left in the folder of temporary files."""
+    for path in folder.glob("nb-*"):
+        if files.is_leftover(path):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _has_ended(job):
+    """Whether the kernel's process has ended, or ends within a second."""
+    if job.process is None:
+        return False
+    try:
+        job.process.wait(timeout=1)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _ending(status):
+    """How a process ended, by its return code, which is negative if a signal did it."""
+    if status >= 0:
+        return f"it ended by itself with exit status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    cause = {
+        "SIGKILL": ": probably memory ran out, and the system ended it",
+        "SIGSEGV": ", a crash in compiled code",
+        "SIGBUS": ", a crash in compiled code, or a full disk",
+        "SIGABRT": ", an abort in compiled code",
+        "SIGFPE": ", a crash in compiled code",
+        "SIGILL": ": compiled code has instructions that this processor lacks",
+        "SIGXCPU": ": its limit of processor time was reached",
+        "SIGXFSZ": ": its limit of file size was reached",
+        "SIGTERM": ": somebody or a scheduler ended it",
+    }.get(name, "")
+    return f"killed by {name}{cause}"
 
 
 def _save(notebook, path):
@@ -175,8 +289,9 @@ def _describe(notebook, path):
         if output.output_type == "error"
     ]
     if not failed:
-        words = "\n".join(_Engine.job.last_words.strip().splitlines()[-_N_SOURCE_LINES:])
-        return f"the kernel of {files.relative(path)} died (out of memory?)\n{words}".strip()
+        words = plain("\n".join(_Engine.job.last_words.strip().splitlines()[-_N_SOURCE_LINES:]))
+        end = _ending(_Engine.job.process.wait())
+        return f"the kernel of {files.relative(path)} died: {end}.\n{words}".strip()
     number, cell, error = failed[0]
     own = [
         re.match(rf"Cell In\[{cell.execution_count}\], line (\d+)", frame.strip())
@@ -206,6 +321,11 @@ def _excerpt(source, line):
     ]
     first = max(0, min((line or 1) - _N_SOURCE_LINES // 2, len(lines) - _N_SOURCE_LINES))
     return lines[first : first + _N_SOURCE_LINES]
+
+
+def _unformatted(path):
+    """A path that papermill leaves as it is: it fills in what stands in braces."""
+    return re.sub("([{}])", r"\1\1", str(path))
 
 
 def _tags(cell):

@@ -76,27 +76,32 @@ def signature(notebook):
     Returns
     -------
     parameters : dict of str to Parameter
-        Empty when the notebook has no cell tagged ``parameters``.
 
     Raises
     ------
     ParameterError
-        If the cell holds anything but assignments of literals.
+        If not exactly one cell of code has the tag ``parameters``, or it holds anything but
+        assignments of literals.
     """
+    tagged = [src for src, tags in code_cells(files.resolve(notebook)) if "parameters" in tags]
+    if len(tagged) != 1:
+        found = f"{len(tagged)} cells of code have" if tagged else "no cell of code has"
+        raise ParameterError(
+            f"{notebook}: {found} the tag `parameters`; exactly one must, the one whose values the "
+            "workflow replaces. In JupyterLab: select the cell, open the Property Inspector "
+            "(the gears at the right), and edit its Cell Tags"
+        )
+    try:
+        statements = ast.parse(tagged[0]).body
+    except SyntaxError as error:
+        raise ParameterError(
+            f"{notebook}: the parameters cell is not valid Python: {error}"
+        ) from None
     parameters = {}
-    for source, tags in code_cells(files.resolve(notebook)):
-        if "parameters" not in tags:
-            continue
-        try:
-            statements = ast.parse(source).body
-        except SyntaxError as error:
-            raise ParameterError(
-                f"{notebook}: the parameters cell is not valid Python: {error}"
-            ) from None
-        for statement in statements:
-            if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Constant):
-                parameter = _parameter(statement, notebook)
-                parameters[parameter.name] = parameter
+    for statement in statements:
+        if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Constant):
+            parameter = _parameter(statement, notebook)
+            parameters[parameter.name] = parameter
     return parameters
 
 

@@ -7,15 +7,19 @@ No times, host names or absolute paths: the same run gives the same bytes anywhe
 ``python -m common.notebooks.provenance`` (the rule ``verify``) hashes every built file again.
 """
 
+import argparse
 import json
 import os
 import platform
+import re
+import shlex
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
 from common import files
+from common.notebooks import isolation
 from common.notebooks.fingerprint import fingerprint
 
 __all__ = ["Problem", "by_output", "companions", "record", "verify"]
@@ -28,6 +32,8 @@ PACKAGES = (
 )  # fmt: skip
 # Written by Snakemake or for people; they hold times, so they are not hashed.
 _UNTRACKED = {".ipynb", ".tsv"}
+# Left by Jupyter, by Snakemake, and by network file systems while a file is open.
+_PASSED_OVER = re.compile(r"\.ipynb_checkpoints|\.snakemake_timestamp|\.nfs.*")
 
 
 def record(*, notebook, rule, parameters, inputs, outputs, scale, device, threads):
@@ -62,6 +68,7 @@ def record(*, notebook, rule, parameters, inputs, outputs, scale, device, thread
         **_commit(),
         "python": platform.python_version(),
         "packages": _versions(),
+        "dispatch": _dispatch(),
         "scale": scale,
         "seed": parameters.get("seed"),
         "threads": threads,
@@ -98,8 +105,9 @@ def by_output(*folders):
     """
     found = {}
     for folder in folders:
-        for path in sorted(files.resolve(folder).rglob("*.json")):
-            if content := _read(files.relative(path)):
+        for path in files.walk(folder):
+            content = _read(files.relative(path)) if path.suffix == ".json" else None
+            if content is not None:
                 found |= dict.fromkeys(content["outputs"], content)
     return found
 
@@ -114,21 +122,32 @@ class Problem:
         For example ``"corrupt"``.
     why : str
     repair : str
-        The command that puts it right.
+        What puts it right: a command, or what to do with a file that no command makes.
+    foreign : bool, default=False
+        No step of the workflow makes the file: worth a note, and nothing is wrong with the rest.
     """
 
-    def __init__(self, path, what, why, repair):
+    def __init__(self, path, what, why, repair, *, foreign=False):
         self.path = path
         self.what = what
         self.why = why
         self.repair = repair
+        self.foreign = foreign
 
     def __str__(self):
-        return f"{self.what}: {self.path}: {self.why}. Repair: {self.repair}"
+        end = self.repair if self.foreign else f"Repair: {self.repair}"
+        return f"{self.what}: {self.path}: {self.why}. {end}"
 
 
-def verify():
+def verify(made=None):
     """Compare every built file of the repository with its provenance.
+
+    Parameters
+    ----------
+    made : list of str, optional
+        Regular expressions of what the workflow's rules write, from `common.wiring.patterns`, by
+        which a foreign file is told from one that has lost its provenance. Without it no file is
+        taken for a foreign one.
 
     Returns
     -------
@@ -136,8 +155,8 @@ def verify():
     n_files : int
         How many files were hashed.
     """
-    built = sorted(_built_files())
     problems, hashes, claimed = [], {}, set()
+    built = sorted(_built_files(problems))
 
     def sha256(name):
         if name not in hashes:
@@ -150,9 +169,28 @@ def verify():
         claimed.update([name, *provenance["outputs"]])
         problems += _check(provenance, sha256)
     for name in built:
-        if name not in claimed and Path(name).suffix not in _UNTRACKED:
-            problems.append(Problem(name, "without provenance", "no run recorded it", _force(name)))
+        if name not in claimed:
+            problems += _unclaimed(name, made)
     return problems, len(hashes)
+
+
+def _unclaimed(name, made):
+    """What is to say about a file that no provenance names."""
+    path = Path(name)
+    maker = path.with_suffix(".svg").as_posix() if path.suffix in {".png", ".csv"} else name
+    target = next((each for each in (name, maker) if _is_made(each, made)), None)
+    if files.is_temporary(path):
+        why = "it was being written when its process was killed"
+        yield Problem(name, "left over", why, "The next run removes it.", foreign=True)
+    elif target is None:
+        why = "a file without provenance that no step of the workflow makes"
+        yield Problem(name, "foreign", why, "Delete it, or keep it elsewhere.", foreign=True)
+    elif path.suffix not in _UNTRACKED:
+        yield Problem(name, "without provenance", "no run recorded it", _force(target))
+
+
+def _is_made(name, made):
+    return made is None or any(re.fullmatch(pattern, name) for pattern in made)
 
 
 def _check(provenance, sha256):
@@ -191,17 +229,26 @@ def _force(name):
     return f"snakemake -j2 --force {name}"
 
 
-def _built_files():
+def _built_files(problems):
+    """Names of the files in the folders that the workflow fills; unreadable folders as problems."""
+
+    def unreadable(error):
+        name = files.relative(error.filename)
+        why = f"it cannot be read: {os.strerror(error.errno)}"
+        problems.append(Problem(name, "unreadable", why, f"chmod u+rx {shlex.quote(name)}"))
+
     folders = [files.resolve("results"), files.resolve("data/derived")]
-    folders += files.ROOT.glob("papers/*/figures")
+    folders += sorted(files.ROOT.glob("papers/*/figures"))
     for folder in folders:
-        for path in folder.rglob("*"):
-            hidden = any(part.startswith(".") for part in path.relative_to(files.ROOT).parts)
-            if path.is_file() and not hidden:
+        for path in files.walk(folder, unreadable=unreadable):
+            inside = path.relative_to(folder).parts
+            is_live = files.is_temporary(path) and not files.is_leftover(path)
+            if not is_live and not any(map(_PASSED_OVER.fullmatch, inside)):
                 yield files.relative(path)
 
 
 def _read(name):
+    """Provenance in a JSON file, or None where it holds something else."""
     try:
         content = json.loads(files.resolve(name).read_text(encoding="utf-8"))
     except ValueError:
@@ -210,15 +257,23 @@ def _read(name):
 
 
 def _commit():
-    command = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    # A hook, or a repository around an unpacked archive, must not name another repository's commit.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    environment["GIT_OPTIONAL_LOCKS"] = "0"
+
+    def git(*arguments):
+        return subprocess.run(
+            ["git", *arguments], cwd=files.ROOT, env=environment, capture_output=True, check=True
+        ).stdout.decode(errors="surrogateescape")
+
     try:
-        answer = subprocess.run(
-            command, cwd=files.ROOT, env=environment, capture_output=True, text=True, check=True
-        )
+        top = git("rev-parse", "--show-toplevel").removesuffix("\n")
+        if not os.path.samefile(top, files.ROOT):
+            return {"commit": None, "dirty": None}
+        answer = git("status", "--porcelain=v2", "--branch", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):  # an archive without git
         return {"commit": None, "dirty": None}
-    lines = answer.stdout.splitlines()
+    lines = answer.splitlines()
     commit = next((x.split()[-1] for x in lines if x.startswith("# branch.oid")), None)
     return {
         "commit": None if commit == "(initial)" else commit,
@@ -236,11 +291,23 @@ def _versions():
     return versions
 
 
-def main():
-    """Print what `verify` found; exit status 1 if anything is wrong."""
-    problems, n_files = verify()
-    for problem in problems:
+def _dispatch():
+    """What among a processor's instructions the numbers of this machine come from."""
+    from threadpoolctl import threadpool_info
+
+    kinds = {each.get("architecture") for each in threadpool_info() if each["user_api"] == "blas"}
+    chosen = {name: os.environ[name] for name in isolation.DISPATCH if os.environ.get(name)}
+    return {"machine": platform.machine(), "blas": "/".join(sorted(filter(None, kinds))), **chosen}
+
+
+def main(arguments=None):
+    """Print what `verify` found; exit status 1 if anything is wrong, foreign files apart."""
+    parser = argparse.ArgumentParser(prog="python -m common.notebooks.provenance")
+    parser.add_argument("--made", nargs="*", help="regular expressions of what the rules write")
+    found, n_files = verify(parser.parse_args(arguments).made)
+    for problem in found:
         print(problem, file=sys.stderr)
+    problems = [problem for problem in found if not problem.foreign]
     if problems:
         print(f"{len(problems)} problem(s) in {n_files} files.", file=sys.stderr)
         return 1

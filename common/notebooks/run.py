@@ -7,26 +7,15 @@ thread, because the number of threads changes bits. The executed notebook is the
 """
 
 import os
+import re
+import signal
+import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-
-KERNEL_ENVIRONMENT = {
-    "ARTIFACTS_JOB": "1",  # a figure saved without it says that it was made by hand
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-    "VECLIB_MAXIMUM_THREADS": "1",
-    "PYTHONHASHSEED": "0",
-    "SOURCE_DATE_EPOCH": "315532800",  # 1980-01-01, the earliest that zip archives can hold
-    "TQDM_MININTERVAL": "1",
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-}
 
 # Optional imports of our imports, half of the runner's start, that a local notebook does not need:
 # jsonschema's grammar of IRIs (1.4 s), papermill's S3 client and its formatter of parameters.
@@ -50,11 +39,15 @@ def main(job):
     status : int
         0, or 1 after the error has been printed.
     """
-    threading.Thread(target=_end_with_snakemake, daemon=True).start()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, _: _stop(job, 128 + number))
+    threading.Thread(target=_end_with_snakemake, args=[job], daemon=True).start()
     try:
         run(job)
     except JobError as error:
         print(f"\n{label(job)} failed: {error}", file=sys.stderr, flush=True)
+        _remove_leftovers(job)
         return 1
     return 0
 
@@ -68,7 +61,10 @@ def run(job):
         If the rule and the notebook do not fit, a cell fails, or an output is missing.
     """
     from common import files
-    from common.notebooks import parameters, provenance
+    from common.notebooks import isolation, parameters, provenance
+
+    if message := isolation.refuse_local_settings(ROOT):
+        raise JobError(message)
 
     notebook, values, wildcards = collect(job)
     path = notebook.partition("@")[0]
@@ -76,14 +72,17 @@ def run(job):
         values = parameters.bind(path, values, wildcards=wildcards)
     except (parameters.ParameterError, FileNotFoundError) as error:
         raise JobError(str(error)) from None
-    if values.get("device") == "auto":
-        values["device"] = device()
+    if values.get("device") in {"auto", "cuda"}:
+        values["device"] = device(values["device"])
     executed = job.log.get("notebook")
     if executed is None:
         raise JobError("the rule needs `log: notebook=...`, where the executed notebook goes.")
     beside = Path(executed).with_suffix(".json").as_posix()
-    files.resolve(beside).unlink(missing_ok=True)
-    execute(path, values, executed=executed, name=label(job))
+    try:
+        files.resolve(beside).unlink(missing_ok=True)
+        execute(path, values, executed=executed, name=label(job))
+    except files.NotWritableError as error:
+        raise JobError(str(error)) from None
     missing = [name for name in map(str, job.output) if not files.resolve(name).exists()]
     if missing:
         raise JobError(f"{path} ended without writing {', '.join(missing)}. See {executed}")
@@ -131,20 +130,70 @@ def collect(job):
     return notebook, values, {name for name, kind in origin.items() if kind == "wildcards"}
 
 
-def device():
-    """``"cuda"`` where there is a GPU that the installed torch can use, else ``"cpu"``.
+def device(wanted="auto"):
+    """The device that a job computes on.
 
-    Decided without importing torch, which takes seconds.
+    Without a driver, or with a build of torch that cannot use it, torch is not asked: importing it
+    takes seconds.
+
+    Parameters
+    ----------
+    wanted : {"auto", "cuda"}
+
+    Returns
+    -------
+    device : {"cpu", "cuda"}
+        ``"cpu"`` where torch cannot use a GPU and ``wanted`` is ``"auto"``; a line says why where
+        the machine has a driver.
+
+    Raises
+    ------
+    JobError
+        If ``wanted`` is ``"cuda"`` and torch cannot use a GPU.
     """
+    has_driver, why = _why_no_gpu()
+    if why is None:
+        return "cuda"
+    if wanted == "cuda":
+        raise JobError(
+            f"device is cuda, and torch cannot use a GPU here: {why}. "
+            "Choose another one: --config device=cpu (or auto)"
+        )
+    if has_driver:
+        print(f"device auto: cpu, because torch cannot use the GPU: {why}", file=sys.stderr)
+    return "cpu"
+
+
+def _why_no_gpu():
+    """Whether there is a driver, and why torch cannot use a GPU, or None where it can."""
     from importlib.metadata import PackageNotFoundError, version
 
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}
+    # The second is how Windows lends its GPU to Linux.
+    if not any(Path(name).exists() for name in ("/proc/driver/nvidia/version", "/dev/dxg")):
+        return False, "there is no driver of NVIDIA"
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if hidden in {"", "-1"}:
+        return True, f"CUDA_VISIBLE_DEVICES is {hidden!r}, which hides it"
     try:
-        built_for_gpu = "+cpu" not in version("torch")
+        build = version("torch")
     except PackageNotFoundError:
-        built_for_gpu = False
-    driver = Path("/proc/driver/nvidia/version").exists()
-    return "cuda" if driver and built_for_gpu and not hidden else "cpu"
+        return True, "torch is not installed"
+    if "+cpu" in build:
+        return True, f"torch {build} is a build for processors only"
+    # A driver may be too old, or the GPU of a kind that this torch was not built for.
+    question = "import torch; torch.zeros(1, device='cuda').add_(1).item()"
+    try:
+        asked = subprocess.run(
+            [sys.executable, "-c", question],
+            capture_output=True, text=True, errors="replace", timeout=300,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return True, "it did not answer within five minutes"
+    if asked.returncode == 0:
+        return True, None
+    lines = [line for line in asked.stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"\w*(\.\w+)*(Error|Exception)\b", line)]
+    return True, (errors or lines or [f"exit status {asked.returncode}"])[-1].strip()
 
 
 def label(job):
@@ -172,15 +221,29 @@ def execute(path, values, *, executed, name):
         sys.modules.setdefault(module, None)
     from common.notebooks import kernel
 
-    os.environ.update(KERNEL_ENVIRONMENT)
-    search = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    os.environ["PYTHONPATH"] = os.pathsep.join(search)
     failed = kernel.execute(ROOT / path, values, executed=executed, name=name, folder=ROOT)
     if failed:
         raise JobError(f"{failed}\nExecuted notebook with the whole traceback: {executed}")
 
 
-def _end_with_snakemake():
+def _stop(job, status):
+    """End this process at once, quietly, with its kernel."""
+    if kernel := sys.modules.get("common.notebooks.kernel"):
+        kernel.kill()
+    _remove_leftovers(job)
+    os._exit(status)
+
+
+def _remove_leftovers(job):
+    """Remove what a kernel that was killed was writing beside the job's outputs."""
+    if files := sys.modules.get("common.files"):
+        for folder in {files.resolve(name).parent for name in map(str, job.output)}:
+            for path in folder.glob(".*"):
+                if files.is_leftover(path):
+                    path.unlink(missing_ok=True)
+
+
+def _end_with_snakemake(job):
     """End this process when Snakemake is killed, so that a resumed run has no rival.
 
     Snakemake starts a shell that starts this process. The shell outlives a killed Snakemake and
@@ -191,7 +254,7 @@ def _end_with_snakemake():
     while snakemake is not None:
         time.sleep(1)
         if os.getppid() != shell or _parent(shell) != snakemake:
-            os._exit(1)
+            _stop(job, 1)
 
 
 def _parent(process):

@@ -41,8 +41,19 @@ def test_reads_names_and_defaults(notebook):
     }  # fmt: skip
 
 
-def test_a_notebook_without_the_tag_declares_nothing(notebook):
-    assert signature(notebook(tags=())) == {}
+def test_a_tag_lost_in_an_editor_is_an_error(notebook):
+    with pytest.raises(ParameterError, match=r"n\.ipynb: no cell of code has the tag `parameters`"):
+        signature(notebook(tags=()))
+
+
+def test_two_cells_with_the_tag_are_an_error(notebook):
+    # The second one's values would replace those of the workflow, in silence.
+    path = notebook()
+    content = nbformat.read(path, as_version=4)
+    content.cells.append(content.cells[0].copy())
+    nbformat.write(content, path)
+    with pytest.raises(ParameterError, match=r"2 cells of code have the tag `parameters`"):
+        signature(path)
 
 
 def test_fitting_values_pass(notebook):

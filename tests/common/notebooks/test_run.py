@@ -61,8 +61,6 @@ def root(tmp_path, monkeypatch):
     """A repository root where notebooks are written and run."""
     monkeypatch.setattr(files, "ROOT", tmp_path)
     monkeypatch.setattr(run, "ROOT", tmp_path)
-    for name in (*run.KERNEL_ENVIRONMENT, "PYTHONPATH"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))  # restored after the test
 
     def write(*sources, parameters="out = ''"):
         cells = [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})]
@@ -84,7 +82,9 @@ def test_a_run_saves_the_executed_notebook_and_provenance(root):
         "open(out, 'w').write('1')",
     )
     job = make_job(outputs={"out": "out.txt"})
+    before = dict(os.environ)
     run.run(job)
+    assert dict(os.environ) == before
     executed = (folder / "executed.ipynb").read_text()
     for absent in ("50%", str(folder), "start_time", "duration", "object at 0x7", "iopub"):
         assert absent not in executed
