@@ -47,6 +47,7 @@ __all__ = [
     "reading",
     "relative",
     "require",
+    "require_writable",
     "resolve",
     "sha256",
     "walk",
@@ -174,17 +175,27 @@ def atomic(path):
         If the folder cannot be made or written to.
     """
     path = resolve(path)
-    temporary = path.with_name(_temporary_name(path))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()
-    except OSError as error:
-        raise _unwritable(path, error) from error
+    temporary = _open_temporary(path)
     try:
         yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_writable(path):
+    """Make a file's folder, and see whether a file can be written to it.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Raises
+    ------
+    NotWritableError
+        If the folder cannot be made or written to.
+    """
+    _open_temporary(resolve(path)).unlink()
 
 
 def owner():
@@ -585,6 +596,16 @@ def _is_alive(process):
 def _owner_of(path):
     matches = (pattern.fullmatch(Path(path).name) for pattern in _TEMPORARY)
     return next(filter(None, matches), None)
+
+
+def _open_temporary(path):
+    temporary = path.with_name(_temporary_name(path))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return temporary
 
 
 def _temporary_name(path):

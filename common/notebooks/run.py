@@ -79,6 +79,8 @@ def run(job):
         raise JobError("the rule needs `log: notebook=...`, where the executed notebook goes.")
     beside = Path(executed).with_suffix(".json").as_posix()
     try:
+        for name in (executed, *map(str, job.output)):  # known before hours are spent
+            files.require_writable(name)
         files.resolve(beside).unlink(missing_ok=True)
         execute(path, values, executed=executed, name=label(job))
     except files.NotWritableError as error:

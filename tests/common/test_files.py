@@ -1,7 +1,11 @@
 """Files read back exactly as written, have the same bytes each time, and never come in half."""
 
+import errno
 import io
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -479,3 +483,119 @@ def test_a_damaged_npz_is_named_with_a_repair(tmp_path, content, message):
 )
 def test_the_repair_depends_on_where_a_file_is(name, repair):
     assert repair in str(files.damaged(name, "is empty"))
+
+
+# Folders
+
+
+def test_walk_follows_links_and_survives_cycles(tmp_path):
+    disk, root = tmp_path / "disk", tmp_path / "root"
+    (disk / "deep").mkdir(parents=True)
+    (disk / "deep" / "b.txt").write_text("b")
+    (root / "own").mkdir(parents=True)
+    (root / "own" / "a.txt").write_text("a")
+    (root / "linked").symlink_to(disk)
+    (root / "again").symlink_to(disk)
+    (disk / "deep" / "up").symlink_to(root)  # back to where the walk began
+    (root / "itself").symlink_to("itself")
+    (root / "nowhere").symlink_to(tmp_path / "gone")
+    (root / "file").symlink_to(disk / "deep" / "b.txt")
+    found = [path.relative_to(root).as_posix() for path in files.walk(root)]
+    assert found == ["again/deep/b.txt", "file", "linked/deep/b.txt", "own/a.txt"]
+    assert list(files.walk(tmp_path / "gone")) == []
+
+
+def test_walk_tells_of_folders_that_cannot_be_read(tmp_path):
+    (tmp_path / "file").write_text("")
+    errors = []
+    assert list(files.walk(tmp_path / "file", unreadable=errors.append)) == []
+    assert [error.filename for error in errors] == [str(tmp_path / "file")]
+
+
+def test_walk_knows_a_folder_under_two_names(tmp_path, monkeypatch):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "a.csv").write_text("")
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    assert [files.relative(path) for path in files.walk("results")] == ["results/a.csv"]
+
+
+# Temporary names
+
+
+@pytest.mark.parametrize("stem", ["x" * 251, "é" * 125])
+def test_the_longest_name_that_a_file_may_have_can_be_written(tmp_path, stem):
+    files.write_text(tmp_path / f"{stem}.csv", "a\n")
+    assert [path.name for path in tmp_path.iterdir()] == [f"{stem}.csv"]
+
+
+def test_a_name_too_long_is_one_clear_error(tmp_path):
+    with pytest.raises(files.NotWritableError, match="is longer than the file system allows"):
+        files.write_text(tmp_path / ("x" * 300) / "a.txt", "")
+
+
+def test_a_file_in_the_place_of_a_folder_is_one_clear_error(tmp_path):
+    (tmp_path / "results").write_text("")
+    expected = rf"cannot write {tmp_path}/results/toy/a.csv: .*, or what it lies in, is a file"
+    with pytest.raises(files.NotWritableError, match=expected):
+        files.write_text(tmp_path / "results/toy/a.csv", "")
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        (errno.EACCES, "may not be written to"),
+        (errno.EROFS, "is on a read-only file system"),
+        (errno.ENOSPC, "the disk of the folder .* is full"),
+        (errno.EDQUOT, "the disk quota for the folder .* is used up"),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path, monkeypatch, number, why):
+    def refuse(*arguments, **options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(files.Path, "touch", refuse)
+    with pytest.raises(
+        files.NotWritableError, match=f"cannot write {tmp_path}/a.csv: .*{why}"
+    ) as e:
+        files.write_text(tmp_path / "a.csv", "")
+    assert e.value.errno == number
+
+
+def dead_process():
+    """Number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_a_temporary_name_tells_whose_it_is(tmp_path):
+    with files.atomic(tmp_path / "a-1234.tar.gz") as temporary:
+        assert files.is_temporary(temporary)
+        assert not files.is_leftover(temporary)
+        dead = temporary.with_name(
+            temporary.name.replace(f"-{os.getpid()}-", f"-{dead_process()}-")
+        )
+        assert files.is_leftover(dead)
+    # Names of an earlier version, without the machine, and of folders.
+    assert files.is_leftover(tmp_path / f".bars-{dead_process()}-0123abcd.svg")
+    assert not files.is_leftover(tmp_path / f".bars-{os.getpid()}-0123abcd.svg")
+    machine = files.owner().partition("-")[0]
+    assert files.is_leftover(tmp_path / f"nb-{machine}-{dead_process()}-ab_cd012")
+    assert not files.is_leftover(tmp_path / f"nb-{files.owner()}-ab_cd012")
+
+
+@pytest.mark.parametrize("name", [".DS_Store", ".bars.svg.swp", "bars-12-0123abcd.svg", "nb-x", ""])
+def test_other_names_are_never_left_over(tmp_path, name):
+    assert not files.is_temporary(tmp_path / name)
+    assert not files.is_leftover(tmp_path / name)
+
+
+def test_of_another_machine_only_the_age_tells(tmp_path):
+    # The number may be a live process's there; nobody writes one file for a day.
+    other = tmp_path / f".bars-{'0' * 8}-{dead_process()}-0123abcd.svg"
+    other.write_text("")
+    assert not files.is_leftover(other)
+    yesterday = other.stat().st_mtime - 25 * 3600
+    os.utime(other, (yesterday, yesterday))
+    assert files.is_leftover(other)
