@@ -7,14 +7,16 @@ file systems have no such locks; there a run goes on without them, and says so.
 
 import contextlib
 import errno
+import os
 import platform
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from common import files
 
-__all__ = ["claim", "exclusive"]
+__all__ = ["claim", "exclusive", "remove_scratch", "scratch_places"]
 
 _HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 _BUILT = ("results", "data/raw", "data/derived", "papers")
@@ -43,8 +45,16 @@ def claim(folder=".snakemake"):
     except ImportError:  # Windows
         return False
     folder = Path(folder)
-    folder.mkdir(exist_ok=True)
-    file = (folder / "running").open("a+")
+    try:
+        folder.mkdir(exist_ok=True)
+        file = (folder / "running").open("a+")
+    except OSError as error:
+        from snakemake.exceptions import WorkflowError
+
+        raise WorkflowError(
+            f"{folder.absolute()} cannot be written to: {os.strerror(error.errno)}. "
+            "The workflow keeps its state there; run it in a copy that you may write to."
+        ) from None
     _held.append(file)  # closed with the process
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -94,6 +104,26 @@ def exclusive(path):
         yield  # closing the file releases the lock
 
 
+def scratch_places():
+    """Folders in which a job may have its own folder, the system's one for temporary files first.
+
+    Returns
+    -------
+    places : list of Path
+        Without repetition; not all need exist.
+    """
+    usual = filter(None, [os.environ.get("XDG_RUNTIME_DIR"), "/tmp", "/var/tmp", "/dev/shm"])
+    return list(dict.fromkeys([Path(tempfile.gettempdir()), *map(Path, usual)]))
+
+
+def remove_scratch():
+    """Remove the folders of killed jobs."""
+    for place in scratch_places():
+        for path in place.glob("nb-*"):
+            if files.is_leftover(path):
+                shutil.rmtree(path, ignore_errors=True)
+
+
 def _say_unlocked(folder, error):
     print(
         f"{folder} is on a file system without locks ({error}): going on without one. "
@@ -104,6 +134,7 @@ def _say_unlocked(folder, error):
 
 def _remove_leftovers():
     """Remove temporary files of killed processes, where the workflow writes."""
+    remove_scratch()
     for folder in _BUILT:
         for path in files.walk(folder):
             if files.is_leftover(path):

@@ -5,6 +5,7 @@ detail, is still written to ``.snakemake/log/``.
 """
 
 import logging
+import os
 import re
 import sys
 import time
@@ -13,6 +14,24 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 __all__ = ["LogHandler"]
+
+
+def _find_a_cache():
+    """Let Snakemake have its cache here where the home folder cannot be written to.
+
+    Snakemake makes it before it reads the Snakefile; this module is imported earlier.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    try:
+        os.makedirs(cache, exist_ok=True)
+        if os.access(cache, os.W_OK):
+            return
+    except OSError:
+        pass
+    os.environ["XDG_CACHE_HOME"] = os.path.abspath(".snakemake/cache")
+
+
+_find_a_cache()
 
 _KEPT = ("Nothing to be done", "Unlocking", "Would remove", "Deleting", "Touching")
 _FRAME = re.compile(r'^  File ".*", line \d+, in .*$', re.MULTILINE)

@@ -21,7 +21,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from papermill.execute import execute_notebook
 
-from common import files
+from common import files, locks
 from common.notebooks import isolation
 from common.notebooks.normalize import normalize, plain
 
@@ -155,7 +155,7 @@ class _Engine(NBClientEngine):
         )
         # Sockets are files in a folder that only this user can enter; the kernel's own output is
         # of interest only if it dies.
-        _remove_abandoned(Path(tempfile.gettempdir()))
+        locks.remove_scratch()
         with _scratch() as (folder, has_sockets):
             cls.job.scratch = folder
             environment = isolation.job_environment(os.environ, root=files.ROOT, scratch=folder)
@@ -199,11 +199,9 @@ def _scratch():
     A socket's path is short, and some file systems have no sockets: where the folder of temporary
     files does not do, another one is tried.
     """
-    named = Path(tempfile.gettempdir())
-    usual = filter(None, [os.environ.get("XDG_RUNTIME_DIR"), "/tmp", "/var/tmp", "/dev/shm"])
     prefix = f"nb-{files.owner()}-"
     if sys.platform != "win32":
-        for parent in dict.fromkeys([named, *map(Path, usual)]):
+        for parent in locks.scratch_places():
             try:
                 folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
             except OSError:
@@ -214,9 +212,7 @@ def _scratch():
                     return
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
-    with tempfile.TemporaryDirectory(
-        prefix=prefix, dir=named, ignore_cleanup_errors=True
-    ) as folder:
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
         yield Path(folder), False
 
 
@@ -231,13 +227,6 @@ def _holds_sockets(folder):
             return False
     path.unlink()
     return True
-
-
-def _remove_abandoned(folder):
-    """Remove what killed jobs have left in the folder of temporary files."""
-    for path in folder.glob("nb-*"):
-        if files.is_leftover(path):
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _has_ended(job):

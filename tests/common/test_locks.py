@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from snakemake.exceptions import WorkflowError
 
 from common import files, locks
 
@@ -90,3 +91,25 @@ def test_a_run_removes_what_killed_processes_left(root):
     locks.claim()
     assert [path for path in gone + kept if path.exists()] == kept
     assert list(archives.iterdir()) == []
+
+
+def test_folders_of_killed_jobs_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks.tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    machine = files.owner().partition("-")[0]
+    dead, live = (
+        tmp_path / f"nb-{owner}-abcd_123" for owner in (f"{machine}-{ended.pid}", files.owner())
+    )
+    for folder in (dead, live):
+        (folder / "ipython").mkdir(parents=True)
+    locks.remove_scratch()
+    assert list(tmp_path.iterdir()) == [live]
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_clear_error(root):
+    (root / ".snakemake").write_text("a file")
+    with pytest.raises(
+        WorkflowError, match=r"\.snakemake cannot be written to: .*run it in a copy"
+    ):
+        locks.claim()

@@ -1,8 +1,6 @@
 """The runner: what it passes, what it refuses, what it saves, and how it fails."""
 
 import json
-import subprocess
-import sys
 import tempfile
 from types import SimpleNamespace
 
@@ -220,19 +218,6 @@ def test_without_a_place_for_sockets_the_kernel_is_reached_otherwise(root, monke
     monkeypatch.setattr(kernel, "_holds_sockets", lambda folder: False)
     root("open(out, 'w').write('1')")
     run.run(make_job(outputs={"out": "out.txt"}))
-
-
-def test_folders_of_killed_jobs_are_removed(tmp_path):
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    machine = files.owner().partition("-")[0]
-    dead, live = (
-        tmp_path / f"nb-{owner}-abcd_123" for owner in (f"{machine}-{ended.pid}", files.owner())
-    )
-    for folder in (dead, live):
-        (folder / "ipython").mkdir(parents=True)
-    kernel._remove_abandoned(tmp_path)
-    assert list(tmp_path.iterdir()) == [live]
 
 
 def test_an_output_folder_that_cannot_be_written_to_is_one_clear_error(root, capsys):
