@@ -34,7 +34,7 @@ def gather(parts, *, contract):
     ------
     ValueError
         If there are no parts, their columns differ, a column of the contract is missing, or a
-        combination has no row: the first ones are named, with what to do.
+        combination has no row: the first ones are named, with what to do. Text is no number.
 
     Examples
     --------
@@ -58,6 +58,13 @@ def gather(parts, *, contract):
             for row in missing[:_SHOWN]
         )
         more = f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        alike = {tuple(map(str, row)) for row in found}
+        if all(tuple(map(str, row)) in alike for row in missing):
+            kinds = ", ".join(f"{name} is {gathered[name].dtype}" for name in contract)
+            raise ValueError(
+                f"no row for {some}{more}, but rows that differ in type only ({kinds}). Write "
+                "numbers as numbers and text as text, as the contract has them."
+            )
         raise ValueError(
             f"no row for {some}{more}. The parts are {', '.join(tables)}: delete the ones that "
             "are short and run the workflow again."

@@ -61,3 +61,13 @@ def test_a_column_of_the_contract_that_is_not_there_is_named(parts):
         ValueError, match=r"part-0\.csv has no column subject; it has method, seed,"
     ):
         tables.gather(parts, contract={"subject": [1]})
+
+
+def test_text_of_digits_is_not_the_number(parts):
+    text = pd.DataFrame({"method": ["a", "b"], "seed": "2", "score": [0.1, 0.2]})
+    files.write_csv("part-2.csv", text)
+    assert tables.gather(["part-2.csv"], contract={"seed": ["2"]})["seed"].tolist() == ["2", "2"]
+    with pytest.raises(
+        ValueError, match=r"no row for seed=2, but rows that differ in type only \("
+    ):
+        tables.gather(["part-2.csv"], contract={"seed": [2]})
