@@ -73,7 +73,7 @@ GOOD = (
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (GOOD.replace(",sd_pct", ""), "lacks the columns sd_pct"),
+        (GOOD.replace("sd_pct", "sd"), "lacks the columns sd_pct"),
         (GOOD.replace("mi_all_classes", "mi_none"), "has the table 'mi_none'; known are"),
         (GOOD.replace(",raw,", ",row,"), "has the category 'row'; known are"),
         (GOOD + GOOD.splitlines()[1], "has mi_all_classes, D, MDM twice"),

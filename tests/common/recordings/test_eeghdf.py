@@ -83,7 +83,7 @@ def test_missing_file(file):
 
 
 def test_not_hdf5(file):
-    file.write_bytes(b"<html>")
+    file.write_bytes(b"0       no EDF either")
     with pytest.raises(ValueError, match="not an eeghdf file: it is not HDF5"):
         read_eeghdf(file)
 
