@@ -108,8 +108,11 @@ def _write(node, emit):
     if isinstance(node, ast.AST):
         emit(f"{type(node).__name__}(")
         for name in node._fields:
+            value = getattr(node, name, None)
+            if name == "type_params" and not value:  # Python 3.11 does not know it
+                continue
             if name not in _SKIPPED_FIELDS:
-                _write(getattr(node, name, None), emit)
+                _write(value, emit)
         emit(")")
     elif isinstance(node, list):
         emit("[")

@@ -8,6 +8,7 @@ import pytest
 from common import files
 from common.notebooks import fingerprint as module
 from common.notebooks.fingerprint import fingerprint
+from common.notebooks.scopes import canonical
 
 LIBRARY = {
     "__init__.py": '"""Library."""\n',
@@ -229,3 +230,17 @@ def test_the_whole_library_is_read_once(monkeypatch):
     for _ in range(2):
         module._Walk(files.ROOT, "common").whole_package()
     assert len(parsed) == len(set(parsed)) == len(list((files.ROOT / "common").rglob("*.py")))
+
+
+def test_the_version_of_python_does_not_count():
+    # From 3.12 on functions and classes have a field for type parameters.
+    for kind, source in ((ast.FunctionDef, "def f(x): return x"), (ast.ClassDef, "class C: x = 1")):
+        (node,) = ast.parse(source).body
+        fields = tuple(dict.fromkeys((*kind._fields, "type_params")))
+        newer = type(kind.__name__, (kind,), {"_fields": fields})
+        values = {name: getattr(node, name, []) for name in fields}
+        assert canonical(newer(**values)) == canonical(node)
+        older = type(kind.__name__, (kind,), {"_fields": fields[:-1]})
+        fewer = {name: values[name] for name in fields[:-1]}
+        assert canonical(older(**fewer)) == canonical(node)
+        assert canonical(newer(**values | {"type_params": [ast.Name("T")]})) != canonical(node)
