@@ -4,32 +4,39 @@ PYTHON ?= python3
 JOBS   ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 PAPER  ?=
 TARGET  = $(if $(PAPER),papers/$(PAPER)/figures)
+# Package index of another build of PyTorch than the default one, for `make env`.
+TORCH_INDEX ?=
+# More options for JupyterLab; in a container: make lab LAB="--ip 0.0.0.0"
+LAB    ?=
 
 VENV  := .venv
 READY := $(VENV)/.ready
 QUIET := -q --disable-warnings
 RULES := Snakefile $(wildcard papers/*/rules.smk tests/workflow/*/rules.smk)
-PIP    = $(VENV)/bin/python -m pip --disable-pip-version-check
+# Modules, not scripts: the first line of a script cannot name a folder with a space.
+PY    := $(VENV)/bin/python
+PIP    = $(PY) -m pip --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help env figures test test-embedded test-dispatch lint unit workflow smoke lab report peers lock clean distclean
+.PHONY: help env figures test lint unit workflow end-to-end test-lock lab report peers slurm lock clean \
+    distclean FORCE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
 help:
 	@echo "make env                   set up .venv from requirements.lock"
+	@echo "make env TORCH_INDEX=URL   the same with the build of PyTorch in that package index"
 	@echo "make figures               every figure and claims table at the scale of config.yaml"
 	@echo "make figures PAPER=dance   those of one paper"
-	@echo "make test                  lint, tests, and every figure at the smoke scale"
-	@echo "make test PAPER=dance      what one paper needs of these"
-	@echo "make test-embedded         every figure at the embedded scale, checked"
-	@echo "make test-dispatch         tests of numbers with the kernels of other processors, half an hour"
+	@echo "make test                  lint, tests, and every figure at the embedded scale"
 	@echo "make lint                  formatting and style only"
 	@echo "make lab                   JupyterLab at the root of the repository"
 	@echo "make report                report.html: figures with captions, claims, and what ran"
 	@echo "make peers                 .venv-peers: libraries that are only compared with (tick, kymatio)"
-	@echo "make lock                  resolve requirements.in into requirements.lock"
+	@echo "make slurm                 add to .venv what submitting to Slurm needs"
+	@echo "make lock                  resolve requirements*.in into requirements*.lock; UPGRADE=1: newest versions"
+	@echo "make test-lock             whether pip finds every pin for every Python and platform (long)"
 	@echo "make clean                 remove what was built; downloads stay"
 	@echo "make distclean             also remove downloads and .venv"
 	@echo
@@ -38,94 +45,111 @@ help:
 env: $(READY)
 
 # The stamp gets its name last. An interrupted installation starts afresh: pip takes a package that is
-# half there for installed. What is older than requirements.lock is brought up to date.
-$(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	    echo "Python 3.11 or newer is needed; $(PYTHON) is: $$($(PYTHON) --version 2>&1 | head -n 1)." >&2; \
-	    echo "Name another one: make env PYTHON=python3.11" >&2; exit 1; }
-	@test ! -e $@.partial && $(VENV)/bin/python -m pip --version >/dev/null 2>&1 || \
-	    $(PYTHON) -m venv --clear $(VENV)
+# half there for installed. What is older than requirements.lock is brought up to date. Another build
+# of PyTorch starts afresh, too: the libraries of the first one would stay.
+$(READY): requirements.lock pyproject.toml $(if $(TORCH_INDEX),FORCE)
+	@"$(PYTHON)" -c "" 2>/dev/null || { \
+	    echo "There is no '$(PYTHON)'. Install Python 3.11 to 3.14, or name it: make env PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" common/prerequisites.py "$(TORCH_INDEX)"
+	@test ! -e $@.partial -a -z "$(TORCH_INDEX)" && $(PY) -m pip --version >/dev/null 2>&1 || \
+	    "$(PYTHON)" -m venv --clear $(VENV)
 	@touch $@.partial
 	@echo "Installing PyTorch (1/3)"
-	@$(PIP) install --quiet "$$(grep '^torch==' requirements.lock)"
+	@$(PIP) install --quiet $(if $(TORCH_INDEX),--no-deps --index-url "$(TORCH_INDEX)") \
+	    "$$(grep '^torch==' requirements.lock)"
 	@echo "Installing requirements.lock (2/3), some minutes the first time"
 	@$(PIP) install --quiet -r requirements.lock
 	@echo "Installing this repository (3/3)"
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
-	@$(VENV)/bin/python -m common.environment
+	@$(PY) -m common.environment
 	@mv $@.partial $@
 
 # A killed run's lock is removed by the next run; a live run's is respected (common/locks.py).
 figures: $(READY)
 	@test -z "$(PAPER)" || test -f "papers/$(PAPER)/paper.yaml" || { \
 	    echo "No paper '$(PAPER)'. Papers: $$(cd papers && echo *)" >&2; exit 1; }
-	@$(VENV)/bin/snakemake -j$(JOBS) $(TARGET)
-	@$(VENV)/bin/python -m common.reference summary $(PAPER)
+	@$(PY) -m snakemake -j$(JOBS) $(TARGET)
 
-test: lint unit $(if $(PAPER),,workflow) smoke
+test: lint unit workflow end-to-end
 	@echo "== All passed"
-
-test-dispatch: $(READY)
-	@$(VENV)/bin/python tests/dispatch.py
 
 lint: $(READY)
 	@echo "== Style"
-	@$(VENV)/bin/ruff check --quiet .
-	@$(VENV)/bin/ruff format --quiet --check . || { echo "Repair: ruff format ." >&2; exit 1; }
-	@$(VENV)/bin/snakefmt --check $(RULES) 2>/dev/null || { \
-	    $(VENV)/bin/snakefmt --compact-diff $(RULES); echo "Repair: snakefmt Snakefile papers" >&2; exit 1; }
-	@$(VENV)/bin/pytest $(QUIET) tests/test_repository.py
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m ruff format --quiet --check . || { echo "Repair: ruff format ." >&2; exit 1; }
+	@$(PY) -m snakefmt --check $(RULES) 2>/dev/null || { \
+	    $(PY) -m snakefmt --compact-diff $(RULES); echo "Repair: snakefmt Snakefile papers" >&2; exit 1; }
+	@$(PY) -m pytest $(QUIET) tests/test_repository.py
 
 unit: $(READY)
-	@echo "== Unit tests$(if $(PAPER), of what $(PAPER) uses)"
-	@$(VENV)/bin/pytest $(QUIET) -n 2 -m "not workflow" --ignore tests/test_repository.py \
-	    $(if $(PAPER),--paper $(PAPER))
+	@echo "== Unit tests"
+	@$(PY) -m pytest $(QUIET) -m "not workflow" --ignore tests/test_repository.py --ignore tests/test_built.py
 
 workflow: $(READY)
 	@echo "== Snakemake on a toy paper"
-	@$(VENV)/bin/pytest $(QUIET) -m workflow -n 2
+	@$(PY) -m pytest $(QUIET) -m workflow -n 2
 
-# In a copy, .smoke/: figures and results of other scales stay as they are.
-smoke: $(READY)
-	@echo "== Every figure at the smoke scale, then verify"
-	@$(VENV)/bin/python tests/smoke.py --jobs $(JOBS) $(PAPER)
+# Whatever scale config.yaml says: tests take the embedded one.
+end-to-end: $(READY)
+	@echo "== Every figure at the embedded scale, then verify"
+	@$(PY) -m snakemake -j2 --config scale=embedded
+	@$(PY) -m snakemake -j1 verify --config scale=embedded
+	@$(PY) -m pytest $(QUIET) tests/test_built.py
 
-# Whatever scale config.yaml says.
-test-embedded: $(READY)
-	@echo "== Every figure at the embedded scale, then verify, then against the reference results"
-	@$(VENV)/bin/snakemake -j$(JOBS) --config scale=embedded
-	@$(VENV)/bin/snakemake -j1 verify --config scale=embedded
-	@$(VENV)/bin/snakemake -j1 check --config scale=embedded
+# Asks the package index for every pin on every supported Python and platform.
+test-lock: $(READY)
+	@TEST_LOCK=1 $(PY) -m pytest $(QUIET) tests/common/test_environment.py -k every_pin_is_found
 
 lab: $(READY)
-	@$(VENV)/bin/jupyter lab --ServerApp.root_dir="$(CURDIR)"
+	@$(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" $(LAB)
 
 report: figures
-	@$(VENV)/bin/snakemake --report report.html $(TARGET)
+	@$(PY) -m snakemake --report report.html $(TARGET)
+
+# requirements.lock as constraints: nothing that is installed changes its version.
+slurm: $(READY)
+	@$(PIP) install --quiet -c requirements.lock -r requirements-slurm.lock
+	@$(PY) -m common.environment
 
 peers: .venv-peers/.ready
 
-.venv-peers/.ready: requirements-peers.txt
-	@rm -rf .venv-peers && $(PYTHON) -m venv .venv-peers
-	@.venv-peers/bin/python -m pip install --quiet "$$(sed -n 's/^\(torch==[0-9.]*\).*/\1/p' $<)"
-	@.venv-peers/bin/python -m pip install --quiet -r $<
+.venv-peers/.ready: requirements-peers.lock
+	@"$(PYTHON)" common/prerequisites.py "$(TORCH_INDEX)"
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info >= (3, 14))' || { \
+	    echo "The peers need Python 3.13 or older: make peers PYTHON=python3.13" >&2; exit 1; }
+	@rm -rf .venv-peers && "$(PYTHON)" -m venv .venv-peers
+	@.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet \
+	    $(if $(TORCH_INDEX),--no-deps --index-url "$(TORCH_INDEX)") "$$(grep '^torch==' $<)"
+	@.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet -r $<
 	@touch $@
 
-# In a fresh environment, so that nothing installed by hand gets in. torch's libraries for GPUs are
-# left out: which of them it needs, if any, depends on the build.
-lock:
-	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT INT TERM && \
-	$(PYTHON) -m venv "$$folder" && pip="$$folder/bin/python -m pip --disable-pip-version-check" && \
-	$$pip install --quiet "$$(sed -n 's/^\(torch==[0-9.]*\).*/\1/p' requirements.in)" && \
-	$$pip install --quiet -r requirements.in && \
-	{ echo "# Made by \`make lock\` from requirements.in; not edited by hand." && \
-	  echo "# torch has no local version here: the CPU build and the default one both satisfy it." && \
-	  $$pip freeze --all | sed -E 's/\+[A-Za-z0-9.]+$$//' | \
-	  grep -Ev '^(pip|wheel|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)=='; } > "$$folder/lock" && \
-	cp "$$folder/lock" requirements.lock && echo "requirements.lock: $$(grep -c == requirements.lock) packages"
+# One lock for all supported Pythons and platforms. What is pinned stays where it fits, unless
+# UPGRADE is set. Left out: torch's libraries for GPUs, as which of them it needs depends on the build,
+# and Windows. torch has no local version here: the CPU build and the default one both satisfy it.
+RESOLVE = "$$uv/bin/python" -m uv pip compile --quiet --universal --python-version 3.11.0 \
+    --no-annotate --no-header $(if $(UPGRADE),--upgrade)
+define LOCK
+{ echo "# Made by \`make lock\` from $(1); not edited by hand."; \
+  grep -Ev "^(pip|wheel|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==|; (sys_platform == 'win32'|os_name == 'nt')$$" \
+  "$$uv/$(1)"; } > "$$uv/lock" && cp "$$uv/lock" $(1:.in=.lock)
+endef
+lock: $(READY)
+	@uv=$$(mktemp -d) && trap 'rm -rf "$$uv"' EXIT INT TERM && \
+	"$(PYTHON)" -m venv "$$uv" && "$$uv/bin/python" -m pip --disable-pip-version-check install --quiet uv && \
+	for name in requirements requirements-peers; do \
+	    cp $$name.lock "$$uv/$$name.in" 2>/dev/null || cp requirements.lock "$$uv/$$name.in"; \
+	    $(RESOLVE) $$name.in -o "$$uv/$$name.in" >/dev/null || exit 1; \
+	done && \
+	$(call LOCK,requirements.in) && $(call LOCK,requirements-peers.in) && \
+	$(RESOLVE) -c requirements.lock requirements-slurm.in -o "$$uv/requirements-slurm.in" >/dev/null && \
+	$(call LOCK,requirements-slurm.in) && \
+	$(RESOLVE) --no-deps requirements.lock --format pylock.toml -o "$$uv/pylock.toml" >/dev/null && \
+	$(PY) -m common.environment --record "$$uv/pylock.toml" requirements.wheels && \
+	echo "requirements.lock: $$(grep -c == requirements.lock) packages"
 
 clean:
-	rm -rf results data/derived papers/*/figures .smoke report.html report.zip
+	test ! -d results || find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	rm -rf data/derived papers/*/figures report.html report.zip
 
 distclean: clean
 	rm -rf data/raw .snakemake $(VENV) .venv-peers

@@ -1,7 +1,7 @@
 """Libraries that are only compared with: in an environment of their own, used where it exists.
 
 They need older versions than this repository, or are heavy. `make peers` sets up ``.venv-peers``
-from ``requirements-peers.txt``; without it, what needs a peer is left out and says so.
+from ``requirements-peers.lock``; without it, what needs a peer is left out and says so.
 """
 
 import os

@@ -1,10 +1,17 @@
 """The lock is compared as pip would, and an extension is set aside only if that is the cure."""
 
+import json
+import os
+import re
+import subprocess
 import sys
 
 import pytest
+import yte
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-from common import environment
+from common import environment, files
 
 
 @pytest.fixture
@@ -61,6 +68,110 @@ def test_pins_of_a_lock(tmp_path):
     lock.write_text("numpy==2.3.5\n-e .\n")
     with pytest.raises(ValueError, match=r"line 2: expected name==version, found '-e \.'"):
         environment.pins(lock)
+
+
+def test_a_marker_decides_for_whom_a_pin_is(tmp_path):
+    lock = tmp_path / "lock"
+    lock.write_text(
+        "a==1 ; python_full_version < '3.11.5'\nb==2; sys_platform == 'darwin'\n"
+        "c==3 ; python_full_version >= '3.12' and platform_machine == 'aarch64'  # why\n"
+    )
+    expected = {
+        "3.11.0-linux-x86_64": {"a": "1"},
+        "3.11.0-macos-arm64": {"a": "1", "b": "2"},
+        "3.13.0-linux-aarch64": {"c": "3"},
+    }
+    for target, found in expected.items():
+        assert environment.pins(lock, environment.TARGETS[target]) == found
+
+
+def test_wheels_of_a_lock(tmp_path):
+    def package(name, *names):
+        wheels = ", ".join(f'{{url = "https://index/ab/{file}"}}' for file in names)
+        return f'[[packages]]\nname = "{name}"\nversion = "1"\nwheels = [{wheels}]\n'
+
+    pylock = tmp_path / "pylock.toml"
+    pylock.write_text(
+        package("pure", "pure-1-py3-none-any.whl")
+        + package("old", "old-1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl")
+        + package("stable", "stable-1-cp39-abi3-macosx_11_0_arm64.whl")
+        + package("new-glibc", "new_glibc-1-cp312-cp312-manylinux_2_34_x86_64.whl")
+        + '[[packages]]\nname = "source"\nversion = "1"\n'
+    )
+    found = environment.wheels(pylock)
+    assert found["pure==1"] == list(environment.TARGETS)
+    assert found["old==1"] == ["3.11.0-linux-x86_64"]
+    assert found["stable==1"] == [f"{python}-macos-arm64" for python in environment.PYTHONS]
+    assert found["new-glibc==1"] == found["source==1"] == []
+    assert environment.main(["--record", str(pylock), str(tmp_path / "record")]) == 0
+    lines = (tmp_path / "record").read_text().splitlines()
+    assert {"pure==1: all", "source==1: none", "old==1: 3.11.0-linux-x86_64"} <= {*lines}
+
+
+def test_jupyter_is_told_what_to_do(tmp_path, monkeypatch):
+    path = tmp_path / "etc/jupyter/jupyter_server_config.json"
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    environment.configure_jupyter(tmp_path)
+    assert "ServerApp" not in json.loads(path.read_text())
+    path.write_text('{"ServerApp": {"port": 1}}')
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    environment.configure_jupyter(tmp_path)
+    settings = json.loads(path.read_text())
+    assert settings["ServerApp"] == {"port": 1, "allow_root": True}
+    assert settings["FileContentsManager"] == {"post_save_hook": "common.notebooks.clean.refresh"}
+
+
+@pytest.mark.parametrize("profile", ["default", "slurm"])
+def test_another_snakemake_says_which_one_is_meant(profile, monkeypatch):
+    path = files.resolve(f"profiles/{profile}/config.yaml")
+    with path.open() as file:
+        assert yte.process_yaml(file, require_use_yte=True)["logger"] == ["lines"]
+    monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: None)
+    with path.open() as file, pytest.raises(SystemExit) as caught:
+        yte.process_yaml(file, require_use_yte=True)
+    line = str(caught.value)
+    assert line.startswith(f"{sys.executable} lacks this repository's environment: source .venv/")
+    assert "\n" not in line.strip()
+
+
+@pytest.mark.skipif(
+    "TEST_LOCK" not in os.environ, reason="takes minutes and a network: make test-lock"
+)
+@pytest.mark.parametrize("target", environment.TARGETS)
+def test_every_pin_is_found(target, tmp_path):
+    # pip evaluates markers for the Python that runs it, so that is done here; what the packages
+    # require is then compared with the pins.
+    where = environment.TARGETS[target]
+    pins = environment.pins(files.resolve("requirements.lock"), where)
+    pins = {canonicalize_name(name): version for name, version in pins.items()}
+    source_only = {"connection-pool"} | ({"immutables"} if target.startswith("3.14") else set())
+    tags = {str(tag.platform) for tag in environment._tags(where)} - {"any"}
+    report = tmp_path / "report.json"
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--quiet"]
+    command += ["--ignore-installed", "--only-binary=:all:", "--implementation=cp"]
+    command += [f"--python-version={where['python_full_version']}", f"--target={tmp_path}"]
+    command += [f"--report={report}", *(f"--platform={tag}" for tag in sorted(tags))]
+    command += [f"{name}=={pin}" for name, pin in pins.items() if name not in source_only]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if re.search(r"NewConnectionError|Temporary failure in name resolution", done.stderr):
+        pytest.skip("no package index is reached")
+    assert done.returncode == 0, done.stderr
+    found = {}
+    for item in json.loads(report.read_text())["install"]:
+        found[canonicalize_name(item["metadata"]["name"])] = item["metadata"]
+    assert {*found} == {*pins} - source_only
+    gpu = re.compile(r"(nvidia|cuda|triton)(-|$)")  # depend on the build of torch
+    unmet = []
+    for name, metadata in found.items():
+        for requirement in map(Requirement, metadata.get("requires_dist", [])):
+            if requirement.marker is not None and not requirement.marker.evaluate(where):
+                continue
+            needed = canonicalize_name(requirement.name)
+            if gpu.match(needed):
+                continue
+            if needed not in pins or pins[needed] not in requirement.specifier:
+                unmet.append(f"{name} needs {requirement}, the lock has {pins.get(needed)}")
+    assert unmet == []
 
 
 def test_a_local_version_satisfies_the_lock(monkeypatch):
