@@ -1,9 +1,11 @@
 """Executed notebooks whose bytes depend on the run's results alone."""
 
+import copy
 import re
 import sys
 
 from common import files
+from common.notebooks.clean import METADATA
 
 __all__ = ["normalize", "plain"]
 
@@ -23,10 +25,7 @@ def normalize(notebook):
     ----------
     notebook : nbformat.NotebookNode
     """
-    notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
+    notebook.metadata = copy.deepcopy(METADATA)
     for index, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{index}"
         tags = cell.metadata.get("tags", [])
