@@ -2,18 +2,23 @@
 
 import ast
 import contextlib
-import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
-from common import environment, files, quotes, reference
-from common.notebooks import parameters, run
+from common import environment, files, prerequisites, quotes, reference
+from common.notebooks import clean, parameters, run
 
 PAPERS = sorted(path.name for path in files.ROOT.glob("papers/*/") if path.name[0] != ".")
 STEPS = sorted(files.relative(path) for path in files.ROOT.glob("papers/*/*.ipynb"))
@@ -31,14 +36,26 @@ def _committed(*patterns):
     return [name for name in names if files.resolve(name).is_file()]
 
 
-def test_notebooks_have_no_outputs():
-    dirty = [
-        f"{name}, cell {index}"
-        for name in _committed("*.ipynb")
-        for index, cell in enumerate(json.loads(files.resolve(name).read_text("utf-8"))["cells"])
-        if cell.get("outputs") or cell.get("execution_count") is not None
-    ]
-    assert not dirty, "clear the outputs: jupyter nbconvert --clear-output --inplace NOTEBOOK"
+def test_notebooks_are_committed_clean():
+    # What git has, not what JupyterLab saved: the filter keeps outputs out of commits.
+    _committed()
+    dirty = []
+    for name in _git("ls-files", "*.ipynb").decode().splitlines():
+        content = _git("cat-file", "blob", f":{name}")
+        dirty += [name] if clean.clean(content) != content else []
+    assert not dirty, "set the filter, and add them again: python -m common.environment; git add"
+
+
+def test_the_filter_is_that_of_the_attributes():
+    _committed()
+    answer = _git("check-attr", "filter", "--", "papers/dance/claims.ipynb").decode()
+    assert answer.split()[-1] == "notebook"
+    assert environment.FILTER.startswith("f=common/notebooks/clean.py;")
+
+
+def test_results_has_only_its_page_in_commits():
+    _committed()
+    assert _git("ls-files", "results").decode().split() == ["results/README.md"]
 
 
 @pytest.mark.parametrize("paper", PAPERS)
@@ -159,24 +176,107 @@ def test_snakemake_finds_the_console_plugin(tmp_path):
     )
 
 
-def test_the_lock_pins_what_is_required():
-    lock = {_canonical(name): pin for name, pin in _lock().items()}
-    lines = files.resolve("requirements.in").read_text("utf-8").splitlines()
-    required = [line.partition("#")[0].strip() for line in lines]
-    for name, _, version in (line.partition("==") for line in required if line):
-        assert _canonical(name) in lock, f"{name} is not in requirements.lock: make lock"
-        assert version in ("", lock[_canonical(name)])
+@pytest.mark.parametrize("kind", ["", "-peers", "-slurm"])
+@pytest.mark.parametrize("target", environment.TARGETS)
+def test_a_lock_pins_what_is_required(kind, target):
+    where = environment.TARGETS[target]
+    lock = _lock(kind, where)
+    for line in files.resolve(f"requirements{kind}.in").read_text("utf-8").splitlines():
+        if not (line := line.partition("#")[0].strip()):
+            continue
+        required = Requirement(line)
+        if required.marker is None or required.marker.evaluate(where):
+            name = canonicalize_name(required.name)
+            assert name in lock, f"{name} is not in requirements{kind}.lock: make lock"
+            assert lock[name] in required.specifier
 
 
-def test_the_lock_does_not_choose_a_build_of_torch():
-    needed_by_some_builds = [name for name in _lock() if name.startswith(("nvidia-", "triton"))]
-    assert needed_by_some_builds == []
-    assert re.fullmatch(r"[0-9.]+", _lock()["torch"])
+@pytest.mark.parametrize("target", environment.TARGETS)
+def test_what_is_added_for_slurm_moves_no_pin(target):
+    where = environment.TARGETS[target]
+    lock, slurm = _lock("", where), _lock("-slurm", where)
+    assert {name: slurm[name] for name in slurm if name in lock} == {
+        name: lock[name] for name in slurm if name in lock
+    }
+    assert "snakemake-executor-plugin-slurm" in slurm
 
 
-def _lock():
-    return environment.pins(files.resolve("requirements.lock"))
+@pytest.mark.parametrize("kind", ["", "-peers", "-slurm"])
+def test_a_lock_does_not_choose_a_build_of_torch(kind):
+    lock = _lock(kind)
+    assert [name for name in lock if name.startswith(("nvidia-", "triton", "cuda-"))] == []
+    assert re.fullmatch(r"[0-9.]+", lock.get("torch", "0"))
 
 
-def _canonical(name):
-    return re.sub(r"[-_.]+", "-", name).lower()
+def test_every_pin_has_a_wheel_for_every_target():
+    lines = files.resolve("requirements.wheels").read_text("utf-8").splitlines()
+    recorded = dict(line.split(": ", 1) for line in lines if not line.startswith("#"))
+    without = {}
+    for target, where in environment.TARGETS.items():
+        for name, version in _lock("", where).items():
+            has = recorded[f"{name}=={version}"]  # missing: make lock
+            if has != "all" and target not in has.split():
+                without.setdefault(name, set()).add(where["python_version"])
+    # connection-pool is plain Python, which needs no compiler. immutables is compiled: what
+    # common.prerequisites asks for a compiler for.
+    assert without.pop("connection-pool") == {"3.11", "3.12", "3.13", "3.14"}
+    compiled = {f"{a}.{b}": name for (a, b), name in prerequisites.COMPILED.items()}
+    assert {version: name for name, versions in without.items() for version in versions} == compiled
+
+
+def test_installed_packages_accept_the_oldest_python():
+    # Of the versions that the lock has for that Python; soupsieve once needed 3.11.5.
+    where = {**environment.TARGETS["3.11.0-linux-x86_64"]}
+    refused = []
+    for name, version in _lock("", where).items():
+        try:
+            package = metadata.metadata(name)
+        except metadata.PackageNotFoundError:
+            continue
+        if package["Version"].partition("+")[0] == version:
+            needs = package["Requires-Python"] or ""
+            refused += [] if where["python_full_version"] in SpecifierSet(needs) else [name]
+    assert refused == []
+
+
+def test_all_say_the_same_pythons():
+    oldest, newest = prerequisites.OLDEST, prerequisites.NEWEST
+    versions = [python.rpartition(".")[0] for python in environment.PYTHONS]
+    assert versions == [f"3.{minor}" for minor in range(oldest[1], newest[1] + 1)]
+    assert environment.PYTHONS[0] == f"{oldest[0]}.{oldest[1]}.0"
+    project = tomllib.loads(files.resolve("pyproject.toml").read_text("utf-8"))
+    assert project["project"]["requires-python"] == f">=3.{oldest[1]},<3.{newest[1] + 1}"
+    assert project["tool"]["ruff"]["target-version"] == f"py3{oldest[1]}"
+    readme = files.resolve("README.md").read_text("utf-8")
+    assert f"Python {', '.join(versions[:-1])} or {versions[-1]} is needed" in readme
+    makefile = files.resolve("Makefile").read_text("utf-8")
+    assert f"--python-version {environment.PYTHONS[0]}" in makefile
+    assert f"Install Python {versions[0]} to {versions[-1]}" in makefile
+    conda = yaml.safe_load(files.resolve("environment.yml").read_text("utf-8"))
+    assert any(f"python={version}" in conda["dependencies"] for version in versions)
+
+
+def test_containers_and_the_readme_say_the_same_commands():
+    readme = files.resolve("README.md").read_text("utf-8")
+    packages = re.search(r"`sudo apt install ([^`]+)`", readme)[1]
+    docker = files.resolve("Dockerfile").read_text("utf-8")
+    apptainer = files.resolve("apptainer.def").read_text("utf-8")
+    install = f"apt-get update && apt-get install --yes {packages}\n"
+    run = re.findall(r"^RUN (.+\n)", docker, re.M)
+    assert run == [install, 'make env TORCH_INDEX="$TORCH_INDEX"\n']
+    post = re.search(r"%post\n(.*?)\n%", apptainer, re.S)[1]
+    lines = [line.strip() + "\n" for line in post.strip().splitlines()]
+    assert lines == [install, "cd /artifacts\n", 'make env TORCH_INDEX="{{ TORCH_INDEX }}"\n']
+    for text in (docker, apptainer):
+        assert re.findall(r"^F(?:ROM|rom:) (.+)$", text, re.M) == ["debian:bookworm-slim"]
+        assert "/artifacts/.venv/bin:$PATH" in text
+
+
+def _lock(kind="", where=None):
+    lock = environment.pins(files.resolve(f"requirements{kind}.lock"), where)
+    return {canonicalize_name(name): version for name, version in lock.items()}
+
+
+def _git(*arguments):
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=files.ROOT, capture_output=True, check=True).stdout
