@@ -127,7 +127,7 @@ peers: .venv-peers/.ready
 # UPGRADE is set. Left out: torch's libraries for GPUs, as which of them it needs depends on the build,
 # and Windows. torch has no local version here: the CPU build and the default one both satisfy it.
 RESOLVE = "$$uv/bin/python" -m uv pip compile --quiet --universal --python-version 3.11.0 \
-    --no-annotate --no-header $(if $(UPGRADE),--upgrade)
+    --fork-strategy fewest --no-annotate --no-header $(if $(UPGRADE),--upgrade)
 define LOCK
 { echo "# Made by \`make lock\` from $(1); not edited by hand."; \
   grep -Ev "^(pip|wheel|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==|; (sys_platform == 'win32'|os_name == 'nt')$$" \
