@@ -58,7 +58,7 @@ $(READY): requirements.lock pyproject.toml $(if $(TORCH_INDEX),FORCE)
 	@$(PIP) install --quiet $(if $(TORCH_INDEX),--no-deps --index-url "$(TORCH_INDEX)") \
 	    "$$(grep '^torch==' requirements.lock)"
 	@echo "Installing requirements.lock (2/3), some minutes the first time"
-	@$(PIP) install --quiet -r requirements.lock
+	@$(PIP) install --quiet --use-pep517 -r requirements.lock
 	@echo "Installing this repository (3/3)"
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	@$(PY) -m common.environment
