@@ -19,8 +19,8 @@ PIP    = $(PY) -m pip --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help env figures test lint unit workflow end-to-end test-lock lab report peers slurm lock clean \
-    distclean FORCE
+.PHONY: help env figures test lint unit workflow smoke test-embedded test-dispatch test-lock lab report \
+    peers slurm lock clean distclean FORCE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -29,7 +29,10 @@ help:
 	@echo "make env TORCH_INDEX=URL   the same with the build of PyTorch in that package index"
 	@echo "make figures               every figure and claims table at the scale of config.yaml"
 	@echo "make figures PAPER=dance   those of one paper"
-	@echo "make test                  lint, tests, and every figure at the embedded scale"
+	@echo "make test                  lint, tests, and every figure at the smoke scale"
+	@echo "make test PAPER=dance      what one paper needs of these"
+	@echo "make test-embedded         every figure at the embedded scale, checked"
+	@echo "make test-dispatch         tests of numbers with the kernels of other processors, half an hour"
 	@echo "make lint                  formatting and style only"
 	@echo "make lab                   JupyterLab at the root of the repository"
 	@echo "make report                report.html: figures with captions, claims, and what ran"
@@ -69,9 +72,13 @@ figures: $(READY)
 	@test -z "$(PAPER)" || test -f "papers/$(PAPER)/paper.yaml" || { \
 	    echo "No paper '$(PAPER)'. Papers: $$(cd papers && echo *)" >&2; exit 1; }
 	@$(PY) -m snakemake -j$(JOBS) $(TARGET)
+	@$(PY) -m common.reference summary $(PAPER)
 
-test: lint unit workflow end-to-end
+test: lint unit $(if $(PAPER),,workflow) smoke
 	@echo "== All passed"
+
+test-dispatch: $(READY)
+	@$(PY) tests/dispatch.py
 
 lint: $(READY)
 	@echo "== Style"
@@ -82,19 +89,25 @@ lint: $(READY)
 	@$(PY) -m pytest $(QUIET) tests/test_repository.py
 
 unit: $(READY)
-	@echo "== Unit tests"
-	@$(PY) -m pytest $(QUIET) -m "not workflow" --ignore tests/test_repository.py --ignore tests/test_built.py
+	@echo "== Unit tests$(if $(PAPER), of what $(PAPER) uses)"
+	@$(PY) -m pytest $(QUIET) -n 2 -m "not workflow" --ignore tests/test_repository.py \
+	    $(if $(PAPER),--paper $(PAPER))
 
 workflow: $(READY)
 	@echo "== Snakemake on a toy paper"
 	@$(PY) -m pytest $(QUIET) -m workflow -n 2
 
-# Whatever scale config.yaml says: tests take the embedded one.
-end-to-end: $(READY)
-	@echo "== Every figure at the embedded scale, then verify"
-	@$(PY) -m snakemake -j2 --config scale=embedded
+# In a copy, .smoke/: figures and results of other scales stay as they are.
+smoke: $(READY)
+	@echo "== Every figure at the smoke scale, then verify"
+	@$(PY) tests/smoke.py --jobs $(JOBS) $(PAPER)
+
+# Whatever scale config.yaml says.
+test-embedded: $(READY)
+	@echo "== Every figure at the embedded scale, then verify, then against the reference results"
+	@$(PY) -m snakemake -j$(JOBS) --config scale=embedded
 	@$(PY) -m snakemake -j1 verify --config scale=embedded
-	@$(PY) -m pytest $(QUIET) tests/test_built.py
+	@$(PY) -m snakemake -j1 check --config scale=embedded
 
 # Asks the package index for every pin on every supported Python and platform.
 test-lock: $(READY)
@@ -149,7 +162,7 @@ lock: $(READY)
 
 clean:
 	test ! -d results || find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
-	rm -rf data/derived papers/*/figures report.html report.zip
+	rm -rf data/derived papers/*/figures .smoke report.html report.zip
 
 distclean: clean
 	rm -rf data/raw .snakemake $(VENV) .venv-peers
