@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import yaml
+from common import sources
 
 __all__ = ["load"]
 
@@ -15,4 +15,4 @@ def load():
     entries : dict of str to dict
         What `methods.Method.of` takes, by the method's name, in the order of the paper's tables.
     """
-    return yaml.safe_load(Path(__file__).with_name("methods.yaml").read_text(encoding="utf-8"))
+    return sources.read_yaml(Path(__file__).with_name("methods.yaml"))

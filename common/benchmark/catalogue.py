@@ -17,7 +17,7 @@ import pkgutil
 import re
 from pathlib import Path
 
-import yaml
+from common import sources
 
 __all__ = [
     "CATEGORIES", "METRICS", "PARADIGMS", "TITLES", "adjust", "build", "entry", "groups", "halves",
@@ -312,8 +312,7 @@ def halves(one):
 
 @functools.cache
 def _entries():
-    text = Path(__file__).with_name("pipelines.yaml").read_text(encoding="utf-8")
-    entries = yaml.safe_load(text)
+    entries = sources.read_yaml(Path(__file__).with_name("pipelines.yaml"))
     for name, one in entries.items():
         check(one, name)
     return entries

@@ -15,11 +15,10 @@ where a name cannot be resolved: a star import, a module passed around as a valu
 
 import ast
 import hashlib
-import json
 import re
 from pathlib import Path
 
-from common import files
+from common import files, sources
 from common.notebooks.scopes import Import, canonical, imports_of, references
 
 __all__ = ["code_cells", "fingerprint", "modules"]
@@ -54,6 +53,11 @@ def fingerprint(notebook, *, root, package="common"):
     -------
     fingerprint : str
         12 hexadecimal digits.
+
+    Raises
+    ------
+    SourceError
+        If the notebook, or a module that it uses, cannot be read.
     """
     walk = _Walk(Path(root), package)
     walk.notebook(Path(notebook))
@@ -89,11 +93,15 @@ def code_cells(notebook):
     Returns
     -------
     cells : list of (str, list of str)
+
+    Raises
+    ------
+    SourceError
+        If the file is no notebook.
     """
-    content = json.loads(Path(notebook).read_text(encoding="utf-8"))
     return [
         ("".join(cell["source"]), cell.get("metadata", {}).get("tags", []))
-        for cell in content["cells"]
+        for cell in sources.read_notebook(notebook)["cells"]
         if cell["cell_type"] == "code"
     ]
 
@@ -110,8 +118,7 @@ class _Module:
         self.effects = []  # statements that run for their effect
         self.imported = []  # modules that importing this one executes
         self._texts = {}
-        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-        for statement in tree.body:
+        for statement in sources.read_python(path).body:
             self._add(statement)
 
     def digest_and_references(self, key, statements):

@@ -3,9 +3,7 @@
 import argparse
 import sys
 
-import yaml
-
-from common import files
+from common import console, files, sources
 from common.registry import RegistryError, fetch, load, status
 
 __all__ = ["main"]
@@ -24,10 +22,11 @@ def main(arguments=None):
     code : int
         0, or 1 after an error, which is printed.
     """
+    console.accept_any_encoding()
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except RegistryError as error:
+    except (RegistryError, sources.SourceError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
@@ -64,8 +63,7 @@ def _check(options):
 
 
 def _config():
-    file = files.resolve("config.yaml")
-    return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.exists() else {}
+    return (sources.read_yaml("config.yaml") or {}) if files.resolve("config.yaml").exists() else {}
 
 
 def _parser():

@@ -7,7 +7,6 @@ from pathlib import PurePosixPath
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -18,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from common import files
+from common import files, sources
 
 __all__ = ["REGISTRY", "Entry", "RegistryError", "load", "nearest"]
 
@@ -229,11 +228,9 @@ def _load(file, written):
     """Entries of a file, as last written: rules ask for them thousands of times."""
     name = files.relative(file)
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_UniqueKeys)
-    except FileNotFoundError:
-        raise RegistryError(f"{name} does not exist.") from None
-    except yaml.YAMLError as error:
-        raise RegistryError(f"{name} is not valid YAML: {error}") from None
+        content = sources.read_yaml(file)
+    except sources.SourceError as error:
+        raise RegistryError(f"{error}.") from None
     if not isinstance(content, dict):
         raise RegistryError(f"{name} must map names to entries, got {type(content).__name__}.")
     entries, mistakes = {}, []
@@ -266,16 +263,3 @@ def _fields(parents):
     models = {"source": Source, "pypi": Pypi, "github": Github, "moabb": Moabb}
     models |= {"mne": Mne, "folder": Folder}
     return list((models[parents[-1]] if parents else Entry).model_fields)
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key given twice is an error, not silently the last one."""
-
-    def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for i, key in enumerate(keys):
-            if key in keys[:i]:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"'{key}' is given twice", node.value[i][0].start_mark
-                )
-        return super().construct_mapping(node, deep)

@@ -2,10 +2,10 @@
 
 import hashlib
 import http.server
+import json
 import threading
 
 import pytest
-import yaml
 
 from common import registry
 from common.registry import _http
@@ -102,7 +102,7 @@ def write(tmp_path):
 
     def to(entries):
         file = tmp_path / "registry.yaml"
-        file.write_text(yaml.safe_dump(entries, sort_keys=False))
+        file.write_text(json.dumps(entries))
         return file
 
     return to

@@ -101,7 +101,7 @@ def test_all_mistakes_at_once(entry, write):
     ("text", "message"),
     [
         ("a: [", "not valid YAML"),
-        ("a: 1\na: 2\n", "'a' is given twice"),
+        ("a: 1\na: 2\n", "line 2: a is given twice"),
         ("- a\n", "must map names to entries, got list"),
     ],
 )
