@@ -25,6 +25,8 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
+from common import console
+
 __all__ = [
     "PLATFORMS",
     "PYTHONS",
@@ -246,6 +248,7 @@ def configure_jupyter(prefix=sys.prefix):
 
 def main(arguments=None):
     """Run the command line; exit status 1 if the environment is not what the lock says."""
+    console.accept_any_encoding()
     parser = argparse.ArgumentParser(prog="python -m common.environment", description=main.__doc__)
     parser.add_argument("--lock", type=Path, default=ROOT / "requirements.lock")
     parser.add_argument("--record", type=Path, nargs=2, metavar=("PYLOCK", "FILE"))

@@ -7,13 +7,17 @@ detail, is still written to ``.snakemake/log/``.
 import logging
 import os
 import re
+import signal
 import sys
+import threading
 import time
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-__all__ = ["LogHandler"]
+from common import console
+
+__all__ = ["LogHandler", "explain_targets"]
 
 
 def _find_a_cache():
@@ -37,13 +41,37 @@ _KEPT = ("Nothing to be done", "Unlocking", "Would remove", "Deleting", "Touchin
 _FRAME = re.compile(r'^  File ".*", line \d+, in .*$', re.MULTILINE)
 _HEADING = re.compile(r"^\w+( in (rule .*? in )?file .*)?:$")
 # Their text says what to do; where Snakemake noticed it does not help.
-_SELF_EXPLAINED = {"MissingRuleException", "PaperError", "WorkflowError"}
+_SELF_EXPLAINED = {
+    "MissingRuleException",
+    "PaperError",
+    "RegistryError",
+    "SourceError",
+    "WorkflowError",
+}
+_RAISED = re.compile(r"^  (?:PaperError|SourceError): (.*?)^Wildcards:", re.MULTILINE | re.DOTALL)
+_NO_RULE = re.compile(r"No rule to produce (.*) \(if you use input functions")
+_NO_PAIR = re.compile(r"Invalid config definition.*\(Unparsable value: (?P<value>.*)\)")
+_STOPPED = "Stopped. What is finished is kept; the same command goes on from there."
 # Said by the lines of the jobs themselves.
 _REPEATED = ("returned non-zero exit status", "At least one job did not complete successfully")
 _LOCKED = (
     "This folder is locked by another snakemake run. Wait for it to end. "
     "If it was killed on another machine, unlock and repeat: snakemake --unlock"
 )
+
+
+_explanations = []
+
+
+def explain_targets(function):
+    """Have a function explain a target that no rule makes.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the target, a str, and returns the error message.
+    """
+    _explanations[:] = [function]
 
 
 class LogHandler(LogHandlerBase):
@@ -55,6 +83,10 @@ class LogHandler(LogHandlerBase):
         self.started = 0
         self.jobs = {}  # job id -> (place, label, time of start)
         self.failed = []
+        self.interrupted = False
+        console.accept_any_encoding()
+        if threading.current_thread() is threading.main_thread():
+            self._note_ctrl_c()
 
     writes_to_stream = property(lambda self: True)
     writes_to_file = property(lambda self: False)
@@ -74,8 +106,27 @@ class LogHandler(LogHandlerBase):
         except Exception:
             self.handleError(record)
 
+    def _note_ctrl_c(self):
+        """Remember Ctrl-C before jobs, which get it as well, are reported as failed."""
+
+        def interrupt(*_):
+            self.interrupted = True
+            raise KeyboardInterrupt
+
+        def end(kind, error, trace):
+            if issubclass(kind, KeyboardInterrupt):
+                self.stream.write(f"{_STOPPED}\n")
+            else:
+                sys.__excepthook__(kind, error, trace)
+
+        signal.signal(signal.SIGINT, interrupt)
+        sys.excepthook = end
+
     def _text(self, record):
         event = getattr(record, "event", None)
+        if self.interrupted and not self.common_settings.verbose:
+            ending = record.getMessage().startswith("Terminating processes on user request")
+            return _STOPPED if ending else None
         action = {
             LogEvent.RUN_INFO: self._run_info,
             LogEvent.JOB_INFO: self._job_info,
@@ -120,6 +171,17 @@ class LogHandler(LogHandlerBase):
             return _LOCKED
         if any(repeated in message for repeated in _REPEATED):
             return None
+        if missing := _NO_RULE.search(message):
+            return "Error: " + _explain(missing[1])
+        if pair := _NO_PAIR.search(message):
+            return _explain_pair(pair["value"].strip("'\""))
+        if "Invalid config definition: Config entry" in message:
+            return (
+                "Error: --config takes key=value pairs, and a key is a name of letters, digits and "
+                "underscores: snakemake -j8 papers/dance/figures --config scale=paper"
+            )
+        if raised := _RAISED.search(message):
+            return "Error: " + raised[1].strip()
         lines = [line for line in _FRAME.sub("", message).splitlines() if line.strip()]
         lines = [line for line in lines if line != "None"]
         if getattr(record, "exception", "") in _SELF_EXPLAINED and _HEADING.match(lines[0]):
@@ -141,9 +203,23 @@ class LogHandler(LogHandlerBase):
         return f"[{place:>{width}}/{self.total}]" if self.total else f"[{place}]"
 
 
+def _explain(target):
+    """Why there is no such target."""
+    return _explanations[0](target) if _explanations else f"there is no target {target}"
+
+
+def _explain_pair(value):
+    """What is wrong with a word after ``--config`` that is not ``key=value``."""
+    target = value if "/" in value or "." in value else "papers/dance/figures"
+    return (
+        f"Error: --config takes key=value pairs, and {value!r} is none. Targets come before it: "
+        f"snakemake -j8 {target} --config scale=paper"
+    )
+
+
 def _is_target(rule):
     """Whether a rule only names other files: ``all``, ``papers/dance/figures``."""
-    return rule == "all" or rule.rstrip("/").endswith("/figures")
+    return rule == "all" or "/figures" in rule
 
 
 def _duration(seconds):

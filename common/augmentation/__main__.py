@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from common import console
 from common.augmentation import plan
 
 __all__ = ["main"]
@@ -25,6 +26,7 @@ def main(arguments=None):
     """
     import torch
 
+    console.accept_any_encoding()
     options = _parser().parse_args(arguments)
     torch.set_num_threads(1)  # as a job
     scales = ("embedded", "paper") if options.scale == "all" else (options.scale,)

@@ -18,7 +18,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from common import files
+from common import console, files
 from common.notebooks import isolation
 from common.notebooks.fingerprint import fingerprint
 
@@ -303,6 +303,7 @@ def _dispatch():
 
 def main(arguments=None):
     """Print what `verify` found; exit status 1 if anything is wrong, foreign files apart."""
+    console.accept_any_encoding()
     parser = argparse.ArgumentParser(prog="python -m common.notebooks.provenance")
     parser.add_argument("--made", nargs="*", help="regular expressions of what the rules write")
     found, n_files = verify(parser.parse_args(arguments).made)

@@ -39,6 +39,9 @@ def main(job):
     status : int
         0, or 1 after the error has been printed.
     """
+    from common import console
+
+    console.accept_any_encoding()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda number, _: _stop(job, 128 + number))
@@ -277,6 +280,13 @@ def _plain(value):
     return str(value) if isinstance(value, str | Path) else value
 
 
+def _interrupt(*_):
+    """End this job on Ctrl-C without a word; Snakemake says that it was stopped."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stderr__.fileno())
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, _interrupt)
     sys.path.insert(0, str(ROOT))
     sys.exit(main(globals()["snakemake"]))

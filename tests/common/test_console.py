@@ -1,0 +1,40 @@
+"""What is printed arrives on any terminal."""
+
+import io
+
+import pytest
+
+from common import console, files
+
+TEXT = "… − → ≥ µ ½ é | ██▌ | 電"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [
+        ("utf-8", TEXT),
+        ("latin-1", "... - -> >= µ ½ é | ### | ?"),
+        ("ascii", "... - -> >= u 12 e | ### | ?"),
+    ],
+)
+def test_what_an_encoding_lacks_is_written_in_plain_letters(encoding, expected):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    console.accept_any_encoding(stream)
+    stream.write(TEXT)
+    stream.flush()
+    assert stream.buffer.getvalue().decode(encoding) == expected
+
+
+def test_a_stream_of_another_kind_is_left_alone():
+    console.accept_any_encoding(io.StringIO())
+
+
+def test_every_command_of_the_library_accepts_any_encoding():
+    commands = [
+        path
+        for path in (files.ROOT / "common").rglob("*.py")
+        if '\nif __name__ == "__main__":' in path.read_text(encoding="utf-8")
+    ]
+    assert len(commands) >= 6
+    for path in commands:
+        assert "console.accept_any_encoding()" in path.read_text(encoding="utf-8"), path
