@@ -8,9 +8,8 @@ import re
 from typing import Literal
 
 import pydantic
-import yaml
 
-from common import files
+from common import files, sources
 from common.agreement import Tolerance
 from common.notebooks.fingerprint import fingerprint
 
@@ -179,12 +178,27 @@ class Rules:
             return list(tables)
         return [table for table in tables if files.resolve(table).exists()]
 
+    def memory(self, *, embedded, paper):
+        """Memory of a job whose data are larger at the paper's scale, for ``mem_mb=``.
+
+        Parameters
+        ----------
+        embedded, paper : int
+            In MB, at each scale.
+
+        Returns
+        -------
+        mb : int
+        """
+        return paper if self.scale == "paper" else embedded
+
     def _reported(self, path, title, *paragraphs):
         """A path that Snakemake's report shows under the paper's title."""
         from snakemake.io import flag, report
 
         # One label only: of a second one with two values the report makes a switch.
-        file = report(path, category=self.paper.title, labels={"result": title}, caption=_CAPTION)
+        category, label = _no_wildcards(self.paper.title), _no_wildcards(title)
+        file = report(path, category=category, labels={"result": label}, caption=_CAPTION)
         return flag(file, "caption", "\n\n".join(map(_rst, (*paragraphs, f"Scale: {self.scale}."))))
 
     def notebook(self, file):
@@ -201,7 +215,10 @@ class Rules:
             raise PaperError(
                 f"papers/{self.name}/rules.smk: no notebook {path}{_near(file, known)}"
             )
-        return f"{path}@{fingerprint(files.resolve(path), root=files.ROOT)}"
+        try:
+            return f"{path}@{fingerprint(files.resolve(path), root=files.ROOT)}"
+        except sources.SourceError as error:
+            raise PaperError(str(error)) from None
 
 
 def names():
@@ -311,17 +328,10 @@ def rules(name, values):
 
 
 def _read(source):
-    path = files.resolve(source)
-    if not path.exists():
-        raise PaperError(f"{source}: no such file")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise PaperError(
-            f"{source}{line}: not valid YAML: {getattr(error, 'problem', error)}"
-        ) from None
+        content = sources.read_yaml(source)
+    except sources.SourceError as error:
+        raise PaperError(str(error)) from None
     if not isinstance(content, dict):
         raise PaperError(f"{source}: expected `key: value` lines, found {type(content).__name__}")
     return content
@@ -345,7 +355,12 @@ def _explain(model, error, source):
     if error["type"] == "missing":
         return f"{source}: {place} is required"
     what = error["msg"].removeprefix("Input should be ").removeprefix("a ")
-    return f"{source}: {place} is {error['input']!r}, it should be {what}"
+    hint = ""
+    if error["type"] == "literal_error":
+        known = re.findall(r"'(.*?)'", what)
+        near = difflib.get_close_matches(str(error["input"]), known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{source}: {place} is {error['input']!r}, it should be {what}{hint}"
 
 
 def _fields(model, parents):
@@ -367,6 +382,11 @@ def _near(name, known):
 def _rst(text):
     """Plain text as reStructuredText that says just that."""
     return re.sub(r"([^\w\s]|_)", r"\\\1", " ".join(text.split()))
+
+
+def _no_wildcards(text):
+    """A text that looks the same and in which Snakemake finds no ``{wildcard}``."""
+    return text.replace("{", "{\N{WORD JOINER}")
 
 
 def _known(name, known, place):

@@ -49,7 +49,7 @@ rule prepare_states:
         f"{paper.built}/benchmarks/prepare-sleep-wake.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=paper.memory(embedded=400, paper=2000),
         runtime=5,
     params:
         notebook=paper.notebook("1-prepare-states.ipynb"),
@@ -158,7 +158,7 @@ rule study:
     priority: 10
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=paper.memory(embedded=1000, paper=8000),
         runtime=240,
     params:
         notebook=paper.notebook("3-study.ipynb"),
@@ -211,7 +211,7 @@ rule transformations:
         f"{paper.built}/benchmarks/transformations.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=1200,
         runtime=5,
     params:
         notebook=paper.notebook("figure-transformations.ipynb"),

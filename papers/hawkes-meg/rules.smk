@@ -106,7 +106,7 @@ rule prepare_striatum:
     priority: 20
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=paper.memory(embedded=700, paper=3000),
         runtime=15,
     params:
         notebook=paper.notebook("1-prepare-striatum.ipynb"),
@@ -148,7 +148,7 @@ rule prepare_driven:
         f"{paper.built}/benchmarks/prepare-driven.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=paper.memory(embedded=400, paper=1000),
         runtime=5,
     params:
         notebook=paper.notebook("1-prepare-driven.ipynb"),
@@ -167,7 +167,7 @@ rule discretization:
         f"{paper.results}/benchmarks/discretization-{{kernel}}-{{end_time}}.tsv"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=paper.memory(embedded=400, paper=6000),
         runtime=240,
     params:
         notebook=paper.notebook("2-discretization.ipynb"),
@@ -187,7 +187,7 @@ rule efficiency:
         f"{paper.results}/benchmarks/efficiency-{{kernel}}-{{end_time}}.tsv"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=paper.memory(embedded=500, paper=6000),
         runtime=240,
     params:
         notebook=paper.notebook("3-efficiency.ipynb"),
@@ -210,7 +210,7 @@ rule nonparametric:
         f"{paper.results}/benchmarks/nonparametric-{{end_time}}.tsv"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=paper.memory(embedded=400, paper=6000),
         runtime=240,
     params:
         notebook=paper.notebook("4-nonparametric.ipynb"),
@@ -233,7 +233,7 @@ rule dimension:
         f"{paper.results}/benchmarks/dimension-{{size}}.tsv"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=paper.memory(embedded=500, paper=6000),
         runtime=240,
     params:
         notebook=paper.notebook("4-dimension.ipynb"),
@@ -251,7 +251,7 @@ rule likelihood:
         f"{paper.results}/benchmarks/likelihood-{{kernel}}-{{end_time}}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=paper.memory(embedded=400, paper=4000),
         runtime=240,
     params:
         notebook=paper.notebook("5-likelihood.ipynb"),
@@ -270,7 +270,7 @@ rule kernel_length:
         f"{paper.results}/benchmarks/kernel-length-{{end_time}}.tsv"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=paper.memory(embedded=400, paper=6000),
         runtime=240,
     params:
         notebook=paper.notebook("6-kernel-length.ipynb"),
@@ -288,7 +288,7 @@ rule shapes:
         f"{paper.results}/benchmarks/shapes-{{kernel}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=paper.memory(embedded=400, paper=2000),
         runtime=60,
     params:
         notebook=paper.notebook("7-shapes.ipynb"),
@@ -310,7 +310,7 @@ rule latency:
     priority: 10
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=paper.memory(embedded=400, paper=3000),
         runtime=120,
     params:
         notebook=paper.notebook("8-latency.ipynb"),
@@ -485,7 +485,7 @@ rule event_latency:
         f"{paper.built}/benchmarks/event-latency.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=paper.memory(embedded=500, paper=3000),
         runtime=5,
     params:
         notebook=paper.notebook("figure-event-latency.ipynb"),

@@ -319,7 +319,7 @@ rule reconstruction:
         f"{paper.built}/benchmarks/reconstruction.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=paper.memory(embedded=800, paper=2000),
         runtime=30,
     params:
         notebook=paper.notebook("figure-reconstruction.ipynb"),

@@ -39,7 +39,7 @@ rule prepare:
         f"{paper.built}/benchmarks/prepare-{{dataset}}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=paper.memory(embedded=1000, paper=4000),
         runtime=20,
     params:
         notebook=paper.notebook("1-prepare.ipynb"),
@@ -63,7 +63,7 @@ rule fit:
         f"{paper.results}/benchmarks/fit-{{dataset}}-{{unit}}-{{method}}.tsv"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=paper.memory(embedded=900, paper=6000),
         runtime=180,
     params:
         notebook=paper.notebook("2-fit.ipynb"),
@@ -96,7 +96,7 @@ rule score:
         f"{paper.results}/benchmarks/score-{{dataset}}.tsv"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=paper.memory(embedded=1000, paper=8000),
         runtime=60,
     params:
         notebook=paper.notebook("3-score.ipynb"),

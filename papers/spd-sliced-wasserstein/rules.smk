@@ -95,7 +95,7 @@ rule prepare_aeon:
         split="train|test",
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=paper.memory(embedded=600, paper=2000),
         runtime=5,
     params:
         notebook=paper.notebook("1-prepare-aeon.ipynb"),
@@ -133,7 +133,7 @@ rule prepare_cohort:
         f"{paper.built}/benchmarks/prepare-cohort.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=paper.memory(embedded=300, paper=2000),
         runtime=5,
     params:
         notebook=paper.notebook("1-prepare-cohort.ipynb"),
@@ -191,7 +191,7 @@ rule runtime:
         f"{paper.results}/benchmarks/runtime-{{method}}-{{dim}}.tsv"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=paper.memory(embedded=800, paper=6000),
         runtime=240,
     params:
         notebook=paper.notebook("2-runtime.ipynb"),
@@ -209,7 +209,7 @@ rule sample_complexity:
         f"{paper.results}/benchmarks/sample-complexity-{{dim}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=paper.memory(embedded=700, paper=2000),
         runtime=60,
     params:
         notebook=paper.notebook("3-sample-complexity.ipynb"),
@@ -227,7 +227,7 @@ rule projection_complexity:
         f"{paper.results}/benchmarks/projection-complexity-{{dim}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=paper.memory(embedded=700, paper=2000),
         runtime=60,
     params:
         notebook=paper.notebook("3-projection-complexity.ipynb"),
@@ -254,7 +254,7 @@ rule brain_age_scores:
         f"{paper.results}/benchmarks/brain-age-{{method}}.tsv"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=paper.memory(embedded=700, paper=8000),
         runtime=120,
     params:
         notebook=paper.notebook("4-brain-age.ipynb"),
@@ -276,7 +276,7 @@ rule adapt:
     priority: 10
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=paper.memory(embedded=700, paper=2000),
         runtime=60,
     params:
         notebook=paper.notebook("5-adapt.ipynb"),

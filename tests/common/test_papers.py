@@ -163,6 +163,26 @@ def test_a_paper_that_is_small_has_no_smoke_scale_of_its_own(write):
     assert smoke.settings == embedded.settings
 
 
+def test_memory_depends_on_the_scale(write):
+    write()
+    asked = {
+        scale: papers.rules("toy", {"scale": scale}).memory(embedded=900, paper=6000)
+        for scale in ("smoke", "embedded", "paper", "recorded")
+    }
+    assert asked == {"smoke": 900, "embedded": 900, "paper": 6000, "recorded": 900}
+
+
+def test_a_scale_that_is_misspelt_suggests_the_nearest():
+    assert error(papers.config, {"scale": "papr"}).endswith("did you mean 'paper'?")
+
+
+def test_a_notebook_that_cannot_be_read_is_named(write, tmp_path):
+    write()
+    (tmp_path / "papers/toy/1-train.ipynb").write_text("")
+    message = error(papers.rules("toy", {}).notebook, "1-train.ipynb")
+    assert message.startswith("papers/toy/1-train.ipynb: the file is empty")
+
+
 def test_a_missing_notebook_or_figure_suggests_the_nearest(write, tmp_path):
     write()
     (tmp_path / "papers/toy/1-train.ipynb").write_text('{"cells": []}')

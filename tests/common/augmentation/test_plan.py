@@ -162,7 +162,7 @@ def test_the_command_tells_the_share_of_augmentation(known_cost, monkeypatch, ca
 
 def test_the_command_reports_an_unknown_study(capsys):
     assert main(["plan", "--study", "eeg-augmentatoin"]) == 1
-    assert "papers/eeg-augmentatoin/paper.yaml: no such file" in capsys.readouterr().err
+    assert "papers/eeg-augmentatoin/paper.yaml: does not exist" in capsys.readouterr().err
 
 
 def test_a_calibration_grows_with_the_fraction():
