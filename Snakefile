@@ -1,21 +1,30 @@
 # Entry point. `snakemake -j2` builds every figure; `snakemake -j2 papers/dance/figures` one paper's.
 import sys
+from importlib.util import find_spec
+
+if not all(map(find_spec, ["numpy", "pandas", "papermill", "pydantic"])):
+    sys.exit(
+        f"{sys.executable} lacks this repository's packages, so this is another snakemake. "
+        "Activate the environment: source .venv/bin/activate (made by: make env)"
+    )
 
 sys.path.insert(0, workflow.basedir)
+# The `common` beside this file, whichever one the console has imported.
+for module in [name for name in sys.modules if name.partition(".")[0] == "common"]:
+    del sys.modules[module]
 # A grammar of web addresses that nbformat would load, 1.4 s of each start, and never use here.
 sys.modules.setdefault("rfc3987_syntax", None)
 
 from common import locks, reference, wiring
 
-
-configfile: "config.yaml"
-
+wiring.check_folder(workflow)
+wiring.configure(workflow)
 
 if workflow.is_main_process and not workflow.dryrun:
     locks.claim()
 
 wiring.prepare_commands()
-wiring.check(config)
+BROKEN = wiring.tolerate_broken_papers(workflow)
 
 
 include: "data/rules.smk"
@@ -92,12 +101,13 @@ module moabb:
 use rule * from moabb as moabb_*
 
 
-TARGETS = wiring.targets(workflow, config)
+TARGETS = wiring.targets(workflow, config, BROKEN)
 
 
 localrules:
     all,
     check,
+    memory,
     scoreboard,
     verify,
 
@@ -105,7 +115,9 @@ localrules:
 rule all:
     default_target: True
     input:
-        [file for target in TARGETS for file in target.all],
+        wiring.unless_broken(
+            BROKEN, [file for target in TARGETS for file in target.all]
+        ),
         "results/scoreboard.csv",
 
 
@@ -124,15 +136,22 @@ rule check:
             else []
         ),
     params:
-        python=sys.executable,
         scale=config["scale"],
     shell:
-        "{params.python:q} -m common.reference check --scale {params.scale}"
+        "{sys.executable:q} -m common.reference check --scale {params.scale}"
+
+
+# What jobs took, beside what their rules declare.
+rule memory:
+    run:
+        wiring.compare_memory(workflow)
 
 
 rule scoreboard:
     input:
-        claims=[file for target in TARGETS for file in target.claims],
+        claims=wiring.unless_broken(
+            BROKEN, [file for target in TARGETS for file in target.claims]
+        ),
     output:
         table="results/scoreboard.csv",
         page=report(
@@ -154,7 +173,28 @@ rule scoreboard:
         wiring.RUN_NOTEBOOK
 
 
+for paper in BROKEN:
+    for spelling in ["", "/"]:
+
+        rule:
+            name:
+                f"papers/{paper}/figures{spelling}"
+            input:
+                wiring.unless_broken({paper: BROKEN[paper]}, []),
+            localrule: True
+
+
 for target in TARGETS:
+    # The files beside a figure are asked for like the figure.
+    for name, svg in target.beside.items():
+
+        rule:
+            name:
+                name
+            input:
+                svg,
+            localrule: True
+
     for spelling in ["", "/"]:  # tab completion adds the slash
         if target.all:
 
@@ -185,12 +225,11 @@ for target in TARGETS:
                 target.all if config["scale"] == reference.SCALE else [],
             localrule: True
             params:
-                python=sys.executable,
                 action=action.replace("reference", "write"),
                 paper=target.paper,
                 scale=config["scale"],
             shell:
-                "{params.python:q} -m common.reference {params.action} {params.paper}"
+                "{sys.executable:q} -m common.reference {params.action} {params.paper}"
                 " --scale {params.scale}"
 
     rule:
@@ -218,3 +257,12 @@ for target in TARGETS:
                 paper=target.paper,
             shell:
                 "{sys.executable:q} -m common.wiring preview {params.paper} --files {input:q}"
+
+
+wiring.keep_texts(workflow)
+wiring.explain(workflow, TARGETS, BROKEN)
+
+
+onstart:
+    wiring.check_folder(workflow)
+    wiring.announce_memory(workflow)

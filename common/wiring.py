@@ -4,36 +4,70 @@ It looks at the rules that the papers have defined, so that a paper states nothi
 """
 
 import argparse
+import difflib
 import functools
+import json
+import math
 import os
 import re
 import shlex
 import shutil
 import sys
+import typing
 from pathlib import Path
 
-from common import files, papers
+import pandas as pd
+
+from common import console, files, memory, papers, sources
 from common.notebooks import isolation, provenance
 from common.notebooks.fingerprint import fingerprint
 
 __all__ = [
-    "RUN_NOTEBOOK", "Target", "check", "notebook", "patterns", "prepare_commands", "record",
-    "targets",
+    "RUN_NOTEBOOK", "Target", "announce_memory", "check_folder", "compare_memory", "configure",
+    "explain", "keep_texts", "notebook", "patterns", "prepare_commands", "record", "targets",
+    "tolerate_broken_papers", "unless_broken",
 ]  # fmt: skip
 
 RUN_NOTEBOOK = papers.RUN_NOTEBOOK
+
+MARGIN = 1.3
+"""Memory that a rule declares, as a multiple of the largest measured peak."""
 
 MAX_RECORDED_BYTES = 2_000_000
 """Size of the largest table that is recorded; the repository holds small files."""
 
 
-def check(config):
-    """Check ``config.yaml`` and every ``paper.yaml`` of the repository.
+def check_folder(workflow):
+    """Refuse to work anywhere but in the repository: its files are always written there.
 
     Parameters
     ----------
-    config : dict
-        Snakemake's ``config``.
+    workflow : snakemake.workflow.Workflow
+
+    Raises
+    ------
+    snakemake.exceptions.WorkflowError
+        If the working directory is another one, for example because of ``--directory``.
+    """
+    from snakemake.exceptions import WorkflowError
+
+    root = Path(workflow.basedir)
+    if not Path.cwd().samefile(root):
+        raise WorkflowError(
+            f"Files are always written in {root}, and the working directory is {Path.cwd()}. "
+            f"Run snakemake there, without --directory and --snakefile: cd {root}"
+        )
+
+
+def configure(workflow):
+    """Read ``config.yaml`` into Snakemake's ``config`` and check it.
+
+    What ``--config`` and ``--configfile`` say comes first, as with Snakemake's ``configfile:``,
+    which reads numbers as YAML 1.1 does and names no line.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
 
     Raises
     ------
@@ -41,21 +75,103 @@ def check(config):
         Every mistake, one line each; Snakemake shows it without a traceback.
     """
     from snakemake.exceptions import WorkflowError
+    from snakemake.utils import update_config
 
-    problems = []
-    for read in [
-        lambda: papers.config(config),
-        *(
-            lambda name=path.parent.name: papers.load(name)
-            for path in sorted(files.ROOT.glob("papers/*/paper.yaml"))
-        ),
-    ]:
+    try:
+        if files.resolve("config.yaml").exists() or not workflow.overwrite_configfiles:
+            written = sources.read_yaml("config.yaml") or {}
+            if not isinstance(written, dict):
+                raise papers.PaperError("config.yaml: expected `key: value` lines")
+            update_config(workflow.config, written)
+        update_config(workflow.config, workflow.config_settings.overwrite_config)
+        papers.config(workflow.config)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def tolerate_broken_papers(workflow):
+    """Let a paper that cannot be read be left out, so that the others can be built.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        Its ``use rule * from`` statements no longer raise.
+
+    Returns
+    -------
+    broken : dict of str to str
+        Paper to what is wrong, one line for each mistake. It fills while the modules are read.
+    """
+    from snakemake.exceptions import format_exception_to_string
+
+    broken = {}
+    for path in sorted(files.ROOT.glob("papers/*/paper.yaml")):
         try:
-            read()
+            papers.load(path.parent.name)
         except papers.PaperError as error:
-            problems.append(str(error))
-    if problems:
-        raise WorkflowError("\n".join(problems))
+            broken[path.parent.name] = str(error)
+    use_rules = workflow.userule
+
+    def use_rules_if_possible(*arguments, **options):
+        name = (options.get("from_module") or "").replace("_", "-")
+        decorate = use_rules(*arguments, **options)
+
+        def guarded(ruleinfo):
+            if name in broken:
+                return None
+            known, depth = list(workflow._rules), len(workflow.included_stack)
+            try:
+                return decorate(ruleinfo)
+            except Exception as error:
+                if not name:
+                    raise
+                shown = isinstance(error, papers.PaperError | sources.SourceError)
+                broken[name] = (
+                    str(error) if shown else _one_line(error, workflow, format_exception_to_string)
+                )
+                for rule in [rule for rule in workflow._rules if rule not in known]:
+                    del workflow._rules[rule]
+                del workflow.included_stack[depth:]
+                return None
+
+        return guarded
+
+    workflow.userule = use_rules_if_possible
+    return broken
+
+
+def _one_line(error, workflow, describe):
+    """An error in a ``rules.smk``: place and message."""
+    heading, *rest = describe(error, workflow.linemaps).splitlines()
+    place = heading.removesuffix(":").replace(f"{files.ROOT}/", "").replace('"', "")
+    kind, _, place = place.partition(" in file ")
+    said = [line.strip() for line in rest if line.strip() and not line.startswith("  File ")]
+    if isinstance(error, SyntaxError):
+        said = [error.msg, *said[1:]]
+    return f"{place or 'rules.smk'}: {kind}: {' '.join(said)}"
+
+
+def unless_broken(broken, wanted):
+    """Input files of a rule that needs every paper.
+
+    Parameters
+    ----------
+    broken : dict of str to str
+        From `tolerate_broken_papers`.
+    wanted : list of str
+
+    Returns
+    -------
+    input : list of str or callable
+        ``wanted``, or a function that raises what is wrong with the broken papers.
+    """
+    if not broken:
+        return wanted
+
+    def complain(wildcards):
+        raise papers.PaperError("\n".join(broken.values()))
+
+    return complain
 
 
 class Target:
@@ -72,6 +188,8 @@ class Target:
         Result tables that figures and claims read; if ``paper.yaml`` has ``recorded``, those that
         the figures named there read.
     preview : str or None
+    beside : dict of str to str
+        Each file that is written beside a figure, and the figure's SVG.
     """
 
     def __init__(self, workflow, rules):
@@ -95,6 +213,13 @@ class Target:
         read = {str(file) for name in wanted for file in makers[name].input if _is_file(file)}
         self.tables = sorted(name for name in read if name.startswith(f"{rules.results}/"))
         self.preview = str(rules.figure(rules.paper.preview)) if rules.paper.preview else None
+        # A file that is gone beside a figure that is there must not count as up to date.
+        self.beside = {
+            beside: svg
+            for svg in self.figures
+            for beside in _beside(svg)
+            if files.resolve(beside).exists() or not files.resolve(svg).exists()
+        }
 
     @property
     def all(self):
@@ -102,7 +227,7 @@ class Target:
         return [*self.figures, *self.claims]
 
 
-def targets(workflow, config):
+def targets(workflow, config, broken):
     """Targets of every paper that has a ``module`` block.
 
     At scale ``recorded`` nothing is computed: rules that would write recorded tables are dropped.
@@ -112,21 +237,233 @@ def targets(workflow, config):
     workflow : snakemake.workflow.Workflow
     config : dict
         Snakemake's ``config``.
+    broken : dict of str to str
+        Papers to leave out, and why. A paper whose rules do not fit its figures is added.
 
     Returns
     -------
     targets : list of Target
     """
+    found = []
+    for name in [module.replace("_", "-") for module in workflow.modules]:
+        if name in broken:
+            continue
+        rules = papers.rules(name, config)
+        if rules.scale == "recorded":
+            _drop_rules(workflow, f"{rules.results}/")
+        try:
+            found.append(Target(workflow, rules))
+        except papers.PaperError as error:
+            broken[name] = str(error)
+    return found
+
+
+def keep_texts(workflow):
+    """Have every rule pass its params as they are.
+
+    Snakemake replaces ``{name}`` in texts and lists of texts by a wildcard. A notebook gets each
+    wildcard by itself, so braces in a param are always part of a text, for example of a setting.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+    """
+    for rule in workflow.rules:
+        for index, value in enumerate(rule.params):
+            if not callable(value):
+                rule.params[index] = _constant(value)
+        for name, value in list(rule.params.items()):
+            if not callable(value):
+                setattr(rule.params, name, _constant(value))
+
+
+def _constant(value):
+    return lambda wildcards: value
+
+
+def explain(workflow, targets, broken):
+    """Have the console say which target was meant where there is none of a given name.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+    targets : list of Target
+    broken : dict of str to str
+        Papers that are left out, and why.
+    """
+    from snakemake_logger_plugin_lines import explain_targets
+
+    explain_targets(lambda target: nearest_target(target, workflow, targets, broken))
+
+
+def nearest_target(target, workflow, targets, broken):
+    """What to say of a target that no rule makes.
+
+    Parameters
+    ----------
+    target : str
+    workflow : snakemake.workflow.Workflow
+    targets : list of Target
+    broken : dict of str to str
+
+    Returns
+    -------
+    message : str
+        The target that was probably meant, or the papers that there are.
+    """
+    path = Path(target.replace("\\", "/"))
+    spelled = path.resolve() if path.is_absolute() else Path(path.as_posix())
+    name = files.relative(spelled)
+    parts = Path(name).parts
+    for paper, problem in broken.items():
+        if paper in parts:
+            return problem
+    scale = papers.config(workflow.config).scale
+    scales = set(typing.get_args(papers.Config.model_fields["scale"].annotation))
+    if parts[:1] == ("results",) and len(parts) > 3 and parts[2] in scales - {scale}:
+        return (
+            f"{name} is not of the scale {scale!r}. Add its scale: "
+            f"snakemake -j8 {name} --config scale={parts[2]}"
+        )
+    for one in targets:
+        for svg in one.figures:
+            if name in _beside(svg):
+                return (
+                    f"{name} is missing beside {svg}. Build both again: snakemake -j8 --force {svg}"
+                )
+    known = [rule.name for rule in workflow.rules if "/" in rule.name and rule.name[-1] != "/"]
+    known += [str(file) for rule in workflow.rules for file in rule.output if _is_file(file)]
+    if maker := _maker(name, workflow):
+        return f"{name} is written together with {maker}. Build that: snakemake -j8 {maker}"
+    meant = _nearest(name, parts, known, [one.paper for one in targets])
+    if meant is None:
+        listed = ", ".join(one.paper for one in targets) or "none"
+        return (
+            f"there is no target {target}. Targets are papers/<paper>/figures and files that a "
+            f"rule writes; known papers: {listed}"
+        )
+    return f"there is no target {target}; did you mean {meant}? Build it: snakemake -j8 {meant}"
+
+
+def _nearest(name, parts, known, names):
+    for spelling in (name, Path(name).with_suffix(".svg").as_posix()):
+        if spelling in known:
+            return spelling
+    if len(parts) == 1:  # a figure's file, or a paper
+        stem = Path(name).stem
+        ends = [one for one in known if one.endswith(f"/{name}")]
+        ends += [one for one in known if one.endswith(f"/{stem}.svg")]
+        if ends:
+            return ends[0]
+    papers_of = {one.lower(): one for one in names}
+    folder = [part.lower() for part in parts if part != "papers"]
+    if len(folder) == 1:
+        close = difflib.get_close_matches(folder[0], papers_of, n=1)
+        return f"papers/{papers_of[close[0]]}/figures" if close else None
+    lower = {one.lower(): one for one in reversed(known)}
+    close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.7)
+    return lower[close[0]] if close else None
+
+
+def _maker(name, workflow):
+    """First output of the job whose log, benchmark or provenance has this name."""
+    log = str(Path(name).with_suffix(".ipynb")) if name.endswith(".json") else name
+    for rule in workflow.rules:
+        for pattern in [*rule.log, *filter(None, [rule.benchmark])]:
+            if callable(pattern) or not rule.output:
+                continue
+            if (found := pattern.match(log)) is not None:
+                return str(rule.output[0].apply_wildcards(found.groupdict()))
+    return None
+
+
+def announce_memory(workflow):
+    """Say once before the first job that jobs will wait for memory, if they will.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        With a list of the jobs to run and Snakemake's ``--resources mem_mb=``, which
+        ``profiles/default`` sets from `common.memory.budget`.
+    """
+    limit = workflow.global_resources.get("mem_mb").value
+    if limit is None:
+        return
+    at_a_time = workflow.nodes or workflow.cores
+    wanted = {}
+    for job in workflow.dag.needrun_jobs():
+        wanted[job] = _declared_memory(job.rule) or 0
+    if sum(sorted(wanted.values(), reverse=True)[:at_a_time]) <= limit:
+        return
+    known = memory.limit()
+    of_what = (
+        f", {memory.SHARE:.0%} of the {known[0]} MB of {known[1]}"
+        if limit == memory.budget()
+        else ""
+    )
+    print(
+        f"Jobs that run together share {limit} MB of memory{of_what}; others wait. "
+        f"Another limit: --resources mem_mb={2 * limit}",
+        file=sys.stderr,
+    )
+    for name, asked in sorted({(job.rule.name, mb) for job, mb in wanted.items() if mb > limit}):
+        print(f"{name} asks for {asked} MB, more than that: it runs alone.", file=sys.stderr)
+
+
+def compare_memory(workflow):
+    """Print what the jobs of each rule took at most, beside what the rule declares.
+
+    Snakemake's benchmarks hold the peak: of a job's processes together, sampled. A rule should
+    declare `MARGIN` times the largest peak, rounded up to 100 MB.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+
+    Raises
+    ------
+    snakemake.exceptions.WorkflowError
+        If a job took more than its rule declares.
+    """
     from snakemake.exceptions import WorkflowError
 
+    short = []
+    print(f"{'rule':44} {'jobs':>5} {'peak':>7} {'declared':>9} {'enough':>7}  (MB)")
+    for rule in workflow.rules:
+        declared, peaks = _declared_memory(rule), _peaks(rule)
+        if declared is None or not peaks:
+            continue
+        peak = max(peaks)
+        enough = 100 * math.ceil(MARGIN * peak / 100)
+        print(f"{rule.name:44} {len(peaks):5} {peak:7.0f} {declared:9} {enough:7}")
+        if peak > declared:
+            short.append(f"{rule.name} took {peak:.0f} MB and declares mem_mb={declared}")
+    if short:
+        raise WorkflowError("\n".join(f"{line}. Declare more" for line in short))
+
+
+def _declared_memory(rule):
+    """``mem_mb`` of a rule; None where it has none, or computes it for each job."""
     try:
-        found = [papers.rules(name.replace("_", "-"), config) for name in workflow.modules]
-        for rules in found:
-            if rules.scale == "recorded":
-                _drop_rules(workflow, f"{rules.results}/")
-        return [Target(workflow, rules) for rules in found]
-    except papers.PaperError as error:
-        raise WorkflowError(str(error)) from None
+        return rule.resources.get("mem_mb").value
+    except ValueError:
+        return None
+
+
+def _peaks(rule):
+    """Peaks of memory in the benchmark files of a rule, in MB."""
+    if rule.benchmark is None:
+        return []
+    peaks = []
+    folder = str(rule.benchmark).partition("{")[0].rpartition("/")[0]
+    for path in files.resolve(folder).rglob("*.tsv"):
+        if rule.benchmark.match(files.relative(path)) is None:
+            continue
+        table = files.read_csv(path, sep="\t")
+        if "max_rss" in table:
+            values = pd.to_numeric(table["max_rss"], errors="coerce")  # "NA": too short to see
+            peaks += [float(value) * 2**20 / 1e6 for value in values.dropna()]
+    return peaks
 
 
 def notebook(path):
@@ -241,6 +578,7 @@ def nothing_recorded(paper):
 
 def main(arguments=None):
     """Command line of the generated rules."""
+    console.accept_any_encoding()
     parser = argparse.ArgumentParser(prog="common.wiring")
     parser.add_argument("action", choices=["record", "preview", "nothing-recorded"])
     parser.add_argument("paper")
@@ -260,6 +598,11 @@ def main(arguments=None):
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _beside(svg):
+    """Names of what is written beside a figure."""
+    return [svg.removesuffix(".svg") + suffix for suffix in (".csv", ".png", ".ipynb", ".json")]
 
 
 def _drop_rules(workflow, folder):

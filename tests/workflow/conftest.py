@@ -122,6 +122,18 @@ def other_paper(tmp_path_factory):
     return make
 
 
+@pytest.fixture(scope="session")
+def never_built(tmp_path_factory):
+    return make_repository(tmp_path_factory.mktemp("never-built") / "repository")
+
+
+@pytest.fixture
+def clone(never_built, tmp_path):
+    """A repository in which nothing is built, and that a test may change."""
+    shutil.copytree(never_built.path, tmp_path / "repository", symlinks=True)
+    return Repository(tmp_path / "repository")
+
+
 @pytest.fixture
 def repository(pristine, tmp_path):
     """A copy of the built repository that a test may change."""
