@@ -6,7 +6,6 @@ It looks at the rules that the papers have defined, so that a paper states nothi
 import argparse
 import difflib
 import functools
-import json
 import math
 import os
 import re
