@@ -1,8 +1,9 @@
-"""A paper's claims: the published value, ours with its interval, and a verdict from a stated rule.
+"""A paper's claims: the published value, ours with its interval, and an outcome by a stated rule.
 
-A verdict is never typed in: `Claim.verdict` asks the claim's rule, which sees our value only. All
-rules judge the whole interval. Where it lies on both sides of the threshold the claim is not
-reproduced, and the reason says so.
+An outcome is never typed in: `Claim.outcome` asks the claim's rule, which sees our value and its
+interval only. A claim is *reproduced* where the whole interval meets the rule, *contradicted* where
+no part of it does, and *inconclusive* in between. What is re-read from the paper's own tables is no
+reproduction, so its outcomes have names of their own.
 """
 
 import math
@@ -13,10 +14,19 @@ from common import files
 from common.statistics import Interval
 
 __all__ = [
+    "BETTER",
     "COLUMNS",
-    "NOT_REPRODUCED",
+    "CONTRADICTED",
+    "EVIDENCE",
+    "HOLDS",
+    "HOLDS_NOT",
+    "INCONCLUSIVE",
     "NOT_TESTABLE",
+    "OUTCOMES",
+    "PAPER",
+    "PUBLISHED",
     "REPRODUCED",
+    "STAND_IN",
     "TOO_SMALL",
     "Claim",
     "Rule",
@@ -31,31 +41,55 @@ __all__ = [
     "write",
 ]
 
+PAPER = "paper's data or simulation"
+STAND_IN = "stand-in data"
+PUBLISHED = "published tables"
+EVIDENCE = (PAPER, STAND_IN, PUBLISHED)
+"""What our value rests on."""
+
 REPRODUCED = "reproduced"
-NOT_REPRODUCED = "not reproduced"
+BETTER = "better than published"
+INCONCLUSIVE = "inconclusive"
+CONTRADICTED = "contradicted"
 NOT_TESTABLE = "not testable at this scale"
+HOLDS = "holds in the published tables"
+HOLDS_NOT = "does not hold in the published tables"
+OUTCOMES = (REPRODUCED, BETTER, INCONCLUSIVE, CONTRADICTED, NOT_TESTABLE, HOLDS, HOLDS_NOT)
+
 TOO_SMALL = "the smoke scale is too small to test any claim"
 
 COLUMNS = (
-    "statement", "source", "published", "ours", "low", "high", "unit", "rule", "verdict", "reason",
+    "statement", "source", "evidence", "published", "ours", "low", "high", "unit", "rule",
+    "outcome", "reason",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule in words, and the test behind them.
+    """A rule in words, and what meets it: a range of numbers.
 
     Parameters
     ----------
     words : str
         What must hold of our value, as a reader sees it.
-    holds : callable or None
-        Maps a number of ours (the value, or a bound of its interval) to a bool; the claim is
-        reproduced where it holds for all three. None: the claim cannot be tested.
+    meets : callable or None
+        Whether a whole interval meets the rule. None: the claim cannot be tested.
+    violates : callable or None
+        Whether a whole interval violates it.
+    distance : callable or None
+        From a value to the nearest border of the range, in the claim's unit.
+    surpasses : callable or None
+        Whether a whole interval is better than what was published, beyond its spread.
+    because : str, default=""
+        What explains a value that is better than published.
     """
 
     words: str
-    holds: Callable[[float], bool] | None
+    meets: Callable[[Interval], bool] | None
+    violates: Callable[[Interval], bool] | None = None
+    distance: Callable[[float], float] | None = None
+    surpasses: Callable[[Interval], bool] | None = None
+    because: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,51 +99,66 @@ class Claim:
     Parameters
     ----------
     statement : str
-        What the paper claims, in one sentence.
+        What the paper claims, in one sentence. It identifies the claim, so it holds no result.
     source : str
         Where it says so: ``"Table 2"``, ``"abstract"``.
+    evidence : {"paper's data or simulation", "stand-in data", "published tables"}
+        What our value rests on, one of `EVIDENCE`; of an untestable claim, what it asks for.
     rule : Rule
         From `greater`, `less`, `at_least`, `at_most`, `close_to` or `not_testable`.
     ours : Interval, tuple (value, low, high), float or None
         A number alone has no uncertainty. None only where the claim is not testable.
     published : str, float or None
     unit : str, default=""
+    n : int or None, default=None
+        Independent units behind the interval. An inconclusive claim then says how many would
+        decide it.
 
     Attributes
     ----------
-    verdict : {"reproduced", "not reproduced", "not testable at this scale"}
+    outcome : str
+        One of `OUTCOMES`.
     reason : str
         Why, with the numbers.
 
     Raises
     ------
     ValueError
-        If a text is empty, our value is missing or not finite, or the interval does not hold it.
+        If a text is empty, the evidence is of no known kind, our value is missing or not finite,
+        the interval does not hold it, or ``n`` is not a positive whole number.
 
     Examples
     --------
     >>> claim = Claim(
     ...     statement="DANCE finds more events than a sliding window.",
     ...     source="abstract",
+    ...     evidence=STAND_IN,
     ...     ours=(0.10, 0.04, 0.16),
     ...     unit="difference in F1-event",
     ...     rule=greater(0),
     ... )
-    >>> claim.verdict
+    >>> claim.outcome
     'reproduced'
     """
 
     statement: str
     source: str
+    evidence: str
     rule: Rule
     ours: Interval | tuple | float | None = None
     published: str | float | None = None
     unit: str = ""
+    n: int | None = None
 
     def __post_init__(self):
         for field in ("statement", "source"):
             if not getattr(self, field).strip():
                 raise ValueError(f"a claim needs a {field}: {self!r}")
+        if self.evidence not in EVIDENCE:
+            raise ValueError(
+                f"the evidence of {self.statement!r} is {self.evidence!r}; "
+                f"it is one of {', '.join(map(repr, EVIDENCE))}."
+            )
         if not isinstance(self.rule, Rule):
             raise ValueError(
                 f"the rule of {self.statement!r} is {self.rule!r}; "
@@ -117,16 +166,22 @@ class Claim:
             )
         if self.published is not None and not isinstance(self.published, str):
             _number(self.published, f"the published value of {self.statement!r}")
+        if self.n is not None and (int(self.n) != self.n or self.n < 1):
+            raise ValueError(f"n of {self.statement!r} is {self.n!r}; it counts units.")
         if self.ours is not None:
             _interval(self.ours, f"our value of {self.statement!r}")
-        elif self.rule.holds is not None:
+        elif self.testable:
             raise ValueError(
                 f"our value of {self.statement!r} is missing. Compute it, "
                 "or say why it cannot be: rule=not_testable(reason)."
             )
 
     @property
-    def verdict(self):
+    def testable(self):
+        return self.rule.meets is not None
+
+    @property
+    def outcome(self):
         return self._judgement[0]
 
     @property
@@ -135,17 +190,31 @@ class Claim:
 
     @property
     def _judgement(self):
-        if self.rule.holds is None:
+        if not self.testable:
             return NOT_TESTABLE, self.rule.words
         ours = _interval(self.ours, "ours")
         text = _text(ours, self.unit)
-        if all(map(self.rule.holds, ours)):
-            return REPRODUCED, f"{text}: holds"
-        if self.rule.holds(ours.value):
-            return NOT_REPRODUCED, f"{text}: the value alone meets the rule, its interval does not"
-        if any(map(self.rule.holds, ours)):
-            return NOT_REPRODUCED, f"{text}: only a part of the interval meets the rule"
-        return NOT_REPRODUCED, f"{text}: does not hold"
+        published = self.evidence == PUBLISHED
+        if self.rule.meets(ours):
+            return HOLDS if published else REPRODUCED, f"{text}: holds"
+        if self.rule.surpasses is not None and self.rule.surpasses(ours):
+            return BETTER, f"{text}: {self.rule.because or 'unexplained'}"
+        if self.rule.violates(ours):
+            return HOLDS_NOT if published else CONTRADICTED, f"{text}: does not hold"
+        return INCONCLUSIVE, f"{text}: {self._what_would_decide(ours)}"
+
+    def _what_would_decide(self, ours):
+        """How much more data would leave the interval on one side, if our value stayed."""
+        half = max(ours.high - ours.value, ours.value - ours.low)
+        distance = self.rule.distance(ours.value)
+        if distance <= 0:
+            return "the interval holds the threshold, and our value lies on it"
+        factor = (half / distance) ** 2
+        if self.n is None or factor * self.n > 1e6:
+            much = f"about {factor:.2g} times as much data" if factor < 1e4 else "far more data"
+        else:
+            much = f"about {math.ceil(factor * self.n)} units instead of {self.n}"
+        return f"the interval holds the threshold; {much} would decide, if our value stayed"
 
 
 def greater(than, *, margin=0.0, name=""):
@@ -168,24 +237,35 @@ def greater(than, *, margin=0.0, name=""):
     rule : Rule
     """
     other = _interval(than, "than")
-    threshold = other.high + _not_negative(margin, "margin")
-    words = f"ours with its interval is greater than {_named(name, other)}{_by(margin)}"
-    return Rule(words, lambda value: value > threshold)
+    margin = _not_negative(margin, "margin")
+    return Rule(
+        f"ours with its interval is greater than {_named(name, other)}{_by(margin)}",
+        lambda ours: ours.low > other.high + margin,
+        lambda ours: ours.high <= other.low + margin,
+        lambda value: abs(value - (other.value + margin)),
+    )
 
 
 def less(than, *, margin=0.0, name=""):
     """Ours is below another value: the mirror image of `greater`."""
     other = _interval(than, "than")
-    threshold = other.low - _not_negative(margin, "margin")
-    words = f"ours with its interval is less than {_named(name, other)}{_by(margin)}"
-    return Rule(words, lambda value: value < threshold)
+    margin = _not_negative(margin, "margin")
+    return Rule(
+        f"ours with its interval is less than {_named(name, other)}{_by(margin)}",
+        lambda ours: ours.high < other.low - margin,
+        lambda ours: ours.low >= other.high - margin,
+        lambda value: abs(value - (other.value - margin)),
+    )
 
 
 def at_least(threshold):
     """The lower bound of ours reaches a number."""
     threshold = _number(threshold, "threshold")
     return Rule(
-        f"ours with its interval is at least {threshold:.4g}", lambda value: value >= threshold
+        f"ours with its interval is at least {threshold:.4g}",
+        lambda ours: ours.low >= threshold,
+        lambda ours: ours.high < threshold,
+        lambda value: abs(value - threshold),
     )
 
 
@@ -193,11 +273,14 @@ def at_most(threshold):
     """The upper bound of ours stays within a number."""
     threshold = _number(threshold, "threshold")
     return Rule(
-        f"ours with its interval is at most {threshold:.4g}", lambda value: value <= threshold
+        f"ours with its interval is at most {threshold:.4g}",
+        lambda ours: ours.high <= threshold,
+        lambda ours: ours.low > threshold,
+        lambda value: abs(value - threshold),
     )
 
 
-def close_to(published, *, tolerance):
+def close_to(published, *, tolerance, better=None, because=""):
     """The whole interval of ours lies within a tolerance of a number.
 
     This shows equivalence: a wide interval that merely contains the number shows nothing.
@@ -207,6 +290,10 @@ def close_to(published, *, tolerance):
     published : float
     tolerance : float
         In the unit of the claim; the bounds belong to it.
+    better : {"lower", "higher", None}, default=None
+        On which side of the tolerance an interval is *better than published*; None: on neither.
+    because : str, default=""
+        What explains a value that is better.
 
     Returns
     -------
@@ -214,10 +301,24 @@ def close_to(published, *, tolerance):
     """
     published = _number(published, "published")
     tolerance = _not_negative(tolerance, "tolerance")
+    if better not in {"lower", "higher", None}:
+        raise ValueError(f"better must be 'lower', 'higher' or None, got {better!r}.")
     # 0.5 is meant to be within 0.1 of 0.4, which rounding denies.
-    rounding = 4 * math.ulp(abs(published) + tolerance)
-    words = f"ours with its interval is within {tolerance:.4g} of {published:.4g}"
-    return Rule(words, lambda value: abs(value - published) <= tolerance + rounding)
+    reach = tolerance + 4 * math.ulp(abs(published) + tolerance)
+    low, high = published - reach, published + reach
+    beyond = {
+        "lower": lambda ours: ours.high < low,
+        "higher": lambda ours: ours.low > high,
+        None: None,
+    }
+    return Rule(
+        f"ours with its interval is within {tolerance:.4g} of {published:.4g}",
+        lambda ours: low <= ours.low and ours.high <= high,
+        lambda ours: ours.high < low or high < ours.low,
+        lambda value: abs(abs(value - published) - tolerance),
+        beyond[better],
+        because,
+    )
 
 
 def not_testable(reason):
@@ -306,20 +407,20 @@ def to_markdown(claims, *, scale=None):
     """
     claims = _at(scale, claims)
     table(claims)
-    header = ("Claim", "Where", "Published", "Ours", "Rule", "Verdict", "Why")
+    header = ("Claim", "Where", "Evidence", "Published", "Ours", "Rule", "Outcome", "Why")
     rows = [header, ["---"] * len(header)]
     for claim in claims:
-        testable = claim.rule.holds is not None
         ours = "" if claim.ours is None else _text(_interval(claim.ours, "ours"), claim.unit)
         rows.append(
             (
                 claim.statement,
                 claim.source,
+                claim.evidence,
                 _plain(claim.published),
                 ours,
-                claim.rule.words if testable else "",
-                f"**{claim.verdict}**",
-                claim.reason.removeprefix(f"{ours}: ") if testable else claim.reason,
+                claim.rule.words if claim.testable else "",
+                f"**{claim.outcome}**",
+                claim.reason.removeprefix(f"{ours}: ") if claim.testable else claim.reason,
             )
         )
     return _Markdown("\n".join(f"| {' | '.join(map(_cell, row))} |" for row in rows))
@@ -339,17 +440,17 @@ def _at(scale, claims):
 def _row(claim):
     ours = claim.ours
     value, low, high = _interval(ours, "ours") if hasattr(ours, "__iter__") else (ours, None, None)
-    testable = claim.rule.holds is not None
     return {
         "statement": claim.statement,
         "source": claim.source,
+        "evidence": claim.evidence,
         "published": claim.published,
         "ours": value,
         "low": low,
         "high": high,
         "unit": claim.unit,
-        "rule": claim.rule.words if testable else "",
-        "verdict": claim.verdict,
+        "rule": claim.rule.words if claim.testable else "",
+        "outcome": claim.outcome,
         "reason": claim.reason,
     }
 

@@ -164,7 +164,7 @@ class Rules:
         return self._reported(
             f"{self.built}/claims.csv",
             "Claims",
-            "What the paper claims beside what this run found, with a verdict for each claim.",
+            "What the paper claims beside what this run found, with an outcome for each claim.",
             "The file is a table; the Scoreboard of a report of all papers shows it on the screen.",
         )
 

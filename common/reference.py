@@ -130,8 +130,8 @@ def check(paper):
     Returns
     -------
     figures : dict of str to Agreement
-    verdicts : list of str
-        One line for each claim whose verdict is another than in the reference.
+    outcomes : list of str
+        One line for each claim whose outcome is another than in the reference.
     n_claims : int
 
     Raises
@@ -154,8 +154,8 @@ def check(paper):
             continue
         _require_embedded(paper, name)
         figures[name] = _agreement(paper, name, table, kept.get(name), settings.figures[name])
-    verdicts = _changed_verdicts(claims, _read(folder / "claims.csv", paper))
-    return figures, verdicts, len(claims)
+    outcomes = _changed_outcomes(claims, _read(folder / "claims.csv", paper))
+    return figures, outcomes, len(claims)
 
 
 def _tables(paper, settings):
@@ -262,13 +262,13 @@ def _read(table, paper):
     return files.read_csv(path)
 
 
-def _changed_verdicts(found, expected):
-    before = dict(zip(expected["statement"], expected["verdict"], strict=True))
-    now = dict(zip(found["statement"], found["verdict"], strict=True))
+def _changed_outcomes(found, expected):
+    before = dict(zip(expected["statement"], expected["outcome"], strict=True))
+    now = dict(zip(found["statement"], found["outcome"], strict=True))
     lines = [
-        f"{statement!r} is {now.get(statement, 'gone')}, in the reference {verdict}"
-        for statement, verdict in before.items()
-        if now.get(statement) != verdict
+        f"{statement!r} is {now.get(statement, 'gone')}, in the reference {outcome}"
+        for statement, outcome in before.items()
+        if now.get(statement) != outcome
     ]
     return lines + [f"{statement!r} is new" for statement in now if statement not in before]
 
@@ -283,11 +283,11 @@ def report(names):
     Returns
     -------
     lines : list of str
-        One line per figure and per changed verdict.
+        One line per figure and per changed outcome.
     summary : str
         One line.
     agrees : bool
-        Whether no figure differs and no verdict changed.
+        Whether no figure differs and no outcome changed.
 
     Raises
     ------
@@ -296,17 +296,17 @@ def report(names):
     """
     lines, counts, n_claims, n_changed = [], dict.fromkeys((SAME, WITHIN, DIFFERS), 0), 0, 0
     for paper in names:
-        figures, verdicts, n_paper = check(paper)
+        figures, outcomes, n_paper = check(paper)
         for name, agreement in figures.items():
             counts[agreement.state] += 1
             lines.append(f"{paper}/{name}: {agreement}")
-        lines += [f"{paper}: verdict changed: {line}" for line in verdicts]
+        lines += [f"{paper}: outcome changed: {line}" for line in outcomes]
         n_claims += n_paper
-        n_changed += len(verdicts)
+        n_changed += len(outcomes)
     states = ", ".join(f"{n} {state}" for state, n in counts.items())
     summary = (
         f"Against the reference results: {sum(counts.values())} figures, {states}; "
-        f"{n_claims} claims, {n_changed} verdicts changed."
+        f"{n_claims} claims, {n_changed} outcomes changed."
     )
     return lines, summary, counts[DIFFERS] == 0 and n_changed == 0
 

@@ -83,9 +83,9 @@ def unmarked(copy, papers):
         for svg in drawn:
             if figures.SCALES["smoke"] not in svg.read_text("utf-8"):
                 problems.append(f"{files.relative(svg)} does not say that its scale is smoke")
-        verdicts = set(files.read_csv(judged)["verdict"])
-        if verdicts != {claims.NOT_TESTABLE}:
-            problems.append(f"{files.relative(judged)} judges claims: {sorted(verdicts)}")
+        outcomes = set(files.read_csv(judged)["outcome"])
+        if outcomes != {claims.NOT_TESTABLE}:
+            problems.append(f"{files.relative(judged)} judges claims: {sorted(outcomes)}")
     return problems
 
 

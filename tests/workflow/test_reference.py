@@ -49,14 +49,14 @@ def test_a_number_that_moved_is_named_and_tolerated_only_where_said(copy):
     assert "toy/bars: within tolerance: score is" in copy.snakemake("papers/toy/check")
 
 
-def test_a_changed_verdict_is_named(copy):
+def test_a_changed_outcome_is_named(copy):
     path = copy / "papers/toy/reference/claims.csv"
     text = path.read_text()
     assert ",reproduced," in text
-    path.write_text(text.replace(",reproduced,", ",not reproduced,"))
+    path.write_text(text.replace(",reproduced,", ",contradicted,"))
     output = copy.snakemake("papers/toy/check", status=1)
-    assert "toy: verdict changed: " in output
-    assert "is reproduced, in the reference not reproduced" in output
+    assert "toy: outcome changed: " in output
+    assert "is reproduced, in the reference contradicted" in output
 
 
 def test_the_reference_is_that_of_the_embedded_scale(copy):

@@ -203,15 +203,16 @@ def test_the_report_shows_figures_with_their_captions_and_the_claims(repository)
     assert "Score of each method and seed, n_seeds = 2 *each*, as |x|." in bars["caption"]
     assert "problematic" not in bars["caption"]
     assert "Scale: embedded." in bars["caption"]
-    assert "with a verdict for each claim" in shown["results/toy/embedded/claims.csv"]["caption"]
+    assert "with an outcome for each claim" in shown["results/toy/embedded/claims.csv"]["caption"]
     categories = json.loads(re.search(r"var categories = (\{.*\});", page)[1])
     assert set(categories) == {"A toy paper that exercises the whole way", "Scoreboard"}
 
 
-def test_the_scoreboard_counts_the_verdicts(pristine):
+def test_the_scoreboard_counts_outcomes_by_evidence(pristine):
     page = (pristine / "results/scoreboard.html").read_text()
     rows = [re.findall(r"<td>(.*?)</td>", row) for row in page.split("<tr")]
-    assert ["toy", "4", "0", "0"] in rows
+    assert ["toy", "stand-in data", "4", *6 * ["0"]] in rows
+    assert "4 claims were tested on our own runs: 4 reproduced." in page
     assert sum(row[:2] == ["toy", "embedded"] for row in rows) == 4
 
 

@@ -38,10 +38,13 @@ def draw(svg, heights):
 
 def write_claims(path, rows):
     """One claim a row, with the columns that `common.claims.write` writes."""
-    header = "paper,scale,statement,source,published,ours,low,high,unit,rule,verdict,reason\n"
+    header = "paper,scale,statement,source,evidence,published,ours,low,high,unit,rule,outcome,"
+    header += "reason\n"
     text = ""
     for row in rows:
-        verdict = "reproduced" if row["score"] > 0 else "not reproduced"
+        outcome = "reproduced" if row["score"] > 0 else "contradicted"
         statement = f"The {row['method']} is above 0 (seed {row['seed']})."
-        text += f"toy,embedded,{statement},text,,{row['score']},,,,above 0,{verdict},\n"
+        text += (
+            f"toy,embedded,{statement},text,stand-in data,,{row['score']},,,,above 0,{outcome},\n"
+        )
     files.write_text(path, header + text)
