@@ -123,7 +123,7 @@ rule all:
 
 rule verify:
     params:
-        made=wiring.patterns(workflow, config),
+        made=lambda wildcards: wiring.patterns(workflow, config),  # of the rules below, too
     shell:
         "{sys.executable:q} -m common.notebooks.provenance --made {params.made:q}"
 

@@ -24,7 +24,8 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS = ("snakemake", "group", "job")
+# What is killed, and how often by comparison: after one of the first two, a run starts anew.
+KINDS = {"snakemake": 1, "group": 1, "job": 3}
 
 
 def kill_at_random(command, *, folder, environ, n_kills, seed, n_lines=4, pause=1.0):
@@ -62,7 +63,7 @@ def kill_at_random(command, *, folder, environ, n_kills, seed, n_lines=4, pause=
             if line is None:
                 break
             time.sleep(draw.uniform(0, pause))
-            kind = draw.choice(KINDS)
+            (kind,) = draw.choices(list(KINDS), KINDS.values())
             if _kill(run, kind, draw):
                 kills[kind] += 1
         if sum(kills.values()) >= n_kills and run.poll() is None:
