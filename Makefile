@@ -114,7 +114,7 @@ test-lock: $(READY)
 	@TEST_LOCK=1 $(PY) -m pytest $(QUIET) tests/common/test_environment.py -k every_pin_is_found
 
 lab: $(READY)
-	@$(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" $(LAB)
+	@PYTHONPATH="$(CURDIR)" $(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" $(LAB)
 
 report: figures
 	@$(PY) -m snakemake --report report.html $(TARGET)

@@ -1,10 +1,15 @@
 """The runner: what it passes, what it refuses, what it saves, and how it fails."""
 
 import json
+import multiprocessing
+import os
+import signal
 import tempfile
+import time
 from types import SimpleNamespace
 
 import nbformat
+import psutil
 import pytest
 from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, Wildcards
 
@@ -130,12 +135,35 @@ def test_a_kernel_that_dies_is_reported_by_what_ended_it(root, capsys, end, said
         "import os\nfrom common import files\nwith files.atomic(out) as temporary:\n"
         f"    temporary.write_text('half')\n    {end}"
     )
-    assert run.main(make_job(outputs={"out": "out.txt"})) == 1
+    assert run.main(make_job(outputs={"out": f"{folder}/out/out.txt"})) == 1
     shown = capsys.readouterr().err
     assert f"the kernel of n.ipynb died: {said}" in shown
     assert ("memory" in shown) == ("SIGKILL" in shown)
     # Neither half a file nor a temporary one is left.
-    assert {path.name for path in folder.iterdir()} <= {"n.ipynb", "executed.ipynb", ".snakemake"}
+    assert list((folder / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_job_that_is_stopped_ends_quietly_with_its_kernel(root, tmp_path, capfd, number):
+    folder = root(
+        "import os, time\nfrom common import files\nwith files.atomic(out):\n"
+        f"    files.write_text('{tmp_path}/kernel', str(os.getpid()))\n    time.sleep(600)"
+    )
+    (folder / "common").symlink_to(files.Path(run.__file__).parents[1])
+    job = make_job(outputs={"out": f"{folder}/out/out.txt"})
+    process = multiprocessing.get_context("fork").Process(
+        target=lambda: os._exit(run.main(job)), daemon=True
+    )
+    process.start()
+    while not (folder / "kernel").exists():
+        assert process.is_alive()
+        time.sleep(0.05)
+    os.kill(process.pid, number)
+    process.join()
+    assert process.exitcode == 128 + number
+    assert not psutil.pid_exists(int((folder / "kernel").read_text()))
+    assert list((folder / "out").iterdir()) == []
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_kernel_that_does_not_start_is_one_clear_error(root, capsys, tmp_path, monkeypatch):
