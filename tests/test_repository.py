@@ -80,6 +80,13 @@ def test_a_step_is_run_by_a_rule(notebook):
     assert f'notebook("{name}")' in rules
 
 
+class _Named(dict):
+    """Named values as a job has them."""
+
+    def _allitems(self):
+        return list(self.items())
+
+
 @pytest.fixture(scope="session")
 def passed():
     """What the workflow passes to the notebooks of figures and claims at the embedded scale.
@@ -98,12 +105,13 @@ def passed():
         )
         for rule in workflow._workflow.rules:
             if any(map(SHOWN.fullmatch, map(str, rule.output))):
+                params = {name: value({}) for name, value in rule.params.items()}
                 notebook, values, _ = run.collect(
                     SimpleNamespace(
                         rule=rule.name,
                         input=rule.input,
                         output=rule.output,
-                        params=rule.params,
+                        params=_Named(params),
                         wildcards=SimpleNamespace(_allitems=list),
                     )
                 )

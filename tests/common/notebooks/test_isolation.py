@@ -74,11 +74,11 @@ def test_of_the_configuration_of_mne_only_the_places_of_data_stay(environment, t
 
 
 def test_data_of_mne_stay_in_the_home_folder_where_nothing_says_otherwise(environment, tmp_path):
-    config = tmp_path / "home/.mne/mne-python.json"
+    config = tmp_path / "user/.mne/mne-python.json"
     config.parent.mkdir(parents=True)
     config.write_text('{"MNE_USE_CUDA": "true"}')
-    found = environment(_MNE_FAKE_HOME_DIR=str(tmp_path / "home"))
-    assert found["MNE_DATA"] == f"{tmp_path}/home/mne_data"
+    found = environment(_MNE_FAKE_HOME_DIR=str(tmp_path / "user"))
+    assert found["MNE_DATA"] == f"{tmp_path}/user/mne_data"
     assert os.path.isdir(found["MNE_DATA"])  # MNE-Python wants a folder that is named to exist
 
 
