@@ -125,6 +125,9 @@ def compare(found, expected, tolerances=()):
         return Agreement(DIFFERS, f"columns {list(found)}, in the reference {list(expected)}")
     _check_columns(tolerances, expected)
     found, expected = (_compared_rows(table, tolerances) for table in (found, expected))
+    if found.empty and expected.empty:
+        why = "; ".join(one.left_out for one in tolerances if not one.columns)
+        return Agreement(WITHIN, f"not compared: {why}")
     if len(found) != len(expected):
         return Agreement(DIFFERS, f"{len(found)} rows, in the reference {len(expected)}")
     governed = {column: _governing(expected, column, tolerances) for column in expected}

@@ -368,8 +368,8 @@ def _fields(model, parents):
         field = model.model_fields.get(str(parent)) if hasattr(model, "model_fields") else None
         if field is not None:
             model = field.annotation
-        if getattr(model, "__origin__", None) is dict:
-            model = model.__args__[1]
+        if getattr(model, "__origin__", None) in (dict, list):
+            model = model.__args__[-1]
     return list(model.model_fields)
 
 

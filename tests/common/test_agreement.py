@@ -93,6 +93,11 @@ def test_rows_of_one_fit_can_be_left_out_whole(table):
     assert compare(table[1:], table, loose).state == DIFFERS
 
 
+def test_a_table_that_is_left_out_whole_is_said_not_to_be_compared(table):
+    found = compare(table[:3], table, [Tolerance(left_out="detections of one fit")])
+    assert str(found) == "within tolerance: not compared: detections of one fit"
+
+
 def _means(value, half):
     return pd.DataFrame({"mean": [value], "low": [value - half], "high": [value + half]})
 

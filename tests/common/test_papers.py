@@ -53,6 +53,10 @@ def test_a_good_file_loads(write):
             {"figures": {"one": {"title": "O", "caption": "C", "orignal": 1}}},
             "unknown key figures.one.orignal; did you mean 'original'?",
         ),
+        (
+            {"figures": {"one": {"title": "O", "caption": "C", "tolerances": [{"relativ": 1}]}}},
+            "unknown key figures.one.tolerances.0.relativ; did you mean 'relative'?",
+        ),
         ({"figures": {"one": {"title": "O"}}}, "figures.one.caption is required"),
         ({"year": "then"}, "year is 'then', it should be"),
         ({"doi": None}, "doi or arxiv is required"),
