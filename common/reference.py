@@ -10,7 +10,6 @@ tolerance, or different. ``paper.yaml`` states what is tolerated, by column of a
 import argparse
 import hashlib
 import json
-import platform
 import shutil
 import sys
 
@@ -80,7 +79,7 @@ def write(paper):
         "tables": kept,
         "python": made["python"],
         "packages": made["packages"],
-        "processor": _processor(),
+        "dispatch": made["dispatch"],
     }
     files.write_json(folder / "reference.json", content)
 
@@ -200,18 +199,6 @@ def _fingerprint(notebook):
 def _settings_digest(settings):
     text = json.dumps(settings.scales.embedded, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _processor():
-    """What decides the last digits: architecture and the kernels that BLAS chose."""
-    import threadpoolctl
-
-    kernels = {
-        found["architecture"]
-        for found in threadpoolctl.threadpool_info()
-        if "architecture" in found
-    }
-    return {"machine": platform.machine(), "blas": sorted(kernels)}
 
 
 def _keep(table, kept):
