@@ -120,6 +120,25 @@ def test_make_installs_nothing_where_something_is_missing(clone):
     assert not (clone / ".venv").exists()
 
 
+def test_make_takes_torch_from_the_index_that_is_named(clone):
+    address = "https://index/cpu"
+    chosen = make(clone, "--dry-run", "env", f"TORCH_INDEX={address}").stdout
+    # Without dependencies: those of the lock come from the usual index.
+    assert f'--no-deps --index-url "{address}"' in chosen
+    assert f'prerequisites.py "{address}"' in chosen
+    assert "--index-url" not in make(clone, "--dry-run", "env").stdout
+    # It starts afresh where an environment is there, which would be left alone otherwise.
+    (clone / ".venv").mkdir()
+    (clone / ".venv/.ready").touch()
+    assert "--clear" in make(clone, "--dry-run", "env", f"TORCH_INDEX={address}").stdout
+    assert "--clear" not in make(clone, "--dry-run", "env").stdout
+
+
+def test_make_slurm_keeps_to_the_lock(clone):
+    lines = make(clone, "--dry-run", "slurm").stdout
+    assert "-c requirements.lock -r requirements-slurm.lock" in lines
+
+
 def test_make_clean_leaves_the_page_of_results(clone):
     (clone / "results/dance/embedded").mkdir(parents=True)
     (clone / "results/scoreboard.csv").touch()
