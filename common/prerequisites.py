@@ -22,7 +22,7 @@ COMPILED = {(3, 14): "immutables"}
 
 # Size of a finished .venv, in GB, rounded up.
 SIZE = 2.5
-SIZE_WITH_CUDA = 6.0
+SIZE_WITH_CUDA = 6.5
 # pip keeps what it downloaded in the temporary folder until all of it is there.
 DOWNLOADS = 1.0
 DOWNLOADS_WITH_CUDA = 3.0

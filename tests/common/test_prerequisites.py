@@ -61,7 +61,7 @@ def test_nothing_is_missing(found):
 
 def test_the_default_build_for_linux_takes_more():
     cuda = prerequisites.needed_space("Linux", "", False)
-    assert cuda == (6.0, 3.0)
+    assert cuda == (6.5, 3.0)
     chosen = prerequisites.needed_space("Linux", "some-index", False)
     assert chosen == prerequisites.needed_space("Darwin", "", False) < cuda
     assert prerequisites.needed_space("Linux", "", True) < chosen
