@@ -16,12 +16,14 @@ for module in [name for name in sys.modules if name.partition(".")[0] == "common
 sys.modules.setdefault("rfc3987_syntax", None)
 
 from common import locks, reference, wiring
+from common.notebooks import provenance
 
 wiring.check_folder(workflow)
 wiring.configure(workflow)
 
 if workflow.is_main_process and not workflow.dryrun:
     locks.claim()
+    provenance.refresh_index()
 
 wiring.prepare_commands()
 BROKEN = wiring.tolerate_broken_papers(workflow)

@@ -8,6 +8,7 @@ No times, host names or absolute paths: the same run gives the same bytes anywhe
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -22,7 +23,7 @@ from common import console, files
 from common.notebooks import isolation
 from common.notebooks.fingerprint import fingerprint
 
-__all__ = ["Problem", "by_output", "companions", "record", "verify"]
+__all__ = ["Problem", "by_output", "companions", "record", "refresh_index", "verify"]
 
 FORMAT = "provenance-1"
 PACKAGES = (
@@ -255,6 +256,17 @@ def _read(name):
     except ValueError:
         return None
     return content if isinstance(content, dict) and content.get("format") == FORMAT else None
+
+
+def refresh_index():
+    """Have git look once, for a whole run, at files whose dates do not tell whether they changed.
+
+    Such are the files of a new clone. In each job git would pass each notebook among them through
+    its filter again, which takes seconds, since a job does not write git's index.
+    """
+    with contextlib.suppress(OSError):  # no git
+        command = ["git", "update-index", "-q", "--refresh"]
+        subprocess.run(command, cwd=files.ROOT, capture_output=True)
 
 
 def _commit():

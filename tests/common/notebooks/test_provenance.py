@@ -1,6 +1,7 @@
 """What is recorded of a run, and what verify says of built files."""
 
 import json
+import os
 import subprocess
 
 import pytest
@@ -47,6 +48,25 @@ def test_the_commit_is_this_repositorys_own(root, monkeypatch):
     monkeypatch.setenv("GIT_DIR", str(git_of_another))
     monkeypatch.delenv("GIT_WORK_TREE")
     assert recorded()["commit"] == commit
+
+
+def test_a_new_clone_does_not_filter_its_notebooks_in_every_job(root):
+    filtered = root / ".git/filtered"
+    git(root, "init", "-q")
+    git(root, "config", "filter.count.clean", f"echo once >> '{filtered}'; cat")
+    (root / ".gitattributes").write_text("*.ipynb filter=count\n")
+    (root / "a.ipynb").write_text("{}\n")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "all")
+    # As in a new clone: the date says nothing, since the index has none or the same one.
+    os.utime(root / "a.ipynb", (1, 1))
+    filtered.unlink()
+    assert [recorded()["dirty"] for _ in range(2)] == [False, False]
+    assert filtered.read_text().split() == ["once", "once"]
+    provenance.refresh_index()
+    filtered.unlink()
+    assert recorded()["dirty"] is False
+    assert not filtered.exists()
 
 
 def test_a_linked_root_is_still_the_repository(root, monkeypatch):
