@@ -25,7 +25,7 @@ import sys
 
 import yaml
 
-from common import files, papers
+from common import console, files, papers
 
 __all__ = ["QuoteError", "fill", "stale"]
 
@@ -162,6 +162,7 @@ class _Column:
 
 def main(arguments=None):
     """Command line: fill the READMEs, or with ``--check`` name what is stale (exit status 1)."""
+    console.accept_any_encoding()
     parser = argparse.ArgumentParser(prog="python -m common.quotes")
     parser.add_argument("papers", nargs="*", help="folders below papers/; none: all")
     parser.add_argument("--check", action="store_true")

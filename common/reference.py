@@ -13,7 +13,7 @@ import json
 import shutil
 import sys
 
-from common import files, papers
+from common import console, files, papers
 from common.agreement import DIFFERS, SAME, WITHIN, Agreement, compare, summarise
 from common.notebooks import provenance
 from common.notebooks.fingerprint import fingerprint
@@ -304,6 +304,7 @@ def main(arguments=None):
     ``summary`` is the last line of ``make figures``. It fails nothing, and at another scale, which
     has no reference, says nothing.
     """
+    console.accept_any_encoding()
     parser = argparse.ArgumentParser(prog="python -m common.reference")
     parser.add_argument("action", choices=["check", "summary", "write"])
     parser.add_argument("papers", nargs="*", help="folders below papers/; none: all")

@@ -88,7 +88,9 @@ def test_what_is_not_marked_as_too_small_is_found(tmp_path):
     for path in (svg, table):
         path.parent.mkdir(parents=True)
     svg.write_text(f"<text>{figures.SCALES['smoke']} · simulated</text>")
-    one = claims.Claim(statement="A.", source="B", ours=1.0, rule=claims.greater(0))
+    one = claims.Claim(
+        statement="A.", source="B", evidence=claims.PAPER, ours=1.0, rule=claims.greater(0)
+    )
     marked = claims.table([one], scale="smoke")
     files.write_csv(table, marked)
     assert smoke.unmarked(tmp_path, ["toy"]) == []

@@ -121,9 +121,9 @@ def test_jupyter_is_told_what_to_do(tmp_path, monkeypatch):
     assert settings["FileContentsManager"] == {"post_save_hook": "common.notebooks.clean.refresh"}
 
 
-@pytest.mark.parametrize("profile", ["default", "slurm"])
-def test_another_snakemake_says_which_one_is_meant(profile, monkeypatch):
-    path = files.resolve(f"profiles/{profile}/config.yaml")
+# With the default profile the Snakefile says it: tests/workflow/test_messages.py.
+def test_another_snakemake_says_which_one_is_meant(monkeypatch):
+    path = files.resolve("profiles/slurm/config.yaml")
     with path.open() as file:
         assert yte.process_yaml(file, require_use_yte=True)["logger"] == ["lines"]
     monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: None)
