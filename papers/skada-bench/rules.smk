@@ -249,8 +249,8 @@ rule scorer_vs_accuracy:
     input:
         accuracy=f"{TABLES}/accuracy.csv",
         published=[
-            f"{PUBLISHED}/simulated_scores.csv.gz",
-            f"{PUBLISHED}/simulated_cv_scores.csv.gz",
+            f"{PUBLISHED}/simulated_scores.csv",
+            f"{PUBLISHED}/simulated_cv_scores.csv",
         ],
     output:
         svg=paper.figure("scorer-vs-accuracy"),
@@ -338,8 +338,8 @@ rule claims:
         accuracy=f"{TABLES}/accuracy.csv",
         deep=paper.available(expand(f"{TABLES}/deep-{{dataset}}.csv", dataset=DEEP)),
         published=[
-            f"{PUBLISHED}/simulated_scores.csv.gz",
-            f"{PUBLISHED}/simulated_cv_scores.csv.gz",
+            f"{PUBLISHED}/simulated_scores.csv",
+            f"{PUBLISHED}/simulated_cv_scores.csv",
             f"{PUBLISHED}/shallow_table_unsupervised.csv",
         ],
     output:

@@ -7,7 +7,7 @@ from sklearn.svm import SVC
 from common import files
 from common.adaptation.simulated import PUBLISHED_NAMES, SHIFTS, simulated_shift
 
-PUBLISHED = "papers/skada-bench/published/simulated_scores.csv.gz"
+PUBLISHED = "papers/skada-bench/published/simulated_scores.csv"
 
 
 @pytest.fixture(scope="module")

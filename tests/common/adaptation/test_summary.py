@@ -16,13 +16,13 @@ def read(name):
 @pytest.fixture(scope="module")
 def simulated():
     return summary.published_table(
-        read("simulated_scores.csv.gz"), read("simulated_cv_scores.csv.gz")
+        read("simulated_scores.csv"), read("simulated_cv_scores.csv")
     )
 
 
 @pytest.fixture(scope="module")
 def deep():
-    return summary.published_table(read("deep_scores.csv.gz"))
+    return summary.published_table(read("deep_scores.csv"))
 
 
 def table(rows, **columns):
@@ -353,7 +353,7 @@ def test_errors():
 
 
 def test_unknown_published_names_are_named():
-    scores = read("simulated_scores.csv.gz").head(2)
+    scores = read("simulated_scores.csv").head(2)
     with pytest.raises(ValueError, match="method 'TJM' is not a published name: Train Src"):
         summary.published_table(scores.assign(estimator="TJM"))
     with pytest.raises(ValueError, match="scorer 'x' is not a published name: supervised"):
