@@ -18,7 +18,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from common import environment, files, prerequisites, quotes, reference
-from common.notebooks import clean, parameters, run
+from common.notebooks import clean, fingerprint, parameters, run
 
 PAPERS = sorted(path.name for path in files.ROOT.glob("papers/*/") if path.name[0] != ".")
 STEPS = sorted(files.relative(path) for path in files.ROOT.glob("papers/*/*.ipynb"))
@@ -78,6 +78,13 @@ def test_a_step_is_run_by_a_rule(notebook):
     _, paper, name = notebook.split("/")
     rules = files.resolve(f"papers/{paper}/rules.smk").read_text("utf-8")
     assert f'notebook("{name}")' in rules
+
+
+@pytest.mark.parametrize("notebook", STEPS)
+def test_a_step_depends_on_what_it_uses_alone(notebook):
+    # Code that cannot be followed counts as all of `common`, and every edit would rerun the step.
+    found = fingerprint.modules(files.resolve(notebook), root=files.ROOT)
+    assert len(found) < len(list((files.ROOT / "common").rglob("*.py"))) / 2
 
 
 class _Named(dict):

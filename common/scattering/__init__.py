@@ -1,21 +1,20 @@
 """Wavelet scattering of signals, images and volumes."""
 
-import importlib
-
 __all__ = ["HarmonicScattering3D", "Scattering1D", "Scattering2D"]
-
-_MODULES = {
-    "Scattering1D": "transform_1d",
-    "Scattering2D": "transform_2d",
-    "HarmonicScattering3D": "transform_3d",
-}
 
 
 def __getattr__(name):
-    # A transform is imported when it is asked for: importing torch takes a second.
-    if name not in _MODULES:
+    # A transform is imported when it is asked for: importing torch takes a second. The imports are
+    # spelt out, so that a notebook's fingerprint follows them.
+    if name == "Scattering1D":
+        from common.scattering.transform_1d import Scattering1D as transform
+    elif name == "Scattering2D":
+        from common.scattering.transform_2d import Scattering2D as transform
+    elif name == "HarmonicScattering3D":
+        from common.scattering.transform_3d import HarmonicScattering3D as transform
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {__all__}.")
-    return getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+    return transform
 
 
 def __dir__():
