@@ -171,8 +171,10 @@ def summarise(table):
     for key, group in groups:
         for name in numbers:
             values = group[name].dropna().to_numpy(dtype=float)
-            spread = values.mean(), values.std(), values.min(), values.max()
-            rows.append((*key, name, len(values), *(spread if values.size else 4 * [np.nan])))
+            spread = 4 * [np.nan]
+            if values.size:
+                spread = values.mean(), values.std(), values.min(), values.max()
+            rows.append((*key, name, len(values), *spread))
     return pd.DataFrame(rows, columns=[*texts, "column", "n", "mean", "std", "min", "max"])
 
 

@@ -138,7 +138,7 @@ def _value(name, query, pattern, paper):
         raise QuoteError(
             f"{pattern!r} does not fit {path}, whose columns are {', '.join(table)}: {error}"
         ) from None
-    return re.sub(r"-(?=\d)", "−", text).replace("%", " %")
+    return re.sub(r"(?<=\d)%", " %", re.sub(r"-(?=\d)", "−", text))
 
 
 class _SeveralRowsError(Exception):

@@ -69,19 +69,22 @@ def write(paper):
             f"Build them again: snakemake -j2 papers/{paper}/figures --config scale={SCALE}"
         )
     folder = files.resolve(f"papers/{paper}/reference")
-    for stale in folder.glob("*"):
-        stale.unlink()
-    kept = {name: _keep(table, folder / f"{name}.csv") for name, table in tables.items()}
+    new = folder.with_name(f".reference-{files.owner()}")
     made = origin[_target(paper, "claims")]
-    content = {
-        "fingerprints": steps,
-        "settings": _settings_digest(settings),
-        "tables": kept,
-        "python": made["python"],
-        "packages": made["packages"],
-        "dispatch": made["dispatch"],
-    }
-    files.write_json(folder / "reference.json", content)
+    try:
+        content = {
+            "fingerprints": steps,
+            "settings": _settings_digest(settings),
+            "tables": {name: _keep(table, new / f"{name}.csv") for name, table in tables.items()},
+            "python": made["python"],
+            "packages": made["packages"],
+            "dispatch": made["dispatch"],
+        }
+        files.write_json(new / "reference.json", content)
+        shutil.rmtree(folder, ignore_errors=True)
+        new.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def outdated(paper):

@@ -161,6 +161,12 @@ def test_a_tolerance_of_an_unknown_column_is_an_error(table):
         compare(table, table, [Tolerance(columns=["scoer"], relative=0.1)])
 
 
+def test_a_group_without_a_number_has_an_empty_summary(table):
+    found = summarise(_with(_with(table, "score", 0, np.nan), "score", 1, np.nan))
+    empty = found.set_index(["method", "column"]).loc[("a", "score")]
+    assert empty["n"] == 0 and empty[["mean", "std", "min", "max"]].isna().all()
+
+
 def test_a_summary_holds_the_moments_of_each_group(table):
     found = summarise(table).set_index(["method", "column"]).loc[("b", "score")]
     assert found.to_dict() == {"n": 2, "mean": 1500.0, "std": 500.0, "min": 1e3, "max": 2e3}

@@ -15,9 +15,7 @@ def read(name):
 
 @pytest.fixture(scope="module")
 def simulated():
-    return summary.published_table(
-        read("simulated_scores.csv"), read("simulated_cv_scores.csv")
-    )
+    return summary.published_table(read("simulated_scores.csv"), read("simulated_cv_scores.csv"))
 
 
 @pytest.fixture(scope="module")
