@@ -24,6 +24,9 @@ _FLOOR = 1e-6
 _LEVEL = 0.999
 
 
+_MOMENTS = ("mean", "std", "min", "max")
+
+
 class Tolerance(pydantic.BaseModel):
     """How far columns of a table may be from their reference.
 
@@ -80,6 +83,24 @@ class Tolerance(pydantic.BaseModel):
         if self.rows is None:
             return np.ones(len(table), dtype=bool)
         return table.index.isin(table.query(self.rows).index)
+
+    def of_summary(self):
+        """The same tolerance for a table's `summarise`.
+
+        Raises
+        ------
+        ValueError
+            If it compares by an interval or by means over fits, which a summary does not hold.
+        """
+        if self.interval is not None or self.mean_over is not None:
+            raise ValueError(
+                "interval and mean_over need the whole table, and the reference keeps its summary: "
+                "give relative or absolute, or let the figure draw a smaller table"
+            )
+        rows = f"column in {list(self.columns)}" if self.columns else None
+        rows = " and ".join(f"({one})" for one in (rows, self.rows) if one is not None)
+        columns = _MOMENTS if self.columns else ()
+        return self.model_copy(update={"columns": columns, "rows": rows or None})
 
 
 @dataclass(frozen=True)
@@ -175,7 +196,7 @@ def summarise(table):
             if values.size:
                 spread = values.mean(), values.std(), values.min(), values.max()
             rows.append((*key, name, len(values), *spread))
-    return pd.DataFrame(rows, columns=[*texts, "column", "n", "mean", "std", "min", "max"])
+    return pd.DataFrame(rows, columns=[*texts, "column", "n", *_MOMENTS])
 
 
 def _check_columns(tolerances, table):

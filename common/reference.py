@@ -225,7 +225,8 @@ def _agreement(paper, name, built, entry, figure):
     try:
         if entry["kept"] == "whole":
             return compare(found, expected, figure.tolerances)
-        return compare(summarise(found), expected)
+        loose = [tolerance.of_summary() for tolerance in figure.tolerances]
+        return compare(summarise(found), expected, loose)
     except ValueError as error:
         place = f"papers/{paper}/paper.yaml: figures.{name}.tolerances"
         raise papers.PaperError(f"{place}: {error}") from None

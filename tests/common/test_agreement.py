@@ -161,6 +161,19 @@ def test_a_tolerance_of_an_unknown_column_is_an_error(table):
         compare(table, table, [Tolerance(columns=["scoer"], relative=0.1)])
 
 
+def test_a_tolerance_holds_for_the_summary_of_its_column():
+    expected = pd.DataFrame({"kind": ["a", "a"], "x": [1.0, 2.0], "y": [1.0, 2.0]})
+    found = summarise(_with(expected, "y", 0, 1.1))
+    loose = Tolerance(columns=["y"], absolute=0.2)
+    assert compare(found, summarise(expected), [loose.of_summary()]).state == WITHIN
+    other = Tolerance(columns=["x"], absolute=0.2)
+    assert compare(found, summarise(expected), [other.of_summary()]).state == DIFFERS
+    some = Tolerance(columns=["y"], rows="kind == 'b'", absolute=0.2)
+    assert compare(found, summarise(expected), [some.of_summary()]).state == DIFFERS
+    with pytest.raises(ValueError, match="interval and mean_over need the whole table"):
+        Tolerance(columns=["y"], interval=["x", "y"]).of_summary()
+
+
 def test_a_group_without_a_number_has_an_empty_summary(table):
     found = summarise(_with(_with(table, "score", 0, np.nan), "score", 1, np.nan))
     empty = found.set_index(["method", "column"]).loc[("a", "score")]
