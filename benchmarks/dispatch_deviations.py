@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common import agreement, files, papers
+from common import agreement, files, papers, reference
 
 
 def build(clone, environment, jobs):
@@ -45,18 +45,19 @@ def deviations(clone):
     """
     rows = []
     for paper in papers.names():
-        for name, figure in papers.load(paper).figures.items():
+        for name in papers.load(paper).figures:
+            built = clone / f"papers/{paper}/figures/{name}.csv"
+            state = reference.agreement(paper, name, built)
             expected = files.read_csv(f"papers/{paper}/reference/{name}.csv")
-            found = files.read_csv(clone / f"papers/{paper}/figures/{name}.csv")
+            found = files.read_csv(built)
             if "column" in expected and "column" not in found:
                 found = agreement.summarise(found)
-            state = agreement.compare(found, expected, figure.tolerances)
             if list(found) != list(expected) or len(found) != len(expected):
                 rows.append((paper, name, "", np.nan, np.nan, str(state)))
                 continue
             for column in expected.select_dtypes("number"):
                 one, other = (table[column].to_numpy(dtype=float) for table in (found, expected))
-                distance = np.abs(np.nan_to_num(one - other))
+                distance = np.where(one == other, 0.0, np.abs(np.nan_to_num(one - other)))
                 size = np.nan_to_num(np.abs(other))
                 size = np.maximum(size, 1e-6 * size.max(initial=0.0))
                 share = np.divide(distance, size, out=np.zeros_like(distance), where=size > 0)

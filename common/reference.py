@@ -18,7 +18,7 @@ from common.agreement import DIFFERS, SAME, WITHIN, Agreement, compare, summaris
 from common.notebooks import provenance
 from common.notebooks.fingerprint import fingerprint
 
-__all__ = ["SCALE", "check", "outdated", "report", "write"]
+__all__ = ["SCALE", "agreement", "check", "outdated", "report", "write"]
 
 SCALE = "embedded"
 """The scale whose results are kept: everybody can rerun it."""
@@ -122,6 +122,48 @@ def outdated(paper):
     return changes
 
 
+def agreement(paper, name, table):
+    """Compare the table of a figure with its reference.
+
+    Parameters
+    ----------
+    paper, name : str
+        Paper and figure.
+    table : str or Path
+        Its csv file, of this repository or of another copy.
+
+    Returns
+    -------
+    agreement : common.agreement.Agreement
+
+    Raises
+    ------
+    papers.PaperError
+        If there is no reference, or a tolerance does not fit the table.
+    """
+    path = files.resolve(f"papers/{paper}/reference/reference.json")
+    if not path.exists():
+        raise papers.PaperError(
+            f"papers/{paper}/reference/ holds no reference. "
+            f"Write one: snakemake -j2 papers/{paper}/reference"
+        )
+    entry = json.loads(path.read_text(encoding="utf-8"))["tables"].get(name)
+    if entry is None:
+        return Agreement(DIFFERS, "the reference does not have this figure")
+    if files.sha256(table) == entry["sha256"]:
+        return Agreement(SAME)
+    found = files.read_csv(table)
+    expected = files.read_csv(f"papers/{paper}/reference/{name}.csv")
+    tolerances = papers.load(paper).figures[name].tolerances
+    try:
+        if entry["kept"] == "whole":
+            return compare(found, expected, tolerances)
+        return compare(summarise(found), expected, [one.of_summary() for one in tolerances])
+    except ValueError as error:
+        place = f"papers/{paper}/paper.yaml: figures.{name}.tolerances"
+        raise papers.PaperError(f"{place}: {error}") from None
+
+
 def check(paper):
     """Compare what is built with the reference of a paper.
 
@@ -141,22 +183,14 @@ def check(paper):
     papers.PaperError
         If there is no reference, or a figure or the claims are not built at the embedded scale.
     """
-    settings = papers.load(paper)
-    folder = files.resolve(f"papers/{paper}/reference")
-    if not (folder / "reference.json").exists():
-        raise papers.PaperError(
-            f"papers/{paper}/reference/ holds no reference. "
-            f"Write one: snakemake -j2 papers/{paper}/reference"
-        )
-    kept = json.loads((folder / "reference.json").read_text(encoding="utf-8"))["tables"]
     figures = {}
-    for name, table in _tables(paper, settings).items():
+    for name, table in _tables(paper, papers.load(paper)).items():
         if name == "claims":
             claims = _read(table, paper)
             continue
         _require_embedded(paper, name)
-        figures[name] = _agreement(paper, name, table, kept.get(name), settings.figures[name])
-    outcomes = _changed_outcomes(claims, _read(folder / "claims.csv", paper))
+        figures[name] = agreement(paper, name, table)
+    outcomes = _changed_outcomes(claims, _read(f"papers/{paper}/reference/claims.csv", paper))
     return figures, outcomes, len(claims)
 
 
@@ -215,23 +249,6 @@ def _keep(table, kept):
     return {"sha256": files.sha256(source), "kept": "whole"}
 
 
-def _agreement(paper, name, built, entry, figure):
-    if entry is None:
-        return Agreement(DIFFERS, "the reference does not have this figure")
-    if files.sha256(built) == entry["sha256"]:
-        return Agreement(SAME)
-    found = files.read_csv(built)
-    expected = files.read_csv(f"papers/{paper}/reference/{name}.csv")
-    try:
-        if entry["kept"] == "whole":
-            return compare(found, expected, figure.tolerances)
-        loose = [tolerance.of_summary() for tolerance in figure.tolerances]
-        return compare(summarise(found), expected, loose)
-    except ValueError as error:
-        place = f"papers/{paper}/paper.yaml: figures.{name}.tolerances"
-        raise papers.PaperError(f"{place}: {error}") from None
-
-
 def _require_embedded(paper, name):
     beside = files.resolve(f"papers/{paper}/figures/{name}.json")
     scale = json.loads(beside.read_text("utf-8"))["scale"] if beside.exists() else None
@@ -288,9 +305,9 @@ def report(names):
     lines, counts, n_claims, n_changed = [], dict.fromkeys((SAME, WITHIN, DIFFERS), 0), 0, 0
     for paper in names:
         figures, outcomes, n_paper = check(paper)
-        for name, agreement in figures.items():
-            counts[agreement.state] += 1
-            lines.append(f"{paper}/{name}: {agreement}")
+        for name, found in figures.items():
+            counts[found.state] += 1
+            lines.append(f"{paper}/{name}: {found}")
         lines += [f"{paper}: outcome changed: {line}" for line in outcomes]
         n_claims += n_paper
         n_changed += len(outcomes)
