@@ -4,6 +4,7 @@ Enabled by ``logger: [lines]`` in ``profiles/default``. Snakemake's own log of t
 detail, is still written to ``.snakemake/log/``.
 """
 
+import importlib.util
 import logging
 import os
 import re
@@ -11,11 +12,10 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
-
-from common import console
 
 __all__ = ["LogHandler", "explain_targets"]
 
@@ -36,6 +36,16 @@ def _find_a_cache():
 
 
 _find_a_cache()
+
+
+def _accept_any_encoding():
+    # By its place, not its name: another package called `common` may come first on the path.
+    path = Path(__file__).parents[1] / "common/console.py"
+    spec = importlib.util.spec_from_file_location("artifacts_console", path)
+    console = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(console)
+    console.accept_any_encoding()
+
 
 _KEPT = ("Nothing to be done", "Unlocking", "Would remove", "Deleting", "Touching")
 _FRAME = re.compile(r'^  File ".*", line \d+, in .*$', re.MULTILINE)
@@ -84,7 +94,7 @@ class LogHandler(LogHandlerBase):
         self.jobs = {}  # job id -> (place, label, time of start)
         self.failed = []
         self.interrupted = False
-        console.accept_any_encoding()
+        _accept_any_encoding()
         if threading.current_thread() is threading.main_thread():
             self._note_ctrl_c()
 

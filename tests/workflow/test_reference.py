@@ -80,8 +80,8 @@ def test_nothing_is_kept_that_does_not_agree_with_its_provenance(copy):
         ("common/toy.py", None, None, []),
         (
             "papers/toy/paper.yaml",
-            "pause: 0.0\n  paper",
-            "pause: 0.5\n  paper",
+            "factor: 2.0",
+            "factor: 2.5",
             ["scales.embedded"],
         ),
         ("papers/toy/paper.yaml", "    title: Total", "    title: All", []),
