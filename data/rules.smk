@@ -48,7 +48,7 @@ for dataset, entry in ENTRIES.items():
             f"data/raw/benchmarks/{dataset}.tsv"
         threads: 1
         resources:
-            mem_mb=1000,
+            mem_mb=300,
             runtime=120,
         params:
             notebook=wiring.notebook("notebooks/fetch.ipynb"),

@@ -74,7 +74,7 @@ rule prepare_simulated:
         f"{paper.built}/benchmarks/prepare-simulated.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=paper.memory(embedded=500, paper=1000),
         runtime=5,
     params:
         notebook=paper.notebook("1-prepare-simulated.ipynb"),
@@ -95,7 +95,7 @@ rule prepare_eeghdf:
         f"{paper.built}/benchmarks/prepare-eeghdf.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=paper.memory(embedded=1100, paper=2000),
         runtime=5,
     params:
         notebook=paper.notebook("1-prepare-eeghdf.ipynb"),
@@ -157,7 +157,7 @@ rule encoder:
     priority: 20
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=paper.memory(embedded=1100, paper=3000),
         runtime=600,
     params:
         notebook=paper.notebook("2-encoder.ipynb"),
@@ -197,7 +197,7 @@ rule train:
     priority: 10
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=paper.memory(embedded=2400, paper=4000),
         runtime=1440,
     params:
         notebook=paper.notebook("3-train-dance.ipynb"),
@@ -236,7 +236,7 @@ rule ablation:
         method="ablation-.*",
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=paper.memory(embedded=1400, paper=4000),
         runtime=1440,
     params:
         notebook=paper.notebook("3-train-dance.ipynb"),
@@ -267,7 +267,7 @@ rule baseline:
         method="sliding|onset-informed",
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=paper.memory(embedded=1100, paper=4000),
         runtime=600,
     params:
         notebook=paper.notebook("3-train-baseline.ipynb"),
@@ -292,7 +292,7 @@ rule gather:
         f"{paper.results}/benchmarks/gather.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=paper.memory(embedded=200, paper=1000),
         runtime=10,
     params:
         notebook=paper.notebook("4-gather.ipynb"),
@@ -315,7 +315,7 @@ rule approach:
         f"{paper.built}/benchmarks/approach.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=paper.memory(embedded=400, paper=1000),
         runtime=10,
     params:
         notebook=paper.notebook("figure-approach.ipynb"),
@@ -343,7 +343,7 @@ rule timeline:
         f"{paper.built}/benchmarks/timeline.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=paper.memory(embedded=400, paper=1000),
         runtime=10,
     params:
         notebook=paper.notebook("figure-timeline.ipynb"),
@@ -368,7 +368,7 @@ rule scores_by_dataset:
         f"{paper.built}/benchmarks/scores-by-dataset.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-scores-by-dataset.ipynb"),
@@ -388,7 +388,7 @@ rule event_duration:
         f"{paper.built}/benchmarks/event-duration.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=300,
         runtime=5,
     params:
         notebook=paper.notebook("figure-event-duration.ipynb"),
@@ -409,7 +409,7 @@ rule onset_informed:
         f"{paper.built}/benchmarks/onset-informed.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-onset-informed.ipynb"),
@@ -429,7 +429,7 @@ rule ablations:
         f"{paper.built}/benchmarks/ablations.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-ablations.ipynb"),
@@ -453,7 +453,7 @@ rule claims:
         f"{paper.built}/benchmarks/claims.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("claims.ipynb"),

@@ -49,7 +49,7 @@ rule prepare_states:
         f"{paper.built}/benchmarks/prepare-sleep-wake.tsv"
     threads: 1
     resources:
-        mem_mb=paper.memory(embedded=400, paper=2000),
+        mem_mb=paper.memory(embedded=800, paper=2000),
         runtime=5,
     params:
         notebook=paper.notebook("1-prepare-states.ipynb"),
@@ -72,7 +72,7 @@ rule prepare_aeon:
         dataset="finger-movements|self-regulation-scp1",
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=paper.memory(embedded=700, paper=2000),
         runtime=5,
     params:
         notebook=paper.notebook("1-prepare-aeon.ipynb"),
@@ -189,7 +189,7 @@ rule gather:
         f"{paper.results}/benchmarks/gather-{{table}}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=paper.memory(embedded=300, paper=1000),
         runtime=5,
     params:
         notebook=paper.notebook("4-gather.ipynb"),
@@ -233,7 +233,7 @@ rule parameter_search:
         f"{paper.built}/benchmarks/parameter-search.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=800,
         runtime=5,
     params:
         notebook=paper.notebook("figure-parameter-search.ipynb"),
@@ -254,7 +254,7 @@ rule learning_curves:
         f"{paper.built}/benchmarks/learning-curves.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=500,
         runtime=5,
     params:
         notebook=paper.notebook("figure-learning-curves.ipynb"),
@@ -275,7 +275,7 @@ rule class_gains:
         f"{paper.built}/benchmarks/class-gains.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-class-gains.ipynb"),
@@ -296,7 +296,7 @@ rule summary:
         f"{paper.built}/benchmarks/summary.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-summary.ipynb"),
@@ -323,7 +323,7 @@ rule claims:
         f"{paper.built}/benchmarks/claims.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("claims.ipynb"),

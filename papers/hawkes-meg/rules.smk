@@ -106,7 +106,7 @@ rule prepare_striatum:
     priority: 20
     threads: 1
     resources:
-        mem_mb=paper.memory(embedded=700, paper=3000),
+        mem_mb=paper.memory(embedded=600, paper=3000),
         runtime=15,
     params:
         notebook=paper.notebook("1-prepare-striatum.ipynb"),
@@ -187,7 +187,7 @@ rule efficiency:
         f"{paper.results}/benchmarks/efficiency-{{kernel}}-{{end_time}}.tsv"
     threads: 1
     resources:
-        mem_mb=paper.memory(embedded=500, paper=6000),
+        mem_mb=paper.memory(embedded=600, paper=6000),
         runtime=240,
     params:
         notebook=paper.notebook("3-efficiency.ipynb"),
@@ -233,7 +233,7 @@ rule dimension:
         f"{paper.results}/benchmarks/dimension-{{size}}.tsv"
     threads: 1
     resources:
-        mem_mb=paper.memory(embedded=500, paper=6000),
+        mem_mb=paper.memory(embedded=400, paper=6000),
         runtime=240,
     params:
         notebook=paper.notebook("4-dimension.ipynb"),
@@ -332,7 +332,7 @@ rule gather:
         f"{paper.results}/benchmarks/gather-{{table}}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=paper.memory(embedded=300, paper=1000),
         runtime=5,
     params:
         notebook=paper.notebook("9-gather.ipynb"),
@@ -353,7 +353,7 @@ rule discretization_error:
         f"{paper.built}/benchmarks/discretization-error.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-discretization-error.ipynb"),
@@ -374,7 +374,7 @@ rule statistical_efficiency:
         f"{paper.built}/benchmarks/statistical-efficiency.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-statistical-efficiency.ipynb"),
@@ -398,7 +398,7 @@ rule nonparametric_comparison:
         f"{paper.built}/benchmarks/nonparametric-comparison.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-nonparametric-comparison.ipynb"),
@@ -423,7 +423,7 @@ rule l2_vs_likelihood:
         f"{paper.built}/benchmarks/l2-vs-likelihood.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-l2-vs-likelihood.ipynb"),
@@ -444,7 +444,7 @@ rule kernel_length_figure:
         f"{paper.built}/benchmarks/kernel-length.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=300,
         runtime=5,
     params:
         notebook=paper.notebook("figure-kernel-length.ipynb"),
@@ -464,7 +464,7 @@ rule kernel_shapes:
         f"{paper.built}/benchmarks/kernel-shapes.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=300,
         runtime=5,
     params:
         notebook=paper.notebook("figure-kernel-shapes.ipynb"),
@@ -485,7 +485,7 @@ rule event_latency:
         f"{paper.built}/benchmarks/event-latency.tsv"
     threads: 1
     resources:
-        mem_mb=paper.memory(embedded=500, paper=3000),
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-event-latency.ipynb"),
@@ -517,7 +517,7 @@ rule claims:
         f"{paper.built}/benchmarks/claims.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("claims.ipynb"),

@@ -35,7 +35,7 @@ rule speed:
         f"{paper.results}/benchmarks/speed-{{part}}.tsv"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=paper.memory(embedded=1300, paper=8000),
         runtime=30,
     params:
         notebook=paper.notebook("1-speed.ipynb"),
@@ -56,7 +56,7 @@ rule gather:
         f"{paper.results}/benchmarks/gather-speed.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=paper.memory(embedded=300, paper=1000),
         runtime=5,
     params:
         notebook=paper.notebook("6-gather.ipynb"),
@@ -80,7 +80,7 @@ rule classify_appliances:
         f"{paper.results}/benchmarks/classify-appliances.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=paper.memory(embedded=800, paper=3000),
         runtime=20,
     params:
         notebook=paper.notebook("2-appliances.ipynb"),
@@ -120,7 +120,7 @@ rule classify_mnist:
         f"{paper.results}/benchmarks/classify-mnist.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=paper.memory(embedded=1000, paper=4000),
         runtime=60,
     params:
         notebook=paper.notebook("3-mnist.ipynb"),
@@ -165,7 +165,7 @@ rule molecule_features:
         molecule_set="g2|qm7",
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=paper.memory(embedded=800, paper=3000),
         runtime=60,
     params:
         notebook=paper.notebook("4-features.ipynb"),
@@ -191,7 +191,7 @@ rule molecule_energies_regression:
         molecule_set="g2|qm7",
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=paper.memory(embedded=300, paper=4000),
         runtime=60,
     params:
         notebook=paper.notebook("5-energies.ipynb"),
@@ -210,7 +210,7 @@ rule filter_banks:
         f"{paper.built}/benchmarks/filter-banks.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-filter-banks.ipynb"),
@@ -234,7 +234,7 @@ rule speed_figure:
         f"{paper.built}/benchmarks/speed.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-speed.ipynb"),
@@ -255,7 +255,7 @@ rule spoken_digits:
         f"{paper.built}/benchmarks/spoken-digits.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-spoken-digits.ipynb"),
@@ -277,7 +277,7 @@ rule image_classification:
         f"{paper.built}/benchmarks/image-classification.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-image-classification.ipynb"),
@@ -298,7 +298,7 @@ rule molecule_energies:
         f"{paper.built}/benchmarks/molecule-energies.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-molecule-energies.ipynb"),
@@ -319,7 +319,7 @@ rule reconstruction:
         f"{paper.built}/benchmarks/reconstruction.tsv"
     threads: 1
     resources:
-        mem_mb=paper.memory(embedded=800, paper=2000),
+        mem_mb=900,
         runtime=30,
     params:
         notebook=paper.notebook("figure-reconstruction.ipynb"),
@@ -349,7 +349,7 @@ rule claims:
         f"{paper.built}/benchmarks/claims.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("claims.ipynb"),

@@ -85,7 +85,7 @@ rule gather:
         f"{paper.results}/benchmarks/gather-{{kind}}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=paper.memory(embedded=300, paper=1000),
         runtime=5,
     params:
         notebook=paper.notebook("2-gather.ipynb"),
@@ -106,7 +106,7 @@ rule datasets:
         f"{paper.built}/benchmarks/datasets.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-datasets.ipynb"),
@@ -127,7 +127,7 @@ rule scores_by_category:
         f"{paper.built}/benchmarks/scores-by-category.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-scores-by-category.ipynb"),
@@ -151,7 +151,7 @@ rule pipelines_by_paradigm:
         f"{paper.built}/benchmarks/pipelines-by-paradigm.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-pipelines-by-paradigm.ipynb"),
@@ -173,7 +173,7 @@ rule meta_analysis:
         f"{paper.built}/benchmarks/meta-analysis.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-meta-analysis.ipynb"),
@@ -195,7 +195,7 @@ rule pairwise:
         f"{paper.built}/benchmarks/pairwise.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-pairwise.ipynb"),
@@ -217,7 +217,7 @@ rule channels_and_trials:
         f"{paper.built}/benchmarks/channels-and-trials.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-channels-and-trials.ipynb"),
@@ -237,7 +237,7 @@ rule time_and_energy:
         f"{paper.built}/benchmarks/time-and-energy.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=300,
         runtime=5,
     params:
         notebook=paper.notebook("figure-time-and-energy.ipynb"),
@@ -261,7 +261,7 @@ rule claims:
         f"{paper.built}/benchmarks/claims.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("claims.ipynb"),

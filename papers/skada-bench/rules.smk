@@ -39,7 +39,7 @@ rule prepare:
         f"{paper.built}/benchmarks/prepare-{{dataset}}.tsv"
     threads: 1
     resources:
-        mem_mb=paper.memory(embedded=1000, paper=4000),
+        mem_mb=paper.memory(embedded=900, paper=4000),
         runtime=20,
     params:
         notebook=paper.notebook("1-prepare.ipynb"),
@@ -96,7 +96,7 @@ rule score:
         f"{paper.results}/benchmarks/score-{{dataset}}.tsv"
     threads: 1
     resources:
-        mem_mb=paper.memory(embedded=1000, paper=8000),
+        mem_mb=paper.memory(embedded=700, paper=8000),
         runtime=60,
     params:
         notebook=paper.notebook("3-score.ipynb"),
@@ -193,7 +193,7 @@ rule gather:
         f"{paper.results}/benchmarks/gather.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=paper.memory(embedded=300, paper=2000),
         runtime=5,
     params:
         notebook=paper.notebook("4-gather.ipynb"),
@@ -215,7 +215,7 @@ rule accuracy_table:
         f"{paper.built}/benchmarks/accuracy-table.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=700,
         runtime=5,
     params:
         notebook=paper.notebook("figure-accuracy-table.ipynb"),
@@ -236,7 +236,7 @@ rule rank:
         f"{paper.built}/benchmarks/rank.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=700,
         runtime=5,
     params:
         notebook=paper.notebook("figure-rank.ipynb"),
@@ -260,7 +260,7 @@ rule scorer_vs_accuracy:
         f"{paper.built}/benchmarks/scorer-vs-accuracy.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-scorer-vs-accuracy.ipynb"),
@@ -284,7 +284,7 @@ rule supervised_vs_unsupervised:
         f"{paper.built}/benchmarks/supervised-vs-unsupervised.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=700,
         runtime=5,
     params:
         notebook=paper.notebook("figure-supervised-vs-unsupervised.ipynb"),
@@ -302,7 +302,7 @@ rule simulated_shifts:
         f"{paper.built}/benchmarks/simulated-shifts.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=900,
         runtime=5,
     params:
         notebook=paper.notebook("figure-simulated-shifts.ipynb"),
@@ -324,7 +324,7 @@ rule compute_time:
         f"{paper.built}/benchmarks/compute-time.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=700,
         runtime=5,
     params:
         notebook=paper.notebook("figure-compute-time.ipynb"),
@@ -350,7 +350,7 @@ rule claims:
         f"{paper.built}/benchmarks/claims.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=700,
         runtime=5,
     params:
         notebook=paper.notebook("claims.ipynb"),

@@ -191,7 +191,7 @@ rule runtime:
         f"{paper.results}/benchmarks/runtime-{{method}}-{{dim}}.tsv"
     threads: 1
     resources:
-        mem_mb=paper.memory(embedded=800, paper=6000),
+        mem_mb=paper.memory(embedded=1300, paper=6000),
         runtime=240,
     params:
         notebook=paper.notebook("2-runtime.ipynb"),
@@ -227,7 +227,7 @@ rule projection_complexity:
         f"{paper.results}/benchmarks/projection-complexity-{{dim}}.tsv"
     threads: 1
     resources:
-        mem_mb=paper.memory(embedded=700, paper=2000),
+        mem_mb=paper.memory(embedded=600, paper=2000),
         runtime=60,
     params:
         notebook=paper.notebook("3-projection-complexity.ipynb"),
@@ -300,7 +300,7 @@ rule gather:
         f"{paper.results}/benchmarks/gather-{{table}}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=paper.memory(embedded=300, paper=1000),
         runtime=5,
     params:
         notebook=paper.notebook("6-gather.ipynb"),
@@ -318,7 +318,7 @@ rule geometry:
         f"{paper.built}/benchmarks/geometry.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=700,
         runtime=5,
     params:
         notebook=paper.notebook("figure-geometry.ipynb"),
@@ -339,7 +339,7 @@ rule runtime_figure:
         f"{paper.built}/benchmarks/runtime.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-runtime.ipynb"),
@@ -359,7 +359,7 @@ rule sample_complexity_figure:
         f"{paper.built}/benchmarks/sample-complexity.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=300,
         runtime=5,
     params:
         notebook=paper.notebook("figure-sample-complexity.ipynb"),
@@ -379,7 +379,7 @@ rule projection_complexity_figure:
         f"{paper.built}/benchmarks/projection-complexity.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=300,
         runtime=5,
     params:
         notebook=paper.notebook("figure-projection-complexity.ipynb"),
@@ -400,7 +400,7 @@ rule brain_age:
         f"{paper.built}/benchmarks/brain-age.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-brain-age.ipynb"),
@@ -422,7 +422,7 @@ rule domain_adaptation:
         f"{paper.built}/benchmarks/domain-adaptation.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("figure-domain-adaptation.ipynb"),
@@ -443,7 +443,7 @@ rule alignment:
         f"{paper.built}/benchmarks/alignment.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=paper.memory(embedded=500, paper=1000),
         runtime=10,
     params:
         notebook=paper.notebook("figure-alignment.ipynb"),
@@ -471,7 +471,7 @@ rule claims:
         f"{paper.built}/benchmarks/claims.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=400,
         runtime=5,
     params:
         notebook=paper.notebook("claims.ipynb"),
