@@ -136,6 +136,7 @@ def compare(found, expected, tolerances=()):
     -------
     agreement : Agreement
         "within tolerance" or "differs"; whether bytes are the same is a question about files.
+        Without a detail all values that are compared are equal.
 
     Raises
     ------

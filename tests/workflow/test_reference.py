@@ -47,6 +47,14 @@ def test_a_number_that_moved_is_named_and_tolerated_only_where_said(copy):
             f"    title: {figure}\n    tolerances: [{{columns: [score], relative: 1.0e-4}}]\n",
         )
     assert "toy/bars: within tolerance: score is" in copy.snakemake("papers/toy/check")
+    measured = "tolerances: [{columns: [score], left_out: measured time}]"
+    path = copy / "papers/toy/paper.yaml"
+    text = path.read_text(encoding="utf-8")
+    loose = "tolerances: [{columns: [score], relative: 1.0e-4}]"
+    path.write_text(text.replace(loose, measured, 1), encoding="utf-8")
+    output = copy.snakemake("papers/toy/check")
+    assert "toy/bars: same bytes: but for what is left out" in output
+    assert "1 same bytes, 1 within tolerance" in output
 
 
 def test_a_changed_outcome_is_named(copy):
