@@ -142,11 +142,14 @@ def read_python(path):
     SourceError
         If the file is not valid Python.
     """
+    text = read_text(path)
     try:
-        return ast.parse(read_text(path), filename=str(path))
-    except SyntaxError as error:
-        line = f", line {error.lineno}" if error.lineno else ""  # none for null bytes
-        raise SourceError(f"{files.relative(path)}{line}: not valid Python: {error.msg}") from None
+        return ast.parse(text, filename=str(path))
+    except (SyntaxError, ValueError) as error:  # early versions of 3.11: ValueError for null bytes
+        number = getattr(error, "lineno", None)
+        line = f", line {number}" if number else ""
+        reason = getattr(error, "msg", error)
+        raise SourceError(f"{files.relative(path)}{line}: not valid Python: {reason}") from None
 
 
 def read_yaml(path):

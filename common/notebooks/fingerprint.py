@@ -169,7 +169,10 @@ class _Walk:
         for index, (source, tags) in enumerate(code_cells(path)):
             try:
                 tree = ast.parse(_without_magics(source))
-            except SyntaxError:  # the run will say so; until then anything may be used
+            except (
+                SyntaxError,
+                ValueError,
+            ):  # the run will say so; until then anything may be used
                 self.parts.add(f"cell {index} {source}")
                 self.whole_package()
                 continue
@@ -343,5 +346,5 @@ def _without_magics(source):
     try:
         ast.parse(source)
         return source
-    except SyntaxError:
+    except (SyntaxError, ValueError):
         return _MAGIC.sub(lambda line: f"{line[1]}__magic__({line[2]!r})", source)

@@ -93,7 +93,7 @@ def signature(notebook):
         )
     try:
         statements = ast.parse(tagged[0]).body
-    except SyntaxError as error:
+    except (SyntaxError, ValueError) as error:
         raise ParameterError(
             f"{notebook}: the parameters cell is not valid Python: {error}"
         ) from None
