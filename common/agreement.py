@@ -42,8 +42,8 @@ class Tolerance(pydantic.BaseModel):
     relative, absolute : float or None
         Largest deviation, relative to the reference or in the column's unit.
     interval : [str, str] or None
-        Columns of the value's interval: one of the two values lies within the other's interval.
-        For means over fits whose interval the table holds.
+        Columns of the value's 95 % interval: the two intervals overlap. For means over fits. A
+        figure has dozens of them, so that some lie outside the other run's interval by chance.
     mean_over : list of str or None
         Columns that number the fits. Within equal values of all other columns that have no
         tolerance, the two means differ by no more than the 99.9 % Welch interval of their
@@ -267,8 +267,7 @@ def _allowed(found, expected, column, rule):
         return _between_means(found, expected)
     if rule is not None and rule.interval is not None:
         one = found[column].to_numpy(dtype=float)
-        reach = [_reach(found, one, other, rule), _reach(expected, other, one, rule)]
-        return np.fmax(*reach)
+        return _reach(found, one, other, rule) + _reach(expected, other, one, rule)
     size = np.abs(other)
     largest = size[np.isfinite(size)].max(initial=0.0)
     relative = rule.relative if rule is not None else STRICT

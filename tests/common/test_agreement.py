@@ -105,12 +105,14 @@ def _means(value, half):
 @pytest.mark.parametrize(
     ("found", "state"),
     [
-        ((0.59, 0.01), WITHIN),  # within the reference's interval
-        ((0.75, 0.30), WITHIN),  # the reference is within the other one's
-        ((0.75, 0.20), DIFFERS),  # intervals overlap, no value is within the other's
+        ((0.59, 0.01), WITHIN),  # [0.58, 0.60] and [0.4, 0.6]
+        ((0.75, 0.20), WITHIN),  # [0.55, 0.95]
+        ((0.35, 0.06), WITHIN),  # [0.29, 0.41]
+        ((0.75, 0.10), DIFFERS),  # [0.65, 0.85]
+        ((0.35, 0.04), DIFFERS),  # [0.31, 0.39]
     ],
 )
-def test_means_of_fits_agree_when_one_lies_within_the_interval_of_the_other(found, state):
+def test_means_of_fits_agree_when_their_intervals_overlap(found, state):
     loose = [Tolerance(columns=["mean"], interval=["low", "high"])]
     assert compare(_means(*found), _means(0.5, 0.1), loose).state == state
 
