@@ -93,6 +93,9 @@ class Paper(_Strict):
     ``recorded`` names the figures whose tables ``papers/<paper>/record`` keeps; without it, all and
     the claims. It is for a paper of which only a part can be computed, for example because the rest
     needs data that few people have.
+
+    ``unchecked_claims`` are patterns (`fnmatch`) of statements whose outcome ``check`` leaves out:
+    those on measured times, and those that are there only where a peer is installed.
     """
 
     title: str
@@ -103,6 +106,7 @@ class Paper(_Strict):
     summary: str
     preview: str | None = None
     recorded: list[str] | None = None
+    unchecked_claims: list[str] = []
     figures: dict[str, Figure]
     scales: _Scales
 
