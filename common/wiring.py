@@ -23,8 +23,8 @@ from common.notebooks.fingerprint import fingerprint
 
 __all__ = [
     "RUN_NOTEBOOK", "Target", "announce_memory", "check_folder", "compare_memory", "configure",
-    "explain", "keep_texts", "notebook", "patterns", "prepare_commands", "record", "targets",
-    "tolerate_broken_papers", "unless_broken",
+    "explain", "keep_texts", "measured_memory", "notebook", "patterns", "prepare_commands",
+    "record", "targets", "tolerate_broken_papers", "unless_broken",
 ]  # fmt: skip
 
 RUN_NOTEBOOK = papers.RUN_NOTEBOOK
@@ -409,36 +409,53 @@ def announce_memory(workflow):
         print(f"{name} asks for {asked} MB, more than that: it runs alone.", file=sys.stderr)
 
 
-def compare_memory(workflow):
-    """Print what the jobs of each rule took at most, beside what the rule declares.
+def measured_memory(workflow):
+    """What the jobs of each rule took at most, beside what the rule declares.
 
-    Snakemake's benchmarks hold the peak: of a job's processes together, sampled. A rule should
-    declare `MARGIN` times the largest peak, rounded up to 100 MB.
+    Snakemake's benchmarks hold the peak: of a job's processes together, sampled.
 
     Parameters
     ----------
     workflow : snakemake.workflow.Workflow
 
+    Returns
+    -------
+    rows : list of str
+        ``rule jobs peak declared``, memory in MB, of the rules that have run.
+    """
+    found = [(rule.name, _peaks(rule), _declared_memory(rule)) for rule in workflow.rules]
+    return [
+        f"{name} {len(peaks)} {max(peaks):.0f} {declared}"
+        for name, peaks, declared in found
+        if peaks and declared is not None
+    ]
+
+
+def compare_memory(rows):
+    """Print the rows of `measured_memory` as a table.
+
+    A rule should declare `MARGIN` times the largest peak, rounded up to 100 MB.
+
+    Parameters
+    ----------
+    rows : list of str
+
     Raises
     ------
-    snakemake.exceptions.WorkflowError
+    papers.PaperError
         If a job took more than its rule declares.
     """
-    from snakemake.exceptions import WorkflowError
-
     short = []
     print(f"{'rule':44} {'jobs':>5} {'peak':>7} {'declared':>9} {'enough':>7}  (MB)")
-    for rule in workflow.rules:
-        declared, peaks = _declared_memory(rule), _peaks(rule)
-        if declared is None or not peaks:
-            continue
-        peak = max(peaks)
+    for row in rows:
+        name, *numbers = row.split()
+        n_jobs, peak, declared = map(int, numbers)
         enough = 100 * math.ceil(MARGIN * peak / 100)
-        print(f"{rule.name:44} {len(peaks):5} {peak:7.0f} {declared:9} {enough:7}")
+        print(f"{name:44} {n_jobs:5} {peak:7} {declared:9} {enough:7}")
         if peak > declared:
-            short.append(f"{rule.name} took {peak:.0f} MB and declares mem_mb={declared}")
+            short.append(f"{name} took {peak} MB and declares mem_mb={declared}. Declare more")
     if short:
-        raise WorkflowError("\n".join(f"{line}. Declare more" for line in short))
+        raise papers.PaperError("\n".join(short))
 
 
 def _declared_memory(rule):
@@ -579,15 +596,17 @@ def main(arguments=None):
     """Command line of the generated rules."""
     console.accept_any_encoding()
     parser = argparse.ArgumentParser(prog="common.wiring")
-    parser.add_argument("action", choices=["record", "preview", "nothing-recorded"])
-    parser.add_argument("paper")
+    parser.add_argument("action", choices=["record", "preview", "nothing-recorded", "memory"])
+    parser.add_argument("paper", nargs="?")
     parser.add_argument("--scale", default="embedded")
     parser.add_argument("--files", nargs="*", default=[])
     options = parser.parse_args(arguments)
     try:
-        if options.action == "nothing-recorded":
+        if options.action == "memory":
+            compare_memory(options.files)
+        elif options.action == "nothing-recorded":
             raise papers.PaperError(nothing_recorded(options.paper))
-        if options.action == "record":
+        elif options.action == "record":
             record(options.paper, options.scale, options.files)
         else:
             (svg,) = options.files

@@ -61,8 +61,9 @@ def test_paths_may_hold_any_character_and_the_users_configuration_does_not_count
     status, output = run(repository, "verify", python=python, **hostile)
     assert status == 0, output
     assert f"foreign: {TARGET}/Thumbs.db" in output
-    status, output = run(repository, "papers/toy/preview", python=python, **hostile)
-    assert status == 0, output
+    for target in ("memory", "papers/toy/reference", "papers/toy/check", "papers/toy/preview"):
+        status, output = run(repository, target, python=python, **hostile)
+        assert status == 0, output
     assert (repository / "papers/toy/preview.png").exists()
 
 
