@@ -472,8 +472,8 @@ def _peaks(rule):
         return []
     peaks = []
     folder = str(rule.benchmark).partition("{")[0].rpartition("/")[0]
-    for path in files.resolve(folder).rglob("*.tsv"):
-        if rule.benchmark.match(files.relative(path)) is None:
+    for path in files.walk(folder):
+        if path.suffix != ".tsv" or rule.benchmark.match(files.relative(path)) is None:
             continue
         table = files.read_csv(path, sep="\t")
         if "max_rss" in table:
