@@ -1,11 +1,12 @@
 """Pairs: which events lie within a lag of each other, and which kernel joins two processes."""
 
-import os
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
+
+from common import memory
 
 __all__ = [
     "LaggedCounts",
@@ -264,7 +265,9 @@ def check_record(events, *, end_time, kernel_length=None, delta=None):
 
 
 def check_memory(n_bytes, *, what, fix):
-    """Raise a ValueError, before memory is asked for that this machine does not have.
+    """Raise a ValueError, before memory is asked for that this process may not have.
+
+    The limit is that of `common.memory.limit`: a container's or a batch job's, too.
 
     Parameters
     ----------
@@ -272,11 +275,11 @@ def check_memory(n_bytes, *, what, fix):
     what, fix : str
         What needs them, and what to do about it: for the message.
     """
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if n_bytes > there:
+    found = memory.limit()
+    if found is not None and n_bytes > 1e6 * found[0]:
         raise ValueError(
-            f"{what} needs {n_bytes / 2**30:,.0f} GiB of memory, this machine has "
-            f"{there / 2**30:,.0f} GiB. {fix}"
+            f"{what} needs {n_bytes / 1e9:,.1f} GB of memory, {found[1]} has "
+            f"{found[0] / 1e3:,.1f} GB. {fix}"
         )
 
 

@@ -379,9 +379,10 @@ def test_measured_memory_stands_beside_the_declared_one(clone):
     for name, peak in [("scale-sum-0", 100.0), ("scale-max-1", 300.0), ("bars", "NA")]:
         (benchmarks / f"{name}.tsv").write_text(f"s\tmax_rss\n1.0\t{peak}\n")
     # 300 MiB are 314.6 MB; 1.3 times that, rounded up to 100 MB, are 500.
-    # On another disk.
-    benchmarks.rename(clone / "disk")
-    benchmarks.symlink_to(clone / "disk")
+    # One of them on another disk; a wildcard may hold a slash.
+    (clone / "disk").mkdir()
+    (benchmarks / "scale-sum-0.tsv").rename(clone / "disk/sum-0.tsv")
+    (benchmarks / "scale-a").symlink_to(clone / "disk")
     assert re.search(r"^toy_scale +2 +315 +500 +500$", clone.snakemake("memory"), re.MULTILINE)
     (benchmarks / "scale-max-1.tsv").write_text("s\tmax_rss\n1.0\t600.0\n")
     output = clone.snakemake("memory", status=1)

@@ -1,11 +1,12 @@
 """Records in another unit, or that do not begin at 0: every entry says so."""
 
-import os
+import re
 import warnings
 
 import numpy as np
 import pytest
 
+from common import memory
 from common.dictionary.store import EventSet
 from common.hawkes import (
     HawkesEstimator,
@@ -121,7 +122,7 @@ def test_whole_numbers_are_expected_on_a_grid_of_them():
 
 def test_memory_is_bounded_before_it_is_asked_for():
     long = [np.array([1.0, 5e11])]
-    message = r"grid points, every 0\.01 s, .* GiB of memory, this machine has .* larger delta"
+    message = r"grid points, every 0\.01 s, .* GB of memory, .* has .* larger delta"
     with pytest.raises(ValueError, match=message):
         FITTED.intensity(long, 1e12)
     with pytest.raises(ValueError, match=message):
@@ -152,11 +153,14 @@ def test_pairs_of_events_are_counted_before_they_are_kept():
         lagged_counts(bin_events([dense], end_time=1e6, delta=1.0), 500_000)
 
 
-def test_memory_that_is_there_may_be_asked_for():
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    check_memory(there, what="all of it", fix="")
-    with pytest.raises(ValueError, match=r"^more needs [\d,]+ GiB of memory, .* Ask for less\.$"):
-        check_memory(1.01 * there, what="more", fix="Ask for less.")
+def test_memory_of_a_container_bounds_what_may_be_asked_for(monkeypatch):
+    monkeypatch.setattr(memory, "limit", lambda: (2000, "this container or control group"))
+    check_memory(2.0e9, what="all of it", fix="")
+    expected = "more needs 2.1 GB of memory, this container or control group has 2.0 GB. Ask less."
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        check_memory(2.1e9, what="more", fix="Ask less.")
+    monkeypatch.setattr(memory, "limit", lambda: None)  # where nothing is known
+    check_memory(1e18, what="more", fix="")
 
 
 def test_times_that_latencies_wrap_or_pair_are_checked():
