@@ -1,0 +1,226 @@
+"""Checks of what enters public functions: one clear error each, with the value and the fix.
+
+Every check returns what it was given in the type that the caller computes with, so that it stands
+where the argument is first used::
+
+    sigma = validation.number(sigma, "sigma", above=0, unit="s")
+    times = validation.vector(times, "times", unit="s", ascending=True)
+"""
+
+import difflib
+from numbers import Integral, Real
+
+import numpy as np
+
+__all__ = ["array", "choice", "count", "generator", "nearest", "number", "same_length", "vector"]
+
+
+def number(value, name, *, above=None, at_least=None, below=None, at_most=None, unit=""):
+    """One finite number within bounds.
+
+    Parameters
+    ----------
+    value : float
+    name : str
+        What the caller's argument is called.
+    above, at_least, below, at_most : float, optional
+        Bounds: the first and the third are themselves excluded.
+    unit : str, optional
+        Unit of the number, for the message.
+
+    Returns
+    -------
+    value : float
+
+    Raises
+    ------
+    TypeError
+        If it is not a real number (``True`` is none).
+    ValueError
+        If it is NaN, infinite or out of bounds.
+    """
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}.")
+    bounds = [
+        ("above", above, above is None or value > above),
+        ("at least", at_least, at_least is None or value >= at_least),
+        ("below", below, below is None or value < below),
+        ("at most", at_most, at_most is None or value <= at_most),
+    ]
+    if not np.isfinite(value) or not all(holds for *_, holds in bounds):
+        wanted = " and ".join(f"{word} {bound:g}" for word, bound, _ in bounds if bound is not None)
+        unit = f" {unit}" if unit else ""
+        raise ValueError(f"{name} must be {wanted or 'finite'}{unit}, got {value!r}{unit}.")
+    return float(value)
+
+
+def count(value, name, *, at_least=1, at_most=None):
+    """One whole number within bounds, which are included.
+
+    Returns
+    -------
+    value : int
+
+    Raises
+    ------
+    TypeError
+        If it is not a whole number; 3.0 is none.
+    ValueError
+        If it is out of bounds.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be a whole number, got {value!r}.")
+    if value < at_least or (at_most is not None and value > at_most):
+        wanted = f"at least {at_least}" + ("" if at_most is None else f" and at most {at_most}")
+        raise ValueError(f"{name} must be {wanted}, got {value}.")
+    return int(value)
+
+
+def array(
+    values, name, *, ndim=None, above=None, at_least=None, at_most=None, unit="", empty=False
+):
+    """An array of finite numbers, every one within bounds.
+
+    Parameters
+    ----------
+    values : array_like
+        Numbers; a masked array with masked entries is refused, as its mask would be lost.
+    name : str
+    ndim : int, optional
+        Number of axes it must have.
+    above, at_least, at_most : float, optional
+        Bounds of every value; the first is itself excluded.
+    unit : str, optional
+    empty : bool, default=False
+        Whether no value at all is fine.
+
+    Returns
+    -------
+    values : ndarray
+        In floating point: float32 stays, all else becomes float64.
+
+    Raises
+    ------
+    TypeError
+        If it does not hold real numbers.
+    ValueError
+        If it has another number of axes, is empty, or a value is NaN, infinite or out of bounds:
+        the message gives the first such value and its place.
+    """
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} is a masked array with {np.ma.count_masked(values)} masked values. "
+            "Leave them out first, for example with .compressed()."
+        )
+    try:
+        found = np.asarray(values)
+        if found.dtype != np.float32:
+            found = found.astype(
+                np.float64, casting="unsafe" if found.dtype == object else "same_kind"
+            )
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must hold numbers, got {_short(values)}.") from error
+    if ndim is not None and found.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} axes, got shape {found.shape}.")
+    if found.size == 0 and not empty:
+        raise ValueError(f"{name} is empty: its shape is {found.shape}.")
+    bad = ~np.isfinite(found)
+    wanted = []
+    for word, bound, outside in (
+        ("above", above, np.less_equal),
+        ("at least", at_least, np.less),
+        ("at most", at_most, np.greater),
+    ):
+        if bound is not None:
+            bad |= outside(found, bound)
+            wanted.append(f"{word} {bound:g}")
+    if bad.any():
+        place = tuple(int(index) for index in np.argwhere(bad)[0])
+        unit = f" {unit}" if unit else ""
+        raise ValueError(
+            f"{name} must be {' and '.join(['finite', *wanted])}{unit}, got {found[place]}{unit} "
+            f"at index {place[0] if len(place) == 1 else place}"
+            + (f" and {bad.sum() - 1} more such values." if bad.sum() > 1 else ".")
+        )
+    return found
+
+
+def vector(values, name, *, ascending=False, **bounds):
+    """An array with one axis, as :func:`array`; ascending where asked for (equal values are fine).
+
+    Returns
+    -------
+    values : ndarray, shape (n_values,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`array`, and if it is not ascending.
+    """
+    found = array(values, name, ndim=1, **bounds)
+    if ascending and (falls := np.flatnonzero(np.diff(found) < 0)).size:
+        at = int(falls[0]) + 1
+        raise ValueError(
+            f"{name} must ascend, got {found[at]} at index {at} after {found[at - 1]}. "
+            "Sort it first."
+        )
+    return found
+
+
+def choice(value, known, name):
+    """One of the known values.
+
+    Raises
+    ------
+    ValueError
+        If it is another: the message names the nearest one and lists all.
+    """
+    if value not in list(known):
+        raise ValueError(
+            f"{name} must be one of {', '.join(map(str, known))}, got {value!r}."
+            + nearest(value, known)
+        )
+    return value
+
+
+def nearest(word, known, *, cutoff=0.6):
+    """`` Did you mean 'dance'?`` for the likeliest known word; empty if none is near."""
+    found = difflib.get_close_matches(str(word), [str(each) for each in known], n=1, cutoff=cutoff)
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def generator(rng, name="rng"):
+    """A generator of numpy.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else, such as a seed: every draw would start from the same state.
+    """
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"{name} must be a numpy.random.Generator, got {rng!r}. "
+            f"Make one: {name}=np.random.default_rng({rng if isinstance(rng, Integral) else 0})."
+        )
+    return rng
+
+
+def same_length(**values):
+    """Named sequences of one length.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ: the message gives each.
+    """
+    lengths = {name: len(value) for name, value in values.items()}
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise ValueError(f"{' and '.join(lengths)} must have one length, but {found}.")
+
+
+def _short(values):
+    text = repr(values)
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -1,0 +1,104 @@
+"""Every check lets right values through and refuses wrong ones with their value."""
+
+import numpy as np
+import pytest
+
+from common import validation
+
+
+@pytest.mark.parametrize("value", [1, 0.5, np.float32(0.5), np.int64(1), np.array(0.5)])
+def test_number_within_bounds(value):
+    found = validation.number(value, "sigma", above=0, at_most=1)
+    assert type(found) is float
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (0, "sigma must be above 0 and at most 1 s, got 0 s."),
+        (1.5, "sigma must be above 0 and at most 1 s, got 1.5 s."),
+        (float("nan"), "sigma must be above 0 and at most 1 s, got nan s."),
+    ],
+)
+def test_number_out_of_bounds(value, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        validation.number(value, "sigma", above=0, at_most=1, unit="s")
+
+
+def test_infinite_number_is_refused_without_bounds():
+    with pytest.raises(ValueError, match=r"^mean must be finite, got inf\.$"):
+        validation.number(np.inf, "mean")
+
+
+@pytest.mark.parametrize("value", [True, "1", None, [1.0], 1j])
+def test_what_is_no_number(value):
+    with pytest.raises(TypeError, match="sigma must be a number"):
+        validation.number(value, "sigma")
+
+
+@pytest.mark.parametrize(("value", "error"), [(2.0, TypeError), (True, TypeError), (0, ValueError)])
+def test_count_refuses(value, error):
+    assert validation.count(np.int32(2), "n_folds") == 2
+    with pytest.raises(error, match=f"n_folds .*{value}"):
+        validation.count(value, "n_folds", at_least=1)
+
+
+def test_array_keeps_single_precision_and_makes_all_else_double():
+    assert validation.array(np.ones(2, dtype=np.float32), "x").dtype == np.float32
+    for values in ([1, 2], np.array([True]), np.array([1.5], dtype=object), np.float16([1])):
+        assert validation.array(values, "x").dtype == np.float64
+
+
+@pytest.mark.parametrize("values", [["a"], [1j], [None, "b"], {"a": 1}, [[1], [1, 2]]])
+def test_array_without_numbers(values):
+    with pytest.raises(TypeError, match="x must hold numbers, got "):
+        validation.array(values, "x")
+
+
+def test_array_names_first_bad_value_and_how_many():
+    with pytest.raises(
+        ValueError, match=r"^x must be finite, got nan at index \(1, 0\) and 1 more"
+    ):
+        validation.array([[0.0, 1.0], [np.nan, np.inf]], "x")
+    with pytest.raises(
+        ValueError, match=r"^x must be finite and at least 0 s, got -2.0 s at index 1\.$"
+    ):
+        validation.array([0.0, -2.0], "x", at_least=0, unit="s")
+
+
+def test_array_refuses_masks_other_axes_and_nothing():
+    with pytest.raises(ValueError, match="1 masked values"):
+        validation.array(np.ma.masked_invalid([1.0, np.nan]), "x")
+    with pytest.raises(ValueError, match=r"x must have 2 axes, got shape \(1,\)"):
+        validation.array([1.0], "x", ndim=2)
+    with pytest.raises(ValueError, match=r"x is empty: its shape is \(0,\)"):
+        validation.array([], "x")
+    assert validation.array([], "x", empty=True).size == 0
+
+
+def test_vector_must_ascend_where_asked():
+    validation.vector([1.0, 1.0, 2.0], "times", ascending=True)
+    with pytest.raises(ValueError, match=r"times must ascend, got 1.0 at index 1 after 2.0"):
+        validation.vector([2.0, 1.0], "times", ascending=True)
+
+
+def test_choice_names_nearest():
+    assert validation.choice("mean", ("mean", "median"), "kind") == "mean"
+    with pytest.raises(
+        ValueError, match=r"^kind must be one of mean, median, got 'medain'\. Did you mean 'median'"
+    ):
+        validation.choice("medain", ("mean", "median"), "kind")
+
+
+def test_generator_refuses_seed():
+    rng = np.random.default_rng(0)
+    assert validation.generator(rng) is rng
+    with pytest.raises(TypeError, match=r"got 7. Make one: rng=np.random.default_rng\(7\)"):
+        validation.generator(7)
+
+
+def test_lengths():
+    validation.same_length(X=[1], y=[2])
+    with pytest.raises(ValueError, match="X and y must have one length, but X has 1, y has 2"):
+        validation.same_length(X=[1], y=[2, 3])
