@@ -457,7 +457,7 @@ def check_content(path):
 
 
 def decoded(path):
-    """Text of a file in UTF-8, with or without a byte order mark.
+    """Text of a file in UTF-8, with or without a byte order mark, compressed with gzip or not.
 
     Parameters
     ----------
@@ -470,11 +470,15 @@ def decoded(path):
     Raises
     ------
     ValueError
-        As `check_content`; or if the text is in another encoding or holds NUL: the line is named.
+        As `check_content`; if what is compressed cannot be unpacked; or if the text is in another
+        encoding or holds NUL: the line is named.
     """
     file = resolve(path)
     check_content(file)
     content = file.read_bytes()
+    if content.startswith(b"\x1f\x8b"):
+        with reading(file, "a file compressed with gzip"):
+            content = gzip.decompress(content)
     save = "Save it as UTF-8, or get it again"
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise damaged(file, "is in UTF-16, not in UTF-8", save)

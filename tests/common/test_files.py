@@ -1,6 +1,7 @@
 """Files read back exactly as written, have the same bytes each time, and never come in half."""
 
 import errno
+import gzip
 import io
 import json
 import os
@@ -381,6 +382,15 @@ def test_tables_of_other_programs_read_as_pandas_reads_them(tmp_path, text, expe
 # Damaged files
 
 
+def test_compressed_table_reads_like_the_same_table_uncompressed(tmp_path):
+    (tmp_path / "plain.csv").write_bytes(b'x,y\n1,"01"\n')
+    (tmp_path / "small.csv.gz").write_bytes(gzip.compress(b'x,y\n1,"01"\n'))
+    pd.testing.assert_frame_equal(
+        files.read_csv(tmp_path / "small.csv.gz"), files.read_csv(tmp_path / "plain.csv")
+    )
+    assert files.read_csv(tmp_path / "small.csv.gz").loc[0, "y"] == "01"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -390,6 +400,7 @@ def test_tables_of_other_programs_read_as_pandas_reads_them(tmp_path, text, expe
         (b"<!DOCTYPE html>\n<html><body>404", "is a web page, not data"),
         (b"\n  <HTML>", "is a web page, not data"),
         ("x,y\n1,2\n".encode("utf-16"), "is in UTF-16, not in UTF-8. Save it as UTF-8"),
+        (gzip.compress(b"x,y\n1,2\n")[:-9], "cannot be read as a file compressed with gzip"),
         ("x,y\n1,2\n".encode("utf-16-le"), "NUL byte in line 1: it is in UTF-16, or damaged"),
         (b"x,y\n1,2\n3,\x004\n", "NUL byte in line 3"),
         (b"x,y\n1,a\n2,caf\xe9\n", "is not in UTF-8: byte 0xe9 in line 3. Save it as UTF-8"),
