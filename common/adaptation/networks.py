@@ -26,7 +26,7 @@ class Network:
     ----------
     architecture : str or callable
         A key of `ARCHITECTURES`; or a function of ``(shape, n_classes)`` that gives two torch
-        modules, from samples to flat features and from these to one output a class (no softmax).
+        modules, from samples to flat features and from these to one output per class (no softmax).
     shape : tuple of int, optional
         Of one sample. By default that of the vectors.
     epochs : int

@@ -52,8 +52,8 @@ def select(evaluated, points, names):
     Returns
     -------
     table : pandas.DataFrame
-        A row a scorer: ``scorer``, ``accuracy``, ``inner_score``, ``point`` (its values as JSON),
-        ``best`` (the highest accuracy of any point, which no scorer knows), ``n_points``,
+        One row per scorer: ``scorer``, ``accuracy``, ``inner_score``, ``point`` (its values as
+        JSON), ``best`` (the highest accuracy of any point, which no scorer knows), ``n_points``,
         ``n_failed``, ``reason`` (of the first failure). Ties are won by the earlier point. Where a
         scorer has no finite score, accuracy and score are NaN.
     """

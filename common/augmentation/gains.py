@@ -161,7 +161,7 @@ def class_f1(y, predicted):
 
 
 def encode_hits(right, y):
-    """Which test examples were right, as one word a class: ``"xx.x|.x"``.
+    """Which test examples were right, as one word per class: ``"xx.x|.x"``.
 
     Parameters
     ----------

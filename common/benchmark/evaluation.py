@@ -82,8 +82,8 @@ def evaluate(
     Returns
     -------
     table : pandas.DataFrame
-        Columns `COLUMNS`: a row a session and pipeline. ``score`` is the mean over folds, between
-        0 and 1; ``n_trials`` those of the session.
+        Columns `COLUMNS`: one row per session and pipeline. ``score`` is the mean over folds,
+        between 0 and 1; ``n_trials`` those of the session.
 
     Raises
     ------

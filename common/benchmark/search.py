@@ -18,11 +18,11 @@ class SharedGridSearch(GridSearchCV):
     r"""`sklearn.model_selection.GridSearchCV` for a pipeline, without its repeated work.
 
     Points of the grid differ mostly in the last step: all values of a support vector machine see
-    the same tangent vectors. Here the points are a tree, a level a step, and a step is fitted once
-    for each inner fold and each different setting of it and the steps before it. Steps that learn
-    nothing (a covariance of each trial) are applied once to all trials, before the folds are cut.
-    Every fit gets the arrays that it would have got, so scores, choice and predictions are those
-    of the grid search.
+    the same tangent vectors. Here the points are a tree, one level per step, and a step is fitted
+    once for each inner fold and each different setting of it and the steps before it. Steps that
+    learn nothing (a covariance of each trial) are applied once to all trials, before the folds are
+    cut. Every fit gets the arrays that it would have got, so scores, choice and predictions are
+    those of the grid search.
 
     A point that cannot be fitted or scored has the score NaN, and is chosen only if all are. Errors
     of the machine (`common.failures`) end the search.

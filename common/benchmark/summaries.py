@@ -11,8 +11,8 @@ def advantage(cells, category):
     Parameters
     ----------
     cells : pandas.DataFrame
-        Columns ``paradigm``, ``dataset``, ``pipeline``, ``category``, ``score``: a row a cell (as
-        from `published.load`).
+        Columns ``paradigm``, ``dataset``, ``pipeline``, ``category``, ``score``: one row per cell
+        (as from `published.load`).
     category : str
 
     Returns

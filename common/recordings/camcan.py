@@ -1,7 +1,7 @@
 """Cam-CAN: subjects with their ages, and their MEG at rest.
 
 The data are under restricted access and laid out differently by release, so only two things are
-asked of the folder: ``participants.tsv`` in it, and below it one file a subject whose name holds
+asked of the folder: ``participants.tsv`` in it, and below it one file per subject whose name holds
 ``sub-<participant>_``, ``task-rest`` and ``_meg.fif``.
 """
 

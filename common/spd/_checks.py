@@ -75,7 +75,7 @@ def check_weights(weights, *, name, n_samples):
     values = values.astype(np.float64)
     if values.shape != (n_samples,):
         raise ValueError(
-            f"{name} must have shape ({n_samples},), one weight a matrix, got {values.shape}."
+            f"{name} must have shape ({n_samples},), one weight per matrix, got {values.shape}."
         )
     bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
     if len(bad):

@@ -20,7 +20,7 @@ def wasserstein_1d(x, y, *, p=2, x_weights=None, y_weights=None):
     Parameters
     ----------
     x : ndarray or Tensor, shape (..., n)
-        One sample a row. Samples lie along the last axis, which is contiguous in memory when the
+        One sample per row. Samples lie along the last axis, which is contiguous in memory when the
         rows come from ``directions @ vectors.T``: sorting is fastest there.
     y : ndarray or Tensor, shape (..., m)
         As many rows as ``x``.

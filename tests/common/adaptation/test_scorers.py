@@ -105,7 +105,7 @@ def test_soft_neighborhood_counts_the_members_of_tight_clusters():
 
 
 def with_losses(weights, losses, *, name="domain_ratio"):
-    """Outputs of which the held-out source samples have these weights and losses, a row a point."""
+    """Outputs whose held-out source samples have these weights and losses, one row per point."""
     weights, losses = np.atleast_2d(weights), np.atleast_2d(losses)
     chosen = np.exp(-losses)
     n_points, n = losses.shape

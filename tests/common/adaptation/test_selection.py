@@ -14,7 +14,7 @@ N = 10
 
 
 def right(n_right):
-    """Predictions of which as many, of ten, are right where all labels are 1: a row a point."""
+    """Predictions of which as many, of ten, are right where all labels are 1: one row per point."""
     return (np.arange(N) < np.array(n_right)[..., None]).astype(int)
 
 
