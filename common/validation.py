@@ -52,7 +52,8 @@ def number(value, name, *, above=None, at_least=None, below=None, at_most=None, 
     if not np.isfinite(value) or not all(holds for *_, holds in bounds):
         wanted = " and ".join(f"{word} {bound:g}" for word, bound, _ in bounds if bound is not None)
         unit = f" {unit}" if unit else ""
-        raise ValueError(f"{name} must be {wanted or 'finite'}{unit}, got {value!r}{unit}.")
+        wanted = f"{wanted}{unit}" if wanted else "finite"
+        raise ValueError(f"{name} must be {wanted}, got {value!r}{unit}.")
     return float(value)
 
 
@@ -140,7 +141,8 @@ def array(
         place = tuple(int(index) for index in np.argwhere(bad)[0])
         unit = f" {unit}" if unit else ""
         raise ValueError(
-            f"{name} must be {' and '.join(['finite', *wanted])}{unit}, got {found[place]}{unit} "
+            f"{name} must be {' and '.join(['finite', *wanted])}{unit if wanted else ''}, "
+            f"got {found[place]}{unit} "
             f"at index {place[0] if len(place) == 1 else place}"
             + (f" and {bad.sum() - 1} more such values." if bad.sum() > 1 else ".")
         )

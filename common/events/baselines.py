@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from .. import training
+from .. import training, validation
 from .decoding import decode_dense
+from .recording import check_alike
 from .sets import Events
 
 __all__ = ["class_shares", "classify_events", "slide", "train_classifier"]
@@ -58,8 +59,16 @@ def train_classifier(
     Raises
     ------
     ValueError
-        If a class does not occur in the recordings.
+        If a class does not occur in the recordings, they have events of further classes, their
+        channels or sampling frequencies differ, or a number is out of range.
+    TypeError
+        If ``rng`` is no generator.
     """
+    n_classes = validation.count(n_classes, "n_classes")
+    window = validation.number(window, "window", above=0, unit="s")
+    batch_size = validation.count(batch_size, "batch_size")
+    rng = validation.generator(rng)
+    check_alike(recordings, n_classes=n_classes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         from braindecode.models import EEGNet
@@ -132,14 +141,24 @@ def slide(model, recording, *, window, stride, minimum=0.0, prior=None, device="
     -------
     events : Events
         With confidence.
+
+    Raises
+    ------
+    ValueError
+        If a length is not positive, the recording is shorter than ``stride``, or ``prior`` is no
+        share of each class.
     """
+    window = validation.number(window, "window", above=0, unit="s")
+    stride = validation.number(stride, "stride", above=0, at_most=recording.duration, unit="s")
     n_times = round(window * recording.sfreq)
     n_tokens = int(recording.duration / stride + 1e-9)  # 1.2 s in steps of 0.1 s are 12
     starts = (np.arange(n_tokens) + 0.5) * stride - window / 2
     X = np.stack([_cut(recording, start, n_times) for start in starts])
     logits = torch.cat([model(part.to(device)).cpu() for part in torch.from_numpy(X).split(1024)])
     if prior is not None:
-        logits = logits + torch.log(torch.as_tensor(np.asarray(prior, dtype=np.float32)) + 1e-6)
+        prior = validation.vector(prior, "prior", at_least=0, at_most=1)
+        validation.same_length(prior=prior, classes=logits[0])
+        logits = logits + torch.log(torch.as_tensor(prior.astype(np.float32)) + 1e-6)
     probabilities = logits.softmax(dim=1).numpy()
     return decode_dense(probabilities, window=n_tokens * stride, minimum=minimum)
 
@@ -161,7 +180,13 @@ def classify_events(model, recording, *, window, device="cpu"):
     -------
     events : Events
         The true spans with predicted classes and their probabilities.
+
+    Raises
+    ------
+    ValueError
+        If the window has no length.
     """
+    window = validation.number(window, "window", above=0, unit="s")
     events = recording.events
     if not len(events):
         return Events.empty(confidence=True)
@@ -190,7 +215,15 @@ def class_shares(recordings, *, n_classes, step=0.05):
     -------
     shares : ndarray, shape (n_classes + 1,)
         They sum to one.
+
+    Raises
+    ------
+    ValueError
+        If there is no recording, or one has events of further classes.
     """
+    n_classes = validation.count(n_classes, "n_classes")
+    step = validation.number(step, "step", above=0, unit="s")
+    check_alike(recordings, n_classes=n_classes)
     owners = [_owners(r.events, np.arange(0, r.duration, step)) for r in recordings]
     counts = np.bincount(np.concatenate(owners), minlength=n_classes + 1)
     return counts / counts.sum()

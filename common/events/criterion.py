@@ -29,11 +29,15 @@ from scipy.optimize import linear_sum_assignment
 from torch import nn
 from torch.nn import functional
 
+from .. import validation
+
 __all__ = ["SetCriterion", "dense_labels", "match", "render_queries"]
 
 # Added to denominators, and the least probability in the consistency term, as in the library.
 _EPSILON = 1e-7
 _LEAST = 1e-8
+# How far rounding may put a time, as a fraction of the window, beyond an edge.
+_SLACK = 1e-5
 # Cost of a pair whose cost is not finite: worse than any other, yet assignable.
 _WORST = 1e6
 
@@ -62,7 +66,7 @@ class SetCriterion(nn.Module):
     Raises
     ------
     ValueError
-        If a weight is negative or ``iou_mean`` is unknown.
+        If a weight is negative or not finite, or ``iou_mean`` is unknown.
     """
 
     def __init__(
@@ -83,13 +87,9 @@ class SetCriterion(nn.Module):
             "consistency": weight_consistency,
         }
         for name, weight in self.weights.items():
-            if not weight >= 0:
-                raise ValueError(f"weight_{name} must be 0 or more, got {weight}.")
-        if not match_iou >= 0:
-            raise ValueError(f"match_iou must be 0 or more, got {match_iou}.")
-        if iou_mean not in ("matched", "all"):
-            raise ValueError(f'iou_mean must be "matched" or "all", got {iou_mean!r}.')
-        self.match_iou = match_iou
+            validation.number(weight, f"weight_{name}", at_least=0)
+        validation.choice(iou_mean, ("matched", "all"), "iou_mean")
+        self.match_iou = validation.number(match_iou, "match_iou", at_least=0)
         self.iou_mean = iou_mean
 
     def extra_repr(self):
@@ -121,7 +121,8 @@ class SetCriterion(nn.Module):
         Raises
         ------
         ValueError
-            If something is missing, shapes differ, or a window has more events than queries.
+            If something is missing, shapes differ, a window has more events than queries, times are
+            no fractions of the window, or a label is no class of the network.
         """
         weights = self.weights
         dense = weights["dense"] > 0 or weights["consistency"] > 0
@@ -129,7 +130,9 @@ class SetCriterion(nn.Module):
         output = {name: value.float() for name, value in output.items()}  # under autocast too
         terms = {}
         if weights["class"] > 0 or weights["iou"] > 0:
-            pairs = match(output, targets, weight_class=weights["class"], weight_iou=self.match_iou)
+            pairs = _match(
+                output, targets, weight_class=weights["class"], weight_iou=self.match_iou
+            )
             if weights["class"] > 0:
                 terms["class"] = _class_term(output, targets, pairs)
             if weights["iou"] > 0:
@@ -137,7 +140,7 @@ class SetCriterion(nn.Module):
         if weights["dense"] > 0:
             labels = targets.get("dense")
             if labels is None:
-                labels = dense_labels(targets, output["dense"].shape[1])
+                labels = _dense_labels(targets, output["dense"].shape[1])
             terms["dense"] = functional.cross_entropy(
                 output["dense"].flatten(0, 1), labels.flatten().long()
             )
@@ -171,8 +174,15 @@ def match(output, targets, *, weight_class=1.0, weight_iou=1.0):
     Raises
     ------
     ValueError
-        If a window has more events than queries.
+        If a window has more events than queries, times are no fractions of the window, or a label
+        is no class of the network.
     """
+    _check_events(targets, n_classes=output["class"].shape[2] - 1)
+    return _match(output, targets, weight_class=weight_class, weight_iou=weight_iou)
+
+
+@torch.no_grad()
+def _match(output, targets, *, weight_class, weight_iou):
     label = targets["class"]
     n_queries = output["class"].shape[1]
     # (batch, n_queries, max_events): the log-probability that each query gives to each event.
@@ -221,7 +231,13 @@ def render_queries(logits, start, end, n_tokens):
     -------
     probabilities : Tensor, shape (batch, n_tokens, n_classes + 1)
         Sums to one over classes where some query is; 0 elsewhere. Differentiable in the logits.
+
+    Raises
+    ------
+    ValueError
+        If there is no token.
     """
+    n_tokens = validation.count(n_tokens, "n_tokens")
     batch, _, n_outputs = logits.shape
     precise = torch.float32 if logits.device.type == "mps" else torch.float64
     with torch.no_grad():
@@ -257,7 +273,18 @@ def dense_labels(targets, n_tokens):
     -------
     labels : Tensor of int64, shape (batch, n_tokens)
         0 = no event.
+
+    Raises
+    ------
+    ValueError
+        If times are no fractions of the window, labels are no whole numbers, or there is no token.
     """
+    _check_events(targets)
+    return _dense_labels(targets, validation.count(n_tokens, "n_tokens"))
+
+
+@torch.no_grad()
+def _dense_labels(targets, n_tokens):
     label = targets["class"].long()
     first, last = (
         (targets[name] * n_tokens).clamp(0, n_tokens).long()[:, :, None]
@@ -337,3 +364,35 @@ def _check(output, targets, *, dense):
     for name, shape in expected.items():
         if name in shapes and shapes[name] != shape and (dense or "dense" not in name):
             raise ValueError(f"{name} must have shape {shape}, got {shapes[name]}.")
+    _check_events(targets, n_classes=n_outputs - 1)
+    labels = targets.get("dense")
+    if dense and labels is not None:
+        _check_labels(labels, "dense", n_outputs - 1)
+
+
+@torch.no_grad()
+def _check_events(targets, n_classes=None):
+    """Labels are classes, and the times of events are fractions of the window, in order."""
+    label, start, end = (targets[name] for name in ("class", "start", "end"))
+    _check_labels(label, "class", n_classes)
+    fine = (start >= -_SLACK) & (end <= 1 + _SLACK) & (start <= end)  # false for nan
+    wrong = ~fine & (label != 0)
+    if wrong.any():
+        b, k = torch.nonzero(wrong)[0].tolist()
+        raise ValueError(
+            f"event {k} of window {b} goes from {start[b, k].item():g} to {end[b, k].item():g}; "
+            "times are fractions of the window, 0 <= start <= end <= 1. Are they in seconds? "
+            "Divide by the window: pad_targets(windows, window=…)."
+        )
+
+
+def _check_labels(label, name, n_classes):
+    if label.is_floating_point():
+        raise ValueError(
+            f"target {name} must hold whole numbers, got {label.dtype}. Convert it: label.long()."
+        )
+    low, high = (int(label.min()), int(label.max())) if label.numel() else (0, 0)
+    if low < 0 or (n_classes is not None and high > n_classes):
+        value = low if low < 0 else high
+        known = "0 or more" if n_classes is None else f"0 to {n_classes}, as the network has"
+        raise ValueError(f"target {name} has the label {value}; labels are {known}.")

@@ -8,6 +8,7 @@ probabilities per token of overlapping windows, which it averages first.
 import numpy as np
 from scipy.special import softmax
 
+from .. import validation
 from .sets import Events
 
 __all__ = ["average_windows", "decode_dense", "decode_set", "runs"]
@@ -39,8 +40,9 @@ def decode_set(output, *, window, start=0.0):
     Raises
     ------
     ValueError
-        If a key is missing, shapes differ, or a value is not finite.
+        If a key is missing, shapes differ, a value is not finite, or the window has no length.
     """
+    window = validation.number(window, "window", above=0, unit="s")
     arrays = {name: _array(output, name) for name in ("class", "start", "end")}
     logits, first, last = arrays.values()
     if logits.ndim != 3 or first.shape != logits.shape[:2] or last.shape != logits.shape[:2]:
@@ -52,7 +54,10 @@ def decode_set(output, *, window, start=0.0):
     for name, values in arrays.items():
         if not np.all(np.isfinite(values)):
             raise ValueError(f"{name} of the output is not finite. Has training diverged?")
-    starts = np.broadcast_to(np.asarray(start, dtype=float), len(logits))
+    starts = validation.array(start, "start", unit="s", empty=True)
+    if starts.ndim:
+        validation.same_length(windows=logits, start=starts)
+    starts = np.broadcast_to(starts, len(logits))
     probability = softmax(logits, axis=2)
     label, confidence = probability.argmax(axis=2), probability.max(axis=2)
     first, last = (np.clip(times, 0.0, 1.0) * window for times in (first, last))
@@ -87,17 +92,18 @@ def average_windows(probabilities, starts, *, window):
     Raises
     ------
     ValueError
-        If shapes differ or a window starts before the recording.
+        If shapes differ, a probability is NaN or outside [0, 1], a window starts before the
+        recording or has no length.
     """
-    probabilities = np.asarray(probabilities, dtype=float)
+    window = validation.number(window, "window", above=0, unit="s")
+    probabilities = _probabilities(probabilities)
     starts = np.asarray(starts, dtype=float)
     if probabilities.ndim != 3 or starts.shape != probabilities.shape[:1]:
         raise ValueError(
             "probabilities must have shape (n_windows, n_tokens, n_classes + 1) and starts "
             f"(n_windows,); got {probabilities.shape} and {starts.shape}."
         )
-    if starts.size and starts.min() < 0:
-        raise ValueError(f"a window starts at {starts.min():g} s, before the recording.")
+    validation.vector(starts, "starts", at_least=0, unit="s", empty=True)
     n_tokens = probabilities.shape[1]
     first = np.round(starts * n_tokens / window).astype(int)
     n_grid = int(first.max(initial=0)) + n_tokens if starts.size else 0
@@ -135,9 +141,10 @@ def decode_dense(probabilities, starts=None, *, window, minimum=0.0):
     Raises
     ------
     ValueError
-        As `average_windows`.
+        As `average_windows`, and if ``minimum`` is negative or NaN.
     """
-    probabilities = np.asarray(probabilities, dtype=float)
+    minimum = validation.number(minimum, "minimum", at_least=0, unit="s")
+    probabilities = _probabilities(probabilities)
     if probabilities.ndim == 2:
         probabilities = probabilities[None]
     mean = average_windows(probabilities, [0.0] if starts is None else starts, window=window)
@@ -179,6 +186,13 @@ def runs(values):
         return none, none
     edges = np.flatnonzero(values[1:] != values[:-1]) + 1
     return np.concatenate([[0], edges]), np.concatenate([edges, [len(values)]])
+
+
+def _probabilities(values):
+    # A softmax in single precision exceeds 1 by its rounding.
+    return validation.array(
+        values, "probabilities", at_least=0, at_most=1 + 1e-6, empty=True
+    ).astype(float, copy=False)
 
 
 def _array(output, name):

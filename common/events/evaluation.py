@@ -4,6 +4,7 @@ import fnmatch
 
 import numpy as np
 
+from .. import validation
 from .metrics import by_duration, f1_event
 from .sample_metrics import f1_sample
 
@@ -44,8 +45,10 @@ def split_subjects(subjects, *, n_folds, fold, valid_fraction=0.0, test=None):
     Raises
     ------
     ValueError
-        If a test subject is unknown, the fold does not exist, or nobody is left to train on.
+        If a test subject is unknown, the fold does not exist, the fraction is not in [0, 1), or
+        nobody is left to train on.
     """
+    valid_fraction = validation.number(valid_fraction, "valid_fraction", at_least=0, below=1)
     subjects = sorted(set(subjects))
     if test is None:
         if not 0 <= fold < n_folds <= len(subjects):

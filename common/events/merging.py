@@ -15,6 +15,7 @@ window ends and the next begins stay two as soon as some other window sees them 
 
 import numpy as np
 
+from .. import validation
 from .sets import Events, concatenate, time_order
 
 __all__ = ["merge_windows"]
@@ -71,8 +72,8 @@ def merge_windows(
     Raises
     ------
     ValueError
-        If the numbers of windows differ, a set has no confidence, or a detection lies outside its
-        window.
+        If the numbers of windows differ, a set has no confidence, a detection lies outside its
+        window, or a time, fraction or threshold is NaN or out of range.
 
     Notes
     -----
@@ -81,8 +82,13 @@ def merge_windows(
     fragment was dropped, events of one class do not overlap, and where windows only touch, no two
     events of a class lie within ``edge`` of the common edge on both sides.
     """
-    starts = np.asarray(starts, dtype=float)
-    edge = 0.02 * window if edge is None else edge
+    window = validation.number(window, "window", above=0, unit="s")
+    starts = validation.array(starts, "starts", unit="s", empty=True).astype(float, copy=False)
+    edge = 0.02 * window if edge is None else validation.number(edge, "edge", at_least=0, unit="s")
+    iou_threshold = validation.number(iou_threshold, "iou_threshold", above=0, at_most=1)
+    minimum_agreement = validation.number(
+        minimum_agreement, "minimum_agreement", at_least=0, at_most=1
+    )
     _check(detections, starts, window)
     held = [k for k, found in enumerate(detections) if len(found)]
     if not held:

@@ -15,6 +15,7 @@ from functools import partial
 
 import numpy as np
 
+from .. import validation
 from .sets import Events
 
 __all__ = ["EventScore", "by_duration", "f1_event", "iou", "pair_sets", "ratio"]
@@ -38,7 +39,23 @@ def iou(start, end, starts, ends):
     -------
     iou : ndarray
         In ``[0, 1]``.
+
+    Raises
+    ------
+    ValueError
+        If a time is not finite, or an event ends before it starts.
     """
+    for name, first, last in (("start and end", start, end), ("starts and ends", starts, ends)):
+        first = validation.array(first, name, empty=True)
+        backward = np.flatnonzero(validation.array(last, name, empty=True) < first)
+        if backward.size:
+            raise ValueError(
+                f"{name}: event {backward[0]} ends before it starts. Is the second a duration?"
+            )
+    return _iou(start, end, starts, ends)
+
+
+def _iou(start, end, starts, ends):
     shared = np.maximum(np.minimum(end, ends) - np.maximum(start, starts), 0.0)
     hull = np.maximum(end, ends) - np.minimum(start, starts)
     return np.divide(shared, hull, out=np.zeros(np.shape(hull)), where=hull > 0)
@@ -157,8 +174,7 @@ def f1_event(predictions, targets, *, iou_threshold=0.5):
     >>> score.tp, score.fp, score.fn
     (1, 2, 1)
     """
-    if not 0 < iou_threshold <= 1:
-        raise ValueError(f"iou_threshold must be in (0, 1], got {iou_threshold}.")
+    iou_threshold = validation.number(iou_threshold, "iou_threshold", above=0, at_most=1)
     pairs = pair_sets(predictions, targets)
     scores = [_match(found, truth, iou_threshold) for found, truth in pairs]
     if len(scores) == 1:
@@ -209,13 +225,13 @@ def by_duration(predictions, targets, *, cuts, iou_threshold=0.5):
     Raises
     ------
     ValueError
-        If ``cuts`` do not increase, and as `f1_event`.
+        If ``cuts`` do not increase or are not positive and finite, and as `f1_event`.
     """
     import pandas as pd
 
-    cuts = np.asarray(cuts, dtype=float)
-    if cuts.ndim != 1 or np.any(np.diff(cuts) <= 0):
-        raise ValueError(f"cuts must be one-dimensional and increasing, got {cuts.tolist()}.")
+    cuts = validation.vector(cuts, "cuts", above=0, unit="s", empty=True)
+    if np.any(np.diff(cuts) <= 0):
+        raise ValueError(f"cuts must increase, got {cuts.tolist()}.")
     score = f1_event(predictions, targets, iou_threshold=iou_threshold)
     pairs = pair_sets(predictions, targets)
     none = np.zeros(0)
@@ -290,7 +306,7 @@ def _match(predictions, targets, threshold):
     low, high = _overlapping(predictions, targets)
     for p in np.argsort(-predictions.confidence, kind="stable"):
         near = slice(low[p], high[p])
-        overlap = iou(
+        overlap = _iou(
             predictions.start[p], predictions.end[p], targets.start[near], targets.end[near]
         )
         free = np.where(taken_by[near] < 0, overlap, 0.0)

@@ -36,6 +36,8 @@ import warnings
 import torch
 from torch import nn
 
+from .. import validation
+
 __all__ = ["dance"]
 
 
@@ -81,11 +83,18 @@ def dance(
     Raises
     ------
     ValueError
-        If ``init`` is unknown, or ``"anchored"`` has no room for its code of time: it needs
+        If a number is out of range, a place is not finite, ``init`` is unknown, or ``"anchored"``
+        has no room for its code of time: it needs
         ``embed_dim`` above ``2 * num_freq_bands``.
     """
-    if init not in _INITS:
-        raise ValueError(f"init={init!r} is unknown. Use one of {sorted(_INITS)}.")
+    validation.choice(init, sorted(_INITS), "init")
+    n_classes = validation.count(n_classes, "n_classes")
+    n_queries = validation.count(n_queries, "n_queries")
+    sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
+    window = validation.number(window, "window", above=0, unit="s")
+    conv_dropout = validation.number(conv_dropout, "conv_dropout", at_least=0, below=1)
+    for name, place in positions.items():
+        validation.vector(place, f"position of channel {name}")
     with warnings.catch_warnings():
         # braindecode still asks mne for a montage under its deprecated name on import.
         warnings.simplefilter("ignore", FutureWarning)

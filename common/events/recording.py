@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .. import files
+from .. import files, validation
 from .sets import Events
 
-__all__ = ["Recording", "read_recordings", "write_recordings"]
+__all__ = ["Recording", "check_alike", "read_recordings", "write_recordings"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,8 @@ class Recording:
     Raises
     ------
     ValueError
-        If shapes disagree or an event lies outside the recording.
+        If shapes disagree, a value of the signal is not finite, two channels have one name, the
+        sampling frequency is not positive, or an event lies outside the recording.
     """
 
     subject: str
@@ -50,6 +51,12 @@ class Recording:
                 f"{self.data.shape} and positions of shape {self.positions.shape}. "
                 "Give one row of each for every channel."
             )
+        name = f"recording of {self.subject}"
+        validation.number(self.sfreq, f"sfreq of the {name}", above=0, unit="Hz")
+        validation.array(self.data, f"data of the {name}")
+        if len(set(self.channels)) < n_channels:
+            twice = next(each for each in self.channels if self.channels.count(each) > 1)
+            raise ValueError(f"{name} has two channels called {twice!r}. Rename or drop one.")
         if len(self.events) and (
             self.events.start.min() < 0 or self.events.end.max() > self.duration + 1 / self.sfreq
         ):
@@ -73,6 +80,8 @@ class Recording:
         ValueError
             If the part is empty or reaches beyond the recording.
         """
+        start = validation.number(start, "start", unit="s")
+        end = validation.number(end, "end", unit="s")
         first, last = round(start * self.sfreq), round(end * self.sfreq)
         if not 0 <= first < last <= self.data.shape[1]:
             raise ValueError(
@@ -102,7 +111,9 @@ class Recording:
         ValueError
             If a window reaches beyond the recording.
         """
-        first = np.round(np.asarray(starts, dtype=float) * self.sfreq).astype(int)
+        n_times = validation.count(n_times, "n_times")
+        starts = validation.vector(starts, "starts", unit="s", empty=True)
+        first = np.round(starts.astype(float) * self.sfreq).astype(int)
         outside = first[(first < 0) | (first + n_times > self.data.shape[1])]
         if len(outside):
             raise ValueError(
@@ -111,6 +122,38 @@ class Recording:
             )
         views = np.lib.stride_tricks.sliding_window_view(self.data, n_times, axis=1)
         return views[:, first].swapaxes(0, 1).copy()
+
+
+def check_alike(recordings, *, n_classes=None):
+    """Raise a ValueError unless recordings can be trained on together.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+    n_classes : int, optional
+        Number K of classes that their events may have.
+
+    Raises
+    ------
+    ValueError
+        If there is none, channels or sampling frequencies differ, or a label exceeds K.
+    """
+    if not len(recordings):
+        raise ValueError("there is no recording. Did the split leave any?")
+    first = recordings[0]
+    for recording in recordings:
+        if recording.channels != first.channels or recording.sfreq != first.sfreq:
+            raise ValueError(
+                f"recordings of {first.subject} and {recording.subject} differ: "
+                f"{first.sfreq:g} Hz, {first.channels} against "
+                f"{recording.sfreq:g} Hz, {recording.channels}. Prepare them alike first."
+            )
+        if n_classes is not None and recording.events.label.max(initial=0) > n_classes:
+            raise ValueError(
+                f"the recording of {recording.subject} has an event of class "
+                f"{recording.events.label.max()}, but n_classes={n_classes}. Count all classes, or "
+                "drop such events."
+            )
 
 
 def write_recordings(path, recordings, *, classes):
@@ -131,6 +174,7 @@ def write_recordings(path, recordings, *, classes):
     """
     if not recordings:
         raise ValueError(f"no recording to write to {files.relative(path)}.")
+    check_alike(recordings)
     first = recordings[0]
     arrays = {
         "n_recordings": len(recordings),
@@ -140,12 +184,6 @@ def write_recordings(path, recordings, *, classes):
         "classes": np.array(classes),
     }
     for i, recording in enumerate(recordings):
-        if recording.channels != first.channels or recording.sfreq != first.sfreq:
-            raise ValueError(
-                f"recordings of {first.subject} and {recording.subject} differ: "
-                f"{first.sfreq:g} Hz, {first.channels} against "
-                f"{recording.sfreq:g} Hz, {recording.channels}. Prepare them alike first."
-            )
         if not np.array_equal(recording.positions, first.positions, equal_nan=True):
             raise ValueError(
                 f"recordings of {first.subject} and {recording.subject} have the same channels in "

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import validation
 from .metrics import pair_sets, ratio
 
 __all__ = ["SampleScore", "f1_sample", "render"]
@@ -82,9 +83,10 @@ def f1_sample(predictions, targets, *, n_classes, duration, rate):
     Raises
     ------
     ValueError
-        If the numbers of sets or durations differ, a label exceeds ``n_classes``, or the duration
-        holds no sample.
+        If the numbers of sets or durations differ, a label exceeds ``n_classes``, the duration
+        holds no sample, or a number is NaN or not positive.
     """
+    n_classes = validation.count(n_classes, "n_classes")
     pairs = pair_sets(predictions, targets)
     durations = np.broadcast_to(duration, len(pairs)) if np.ndim(duration) == 0 else duration
     if len(durations) != len(pairs):
@@ -126,6 +128,9 @@ def render(events, *, n_classes, duration, rate):
     ValueError
         If a label exceeds ``n_classes``, the grid has no sample, or all events lie far outside it.
     """
+    n_classes = validation.count(n_classes, "n_classes")
+    duration = validation.number(duration, "duration", above=0, unit="s")
+    rate = validation.number(rate, "rate", above=0, unit="Hz")
     n_samples = int(duration * rate + _ROUNDING)
     if n_samples < 1:
         raise ValueError(f"duration={duration:g} s at rate={rate:g} Hz holds no sample.")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import validation
+
 __all__ = ["Events", "concatenate", "time_order"]
 
 _COLUMNS = ("start", "end", "label", "confidence")
@@ -163,8 +165,11 @@ class Events:
         Raises
         ------
         ValueError
-            If ``end < start``.
+            If ``end < start``, or a time is NaN.
         """
+        minimum = validation.number(minimum, "minimum", at_least=0, unit="s")
+        if np.isnan(start) or np.isnan(end):
+            raise ValueError(f"cannot clip to [{start:g}, {end:g}] s: times must be numbers.")
         if end < start:
             raise ValueError(f"cannot clip to [{start:g}, {end:g}] s: it ends before it starts.")
         low, high = np.maximum(self.start, start), np.minimum(self.end, end)
@@ -223,6 +228,8 @@ def concatenate(sets):
 
 
 def _vector(values, name):
+    if np.ma.is_masked(values):  # numpy would keep what the mask hides
+        raise ValueError(f"{name} has masked values. Leave them out: values.compressed().")
     values = np.array(values, dtype=float)
     if values.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got shape {values.shape}.")

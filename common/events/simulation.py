@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import validation
 from .recording import Recording
 from .sets import Events
 
@@ -55,6 +56,16 @@ class EventClass:
     centre: tuple[float, float]
     spread: float
     amplitude: float
+
+    def __post_init__(self):
+        low, high = self.duration
+        validation.number(low, f"shortest duration of {self.name}", above=0, unit="s")
+        validation.number(high, f"longest duration of {self.name}", above=low, unit="s")
+        validation.number(self.frequency, f"frequency of {self.name}", at_least=0, unit="Hz")
+        validation.number(self.rate, f"rate of {self.name}", above=0, unit="a minute")
+        validation.number(self.spread, f"spread of {self.name}", above=0)
+        validation.number(self.harmonic, f"harmonic of {self.name}", at_least=0)
+        validation.number(self.amplitude, f"amplitude of {self.name}", at_least=0)
 
 
 CLASSES = (
@@ -110,9 +121,16 @@ def simulate_recording(
     Raises
     ------
     ValueError
-        If ``duration`` is shorter than the shortest event of some class, or that event is shorter
-        than three samples.
+        If ``duration`` is shorter than the shortest event of some class, that event is shorter
+        than three samples, or a number is NaN or out of range.
+    TypeError
+        If a generator is none.
     """
+    duration = validation.number(duration, "duration", above=0, unit="s")
+    sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
+    amplitude = validation.number(amplitude, "amplitude", at_least=0)
+    rng = validation.generator(rng)
+    subject_rng = validation.generator(subject_rng, "subject_rng")
     for kind in classes:
         if duration < kind.duration[0]:
             raise ValueError(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import validation
+
 __all__ = ["SeizureScore", "szcore"]
 
 # Rate of the event masks inside timescoring, in Hz.
@@ -83,8 +85,9 @@ def szcore(reference, hypothesis, *, duration, label=None):
     from timescoring.annotations import Annotation
     from timescoring.scoring import EventScoring, SampleScoring
 
-    if not duration > 0:
-        raise ValueError(f"duration must be positive, got {duration} s.")
+    duration = validation.number(duration, "duration", above=0, unit="s")
+    if label is not None:
+        label = validation.count(label, "label")
     n_samples = round(duration * _RATE)
     annotations = []
     for name, events in (("reference", reference), ("hypothesis", hypothesis)):

@@ -17,10 +17,11 @@ import torch
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from .. import training
+from .. import training, validation
 from .criterion import dense_labels
 from .decoding import decode_dense, decode_set
 from .merging import merge_windows
+from .recording import check_alike
 from .windows import pad_targets, targets, window_starts
 
 __all__ = ["Stage", "detect", "random_windows", "train"]
@@ -85,6 +86,10 @@ class Stage:
             raise ValueError(f"trains={self.trains!r} is unknown. Use one of {sorted(_STAGES)}.")
         if self.trains == "decoder" and not self.n_windows:
             raise ValueError('a stage that trains the "decoder" needs n_windows, at least 1.')
+        validation.number(self.lr, "lr", above=0)
+        for name in ("n_steps", "batch_size", "n_windows", "every", "patience"):
+            if getattr(self, name) is not None:
+                validation.count(getattr(self, name), name)
 
 
 def random_windows(
@@ -131,12 +136,20 @@ def random_windows(
     Raises
     ------
     ValueError
-        If a recording is shorter than the window, or ``overlap`` is not in [0, 1).
+        If there is no recording, one is shorter than the window, channels or sampling frequencies
+        differ, ``overlap`` is not in [0, 1), ``sampler`` gives no place a weight, or a number is
+        NaN or out of range.
+    TypeError
+        If ``rng`` is no generator.
     """
+    check_alike(recordings)
+    window = validation.number(window, "window", above=0, unit="s")
+    batch_size = validation.count(batch_size, "batch_size")
+    rng = validation.generator(rng)
     for recording in recordings:
         _check_length(recording, window)
-    if overlap is not None and not 0 <= overlap < 1:
-        raise ValueError(f"overlap must be in [0, 1), got {overlap}.")
+    if overlap is not None:
+        overlap = validation.number(overlap, "overlap", at_least=0, below=1)
     step, jitter = (0.5, 0.5) if overlap is None else (window * (1 - overlap), 0.0)
     places = [
         np.arange(0, recording.duration - window + 1e-9, step, dtype=float)
@@ -146,12 +159,18 @@ def random_windows(
     place = np.concatenate(places)
     weight = np.ones(len(place))
     if sampler is not None:
-        a, b = sampler
+        a = validation.number(sampler[0], "a of the sampler", at_least=0, at_most=1)
+        b = validation.number(sampler[1], "b of the sampler", at_least=0)
         covered = [
             _occupancy(recording, starts, window)
             for recording, starts in zip(recordings, places, strict=True)
         ]
         weight = a + (1 - a) * np.minimum(1.0, b * np.concatenate(covered))
+    if not weight.any():
+        raise ValueError(
+            f"sampler={tuple(sampler)} draws no window: a is 0, and no window holds an event. "
+            "Use a above 0."
+        )
     weight = weight / weight.sum()
     while True:
         X, inside = [], []
@@ -266,10 +285,13 @@ def detect(
     Raises
     ------
     ValueError
-        If ``head`` is unknown or the recording is shorter than the window.
+        If ``head`` is unknown, the recording is shorter than the window, or a number is NaN or out
+        of range.
     """
-    if head not in ("set", "dense"):
-        raise ValueError(f'head must be "set" or "dense", got {head!r}.')
+    validation.choice(head, ("set", "dense"), "head")
+    window = validation.number(window, "window", above=0, unit="s")
+    minimum = validation.number(minimum, "minimum", at_least=0, unit="s")
+    batch_size = validation.count(batch_size, "batch_size")
     _check_length(recording, window)
     model.to(device).eval()
     starts = np.asarray(window_starts(recording.duration, window, stride=stride), dtype=float)

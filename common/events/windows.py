@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import validation
 from .sets import Events
 
 __all__ = ["Coverage", "coverage", "dense_targets", "pad_targets", "targets", "window_starts"]
@@ -49,8 +50,7 @@ def window_starts(duration, window, *, stride):
     array([ 0.,  8., 12.])
     """
     for name, value in (("duration", duration), ("window", window), ("stride", stride)):
-        if not (np.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be positive and finite, got {value}.")
+        validation.number(value, name, above=0)
     if stride > window:
         raise ValueError(
             f"stride={stride:g} exceeds window={window:g}: what lies between windows is never seen."
@@ -91,14 +91,17 @@ def targets(events, start, *, window, policy="clip", minimum=0.0):
     Raises
     ------
     ValueError
-        If the policy is unknown.
+        If the policy is unknown, a time is not finite, the window has no length, or ``minimum`` is
+        negative.
 
     References
     ----------
     .. [1] https://github.com/facebookresearch/dance, first public release.
     """
-    if policy not in ("clip", "inside"):
-        raise ValueError(f'policy must be "clip" or "inside", got {policy!r}.')
+    validation.choice(policy, ("clip", "inside"), "policy")
+    start = validation.number(start, "start", unit="s")
+    window = validation.number(window, "window", above=0, unit="s")
+    minimum = validation.number(minimum, "minimum", at_least=0, unit="s")
     stop = start + window
     # Only events near the window: a recording may hold thousands.
     near = events[(events.end >= start - _SAME) & (events.start <= stop + _SAME)]
@@ -153,8 +156,15 @@ def coverage(events, starts, *, window, minimum=0.0):
     -------
     coverage : Coverage
         With ``policy="inside"``, fragmented events are no target of any window.
+
+    Raises
+    ------
+    ValueError
+        If a start is not finite, the window has no length, or ``minimum`` is negative.
     """
-    starts = np.sort(np.asarray(starts, dtype=float))
+    starts = np.sort(validation.vector(starts, "starts", unit="s", empty=True))
+    window = validation.number(window, "window", above=0, unit="s")
+    minimum = validation.number(minimum, "minimum", at_least=0, unit="s")
     if starts.size == 0:
         none = np.zeros(len(events), dtype=bool)
         return Coverage(none, none, ~none)
@@ -199,8 +209,13 @@ def pad_targets(windows, *, window, n_queries, max_events=None):
     Raises
     ------
     ValueError
-        If a window has more events than ``n_queries`` or ``max_events``, or events outside it.
+        If a window has more events than ``n_queries`` or ``max_events``, or events outside it, or
+        has no length; or if a number of events is less than 1.
     """
+    window = validation.number(window, "window", above=0, unit="s")
+    n_queries = validation.count(n_queries, "n_queries")
+    if max_events is not None:
+        max_events = validation.count(max_events, "max_events")
     counts = [len(events) for events in windows]
     largest = max(counts, default=0)
     if largest > n_queries:
@@ -250,8 +265,10 @@ def dense_targets(windows, *, window, n_tokens):
     Raises
     ------
     ValueError
-        If events lie outside their window.
+        If events lie outside their window, the window has no length, or there is no token.
     """
+    window = validation.number(window, "window", above=0, unit="s")
+    n_tokens = validation.count(n_tokens, "n_tokens")
     dense = np.zeros((len(windows), n_tokens), dtype=np.int64)
     for i, events in enumerate(windows):
         _check_inside(events, window, i)

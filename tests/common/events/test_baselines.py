@@ -97,6 +97,24 @@ def test_a_perfect_classifier_recovers_spans_to_within_a_stride(stride, window):
     np.testing.assert_allclose(found.confidence, np.exp(5) / (np.exp(5) + 2), rtol=1e-5)
 
 
+@pytest.mark.parametrize("stride", [0.25, 0.5, 1.0])
+def test_a_window_speaks_for_the_stride_around_its_centre(stride):
+    """The centres of windows are the middles of the strides for which they speak."""
+    centres = []
+
+    class Watch(nn.Module):
+        def forward(self, X):
+            # The first channel counts samples, the second is 1 within the recording.
+            at = round(SFREQ) // 2
+            inside = X[:, 1, at] > 0
+            centres.extend(X[inside, 0, at].tolist())
+            return torch.zeros(len(X), 2)
+
+    baselines.slide(Watch(), make(10.0, Events.empty()), window=1.0, stride=stride)
+    expected = (np.arange(round(10 / stride)) + 0.5) * stride
+    np.testing.assert_allclose(np.array(centres) / SFREQ, expected, atol=0.5 / SFREQ)
+
+
 def test_short_runs_are_dropped():
     recording = make(10.0, TRUTH)
     model = Lookup(baselines._owners(TRUTH, np.arange(640) / SFREQ), at=16, n_outputs=3)

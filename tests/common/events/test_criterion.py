@@ -309,13 +309,13 @@ def test_a_diverged_window_does_not_stop_the_matching():
 
 def test_errors_name_what_is_wrong():
     output, targets = make_batch(0)
-    with pytest.raises(ValueError, match=r"weight_iou must be 0 or more, got -1"):
+    with pytest.raises(ValueError, match=r"weight_iou must be at least 0, got -1"):
         SetCriterion(weight_iou=-1)
-    with pytest.raises(ValueError, match=r"match_iou must be 0 or more, got -0.5"):
+    with pytest.raises(ValueError, match=r"match_iou must be at least 0, got -0.5"):
         SetCriterion(match_iou=-0.5)
-    with pytest.raises(ValueError, match=r"match_iou must be 0 or more, got nan"):
+    with pytest.raises(ValueError, match=r"match_iou must be at least 0, got nan"):
         SetCriterion(match_iou=float("nan"))
-    with pytest.raises(ValueError, match=r"\"matched\" or \"all\", got 'mean'"):
+    with pytest.raises(ValueError, match="iou_mean must be one of matched, all, got 'mean'"):
         SetCriterion(iou_mean="mean")
     with pytest.raises(ValueError, match=r"output lacks \['dense'\]"):
         SetCriterion()({n: v for n, v in output.items() if n != "dense"}, targets)

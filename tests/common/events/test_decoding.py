@@ -93,5 +93,7 @@ def test_errors():
         decode_set({**output, "start": np.full((1, 1), np.nan)}, window=8)
     with pytest.raises(ValueError, match=r"got \(2, 4, 3\) and \(1,\)"):
         average_windows(np.zeros((2, 4, 3)), [0], window=1)
-    with pytest.raises(ValueError, match=r"a window starts at -1 s"):
+    with pytest.raises(
+        ValueError, match=r"starts must be finite and at least 0 s, got -1.0 s at index 0"
+    ):
         average_windows(np.zeros((1, 4, 3)), [-1], window=1)

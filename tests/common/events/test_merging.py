@@ -143,6 +143,19 @@ def test_agreement_of_windows():
     assert len(merge_windows(detections, [0, 16], window=16, minimum_agreement=1)) == 1
 
 
+def test_only_windows_that_hold_an_event_whole_are_asked():
+    # [7, 10] lies whole in the window at 2 s; those at 0 and at 8 s see a part of it.
+    detections = [found(), found((7, 10, 1, 0.9)), found()]
+    kept = merge_windows(detections, [0, 2, 8], window=8, minimum_agreement=1)
+    assert kept == found((7, 10, 1, 0.9))
+    # A part that another window reports is no vote of one that holds the event whole.
+    detections = [found((7, 8, 1, 0.5)), found((7, 10, 1, 0.9)), found(), found()]
+    options = {"window": 8, "iou_threshold": 0.5}
+    starts = [0, 2, 3, 4]
+    assert len(merge_windows(detections, starts, minimum_agreement=0.33, **options)) == 1
+    assert len(merge_windows(detections, starts, minimum_agreement=0.34, **options)) == 0
+
+
 def test_order_of_windows_does_not_matter():
     rng = np.random.default_rng(0)
     starts = window_starts(100.0, 10.0, stride=3.0)

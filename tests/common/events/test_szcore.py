@@ -49,6 +49,12 @@ def test_sample_scores_by_hand():
     assert score.false_positives_per_day == 60 * 24
 
 
+def test_the_length_of_the_recording_is_kept_to_a_tenth_of_a_second():
+    # One false alarm in 100.4 s; whole seconds would make it one in 100 s.
+    score = szcore(spans(), spans((10, 20)), duration=100.4)["event"]
+    assert score.false_positives_per_day == pytest.approx(86400 / 100.4, rel=1e-9)
+
+
 def test_one_class_or_any():
     reference = Events([600, 1800], [660, 1860], [1, 2])
     hypothesis = Events([600, 1800], [660, 1860], [2, 2], [0.9, 0.9])
@@ -67,7 +73,7 @@ def test_an_event_inside_another_does_not_shorten_it():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r"duration must be positive, got 0 s"):
+    with pytest.raises(ValueError, match=r"duration must be above 0 s, got 0 s"):
         szcore(spans(), spans(), duration=0)
     with pytest.raises(ValueError, match=r"hypothesis has events in \[50, 70\] s, outside .* 60\]"):
         szcore(spans(), spans((50, 70)), duration=60)
