@@ -14,6 +14,8 @@ __all__ = [
     "Scattering",
     "as_choice",
     "as_integer",
+    "check_finite",
+    "check_overflow",
     "modulus",
     "records_gradient",
     "refuse_options",
@@ -75,19 +77,27 @@ class Scattering(torch.nn.Module):
         TypeError
             If ``x`` is neither tensor nor array, or not in single or double precision.
         ValueError
-            If the last axes of ``x`` are not ``shape``, or a value is not finite.
+            If the last axes of ``x`` are not ``shape``, a value is not finite, or values are so
+            large that a coefficient is not, or so small that the transform loses them.
         """
         from_numpy = isinstance(x, np.ndarray)
         x = _as_tensor(x)
         batch = _check_shape(x, self._input_shape, type(self).__name__)
-        if not (torch.compiler.is_compiling() or _is_transformed(x)):
-            _check_finite(x)
+        readable = not (torch.compiler.is_compiling() or _is_transformed(x) or x.is_meta)
+        if readable:
+            check_finite(x)
+            self._check_range(x)
         x = x.reshape(-1, *self._input_shape)
         if len(x):
             found = self._transform(x)
         else:  # a transform need not think of an empty batch
             found = _each(lambda c: c[:0], self._transform(x.new_zeros(1, *self._input_shape)))
+        if readable:
+            _each(lambda c: check_overflow(c, x), found)
         return _each(lambda c: _finish(c, batch, from_numpy), found)
+
+    def _check_range(self, x):
+        """Refuse values that lose their digits on the way; overridden where there are such."""
 
     def scattering(self, x):
         """Same as calling the transform."""
@@ -229,6 +239,34 @@ def refuse_options(transform, options, reasons):
         raise TypeError(f"{transform} has no option {name!r}. {reason}")
 
 
+def check_finite(x, name="x"):
+    """Raise a ValueError that names the first value of a tensor that is not finite."""
+    # A sum is several times cheaper than looking at each value; it may overflow, so look then.
+    if torch.isfinite(x.detach().sum()):
+        return
+    bad = ~torch.isfinite(x.detach())
+    if bad.any():
+        where = bad.nonzero()[0].tolist()
+        raise ValueError(
+            f"{name}{where} is {x[tuple(where)].item()} ({int(bad.sum())} of {x.numel()} values "
+            "are not finite). Every coefficient would be lost; interpolate or drop these signals "
+            "first."
+        )
+
+
+def check_overflow(found, x):
+    """Raise a ValueError if what was computed from ``x``, which is finite, is not."""
+    found = found.detach()
+    if torch.isfinite(found.sum()) or torch.isfinite(found).all():
+        return
+    precision = str(x.dtype).removeprefix("torch.")
+    raise ValueError(
+        f"x has values up to {x.detach().abs().max().item():g}, of which a coefficient overflows "
+        f"in {precision}. Divide x by its largest value"
+        + (", or convert it to float64." if x.dtype == torch.float32 else ".")
+    )
+
+
 def _as_tensor(x):
     if isinstance(x, np.ndarray):
         _check_precision(x.dtype.name, np.iscomplexobj(x), x.dtype.name in ("float32", "float64"))
@@ -263,19 +301,6 @@ def _check_shape(x, shape, transform):
             f"x has shape {tuple(x.shape)}."
         )
     return tuple(x.shape[: x.ndim - len(shape)])
-
-
-def _check_finite(x):
-    # A sum is several times cheaper than looking at each value; it may overflow, so look then.
-    if x.is_meta or torch.isfinite(x.detach().sum()):
-        return
-    bad = ~torch.isfinite(x.detach())
-    if bad.any():
-        where = bad.nonzero()[0].tolist()
-        raise ValueError(
-            f"x{where} is {x[tuple(where)].item()} ({int(bad.sum())} of {x.numel()} values are not "
-            "finite). Every coefficient would be lost; interpolate or drop these signals first."
-        )
 
 
 def _is_transformed(x):

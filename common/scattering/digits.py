@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from common import files
+from common import files, validation
 
 from .transform_1d import Scattering1D
 
@@ -148,6 +148,9 @@ def features(signals, *, J=8, Q=12, batch_size=64):
     features : ndarray, shape (n_signals, n_paths - 1)
         In the order of ``Scattering1D.meta()``, without the zeroth order.
     """
+    batch_size = validation.count(batch_size, "batch_size")
+    if np.ndim(signals) != 2 or not len(signals):
+        raise ValueError(f"signals must have shape (n_signals, n_times), got {np.shape(signals)}.")
     scattering = Scattering1D(J, signals.shape[1], Q=Q)
     batches = np.array_split(signals, range(batch_size, len(signals), batch_size))
     return np.concatenate(
@@ -180,17 +183,38 @@ def classify(X, y, is_test, *, rng, n_epochs=50, batch_size=32, lr=1e-3):
     Raises
     ------
     ValueError
-        If there is no training or no test recording.
+        If there is no training or no test recording, a feature is not finite, lengths differ, a
+        class has no training recording, or an option is out of range.
+    TypeError
+        If classes are not whole numbers, or ``rng`` is no generator.
     """
-    is_test = np.asarray(is_test, dtype=bool)
+    X = validation.array(X, "X", ndim=2)
+    y, is_test = np.asarray(y), np.asarray(is_test)
+    validation.same_length(X=X, y=y, is_test=is_test)
+    if not np.issubdtype(y.dtype, np.integer):
+        raise TypeError(f"y must hold classes as whole numbers, got {y.dtype}: {y[:5]}.")
+    if y.min() < 0:
+        raise ValueError(f"y must hold classes from 0 on, got {y.min()}.")
+    if not np.isin(is_test, (0, 1)).all():
+        raise ValueError(f"is_test must be true or false of each recording, got {is_test[:5]}.")
+    y, is_test = y.astype(np.int64), is_test.astype(bool)
+    validation.generator(rng)
+    n_epochs = validation.count(n_epochs, "n_epochs")
+    batch_size = validation.count(batch_size, "batch_size")
+    lr = validation.number(lr, "lr", above=0)
     if is_test.all() or not is_test.any():
         raise ValueError(
             f"{is_test.sum()} of {len(is_test)} recordings are for the test; some must be for each "
             "of training and test."
         )
+    untrained = np.setdiff1d(y, y[~is_test])
+    if len(untrained):
+        raise ValueError(
+            f"class {untrained[0]} has test recordings only; it could never be answered."
+        )
     mean, deviation = X[~is_test].mean(axis=0), X[~is_test].std(axis=0)
     X = torch.from_numpy((X - mean) / np.where(deviation > 0, deviation, 1)).float()
-    y, train = torch.from_numpy(np.asarray(y)), np.flatnonzero(~is_test)
+    y, train = torch.from_numpy(y), np.flatnonzero(~is_test)
     n_features, n_classes = X.shape[1], int(y.max()) + 1
     bound = n_features**-0.5  # of the uniform first weights of a linear layer
     weights, bias = (

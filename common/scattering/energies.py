@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common import validation
+
 __all__ = ["ALPHAS", "CrossValidation", "cross_validate_ridge", "ridge_predictions"]
 
 ALPHAS = 10.0 ** -np.arange(10)
@@ -67,6 +69,7 @@ def cross_validate_ridge(X, y, *, rng, n_folds=5, n_inner_folds=5, alphas=ALPHAS
     X, y, alphas = (np.asarray(a, dtype=float) for a in (X, y, alphas))
     _check(X, y, alphas)
     for name, n in (("n_folds", n_folds), ("n_inner_folds", n_inner_folds)):
+        validation.count(n, name, at_least=0)
         if not 2 <= n <= len(y) // 2:
             raise ValueError(
                 f"{name} must be from 2 to half of the {len(y)} samples, got {n}: a fold needs two."
@@ -117,7 +120,14 @@ def ridge_predictions(X, y, X_new, *, alphas=ALPHAS):
     _check(X, y, alphas)
     if X_new.shape[1:] != X.shape[1:]:
         raise ValueError(f"X_new must have {X.shape[1]} features, got shape {X_new.shape}.")
-    mean, scale = X.mean(axis=0), X.std(axis=0)
+    with np.errstate(over="ignore"):  # said below
+        mean, scale = X.mean(axis=0), X.std(axis=0)
+    if not np.isfinite(scale).all():
+        column = int(np.argmin(np.isfinite(scale)))
+        raise ValueError(
+            f"feature {column} of X has values up to {np.abs(X[:, column]).max():g}, whose squares "
+            "overflow. Divide it by a constant first."
+        )
     # Rounding makes the deviation of a constant feature not quite 0.
     constant = scale <= 1e-14 * np.abs(mean)
     scale = np.where(constant, np.inf, scale)
@@ -153,5 +163,5 @@ def _check(X, y, alphas):
         if not np.isfinite(values).all():
             index = np.argwhere(~np.isfinite(values))[0].tolist()
             raise ValueError(f"{name}{index} is {values[tuple(index)]}; leave that sample out.")
-    if alphas.ndim != 1 or not len(alphas) or not (alphas >= 0).all():
+    if alphas.ndim != 1 or not len(alphas) or not ((alphas >= 0) & np.isfinite(alphas)).all():
         raise ValueError(f"alphas must be numbers of 0 or more, at least one, got {alphas}.")

@@ -34,6 +34,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common import validation
+
 __all__ = [
     "Factors",
     "Wavelet",
@@ -145,6 +147,7 @@ def solid_harmonic_filters(shape, J, L, sigma_0=1.0, *, dtype=np.complex64):
         its wavelets have a mean; these have none.
     """
     shape, dtype = tuple(shape), np.dtype(dtype)
+    J, L = validation.count(J, "J", at_least=0), validation.count(L, "L", at_least=0)
     filters = [np.empty((J + 1, 2 * order + 1, *shape), dtype) for order in range(L + 1)]
     for j in range(J + 1):
         factors = harmonic_factors(shape, L, sigma_0 * 2**j)
@@ -181,8 +184,9 @@ def gaussian_filters(shape, J, sigma_0=1.0, *, dtype=np.float32):
     filters : ndarray, shape (J + 1, M, N, O)
         1 at frequency 0, which comes first.
     """
+    sigma_0 = validation.number(sigma_0, "sigma_0", above=0, unit="samples")
     bank = []
-    for j in range(J + 1):
+    for j in range(validation.count(J, "J", at_least=0) + 1):
         z, y, x = (np.exp(-0.5 * (sigma_0 * 2**j * k) ** 2) for k in frequencies(shape))
         bank.append((z[:, None, None] * (y[:, None] * x)).astype(dtype))
     return np.stack(bank)
@@ -208,6 +212,7 @@ def harmonic_factors(shape, L, sigma, *, kept=None, negligible=0.0):
     factors : Factors
         For real x, ``abs(x * psi_m)**2 + abs(x * psi_-m)**2 = (x * A)**2 + (x * B)**2``.
     """
+    sigma = validation.number(sigma, "sigma", above=0, unit="samples")
     kept = tuple(shape if kept is None else kept)
     z, y, x = (sigma * k for k in frequencies(shape, kept=kept))
     axial = _flush((-z) ** np.arange(L + 1)[:, None] * np.exp(-0.5 * z**2), negligible)
@@ -271,6 +276,9 @@ def cutoff(order, sigma, tolerance, *, smoothing=0.0):
         In radians per sample: the larger solution of :math:`u^l e^{-u^2 / 2} = tolerance \cdot
         l^{l / 2} e^{-l / 2}` for :math:`u = k \sqrt{\sigma^2 + smoothing^2}`.
     """
+    sigma = validation.number(sigma, "sigma", above=0, unit="samples")
+    smoothing = validation.number(smoothing, "smoothing", at_least=0, unit="samples")
+    tolerance = validation.number(tolerance, "tolerance", above=0, below=1)
     # log(u^l exp(-u^2/2)) = level, as a fixed point of u = sqrt(2 (l log u - level)).
     level = np.log(tolerance) + (0.5 * order * (np.log(order) - 1) if order else 0.0)
     u = max(1.0, np.sqrt(-2 * level)) + np.sqrt(order)

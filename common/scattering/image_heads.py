@@ -11,6 +11,8 @@ References
 import numpy as np
 import torch
 
+from common import validation
+
 from .base import as_choice, as_integer
 
 __all__ = ["accuracy", "augment", "make_head", "normalize", "train_head"]
@@ -46,7 +48,9 @@ def make_head(kind, n_channels, size, *, rng, n_classes=10):
     """
     as_choice("kind", kind, ("linear", "cnn"))
     as_integer("n_channels", n_channels, at_least=1)
-    height, width = size
+    as_integer("n_classes", n_classes, at_least=2)
+    height, width = (as_integer("size", n, at_least=1) for n in size)
+    validation.generator(rng)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(2**63)))
         layers = [_Channels(n_channels), torch.nn.BatchNorm2d(n_channels)]
@@ -127,8 +131,11 @@ def train_head(
         as_integer(name, value, at_least=1)
     # Batch normalisation has no variance of one image.
     as_integer("batch_size", batch_size, at_least=2)
-    if not learning_rate > 0:
-        raise ValueError(f"learning_rate must be positive, got {learning_rate}.")
+    validation.number(learning_rate, "learning_rate", above=0)
+    validation.number(decay, "decay", above=0, at_most=1)
+    validation.generator(rng)
+    if test is not None:
+        _check_images(*test)
     head.to(device)
     rows = []
     for epoch in range(epochs):
@@ -203,6 +210,7 @@ def augment(images, *, rng, padding=4):
     images : ndarray, shape (n_images, n_colors, height, width)
         New ones.
     """
+    as_integer("padding", padding, at_least=0)
     n, _, height, width = images.shape
     padded = np.pad(images, [(0, 0), (0, 0), (padding, padding), (padding, padding)])
     top, left = rng.integers(0, 2 * padding + 1, size=(2, n))
@@ -251,4 +259,9 @@ def _check_images(images, labels):
         raise ValueError(
             f"at least two images with a label each are needed, got {len(images)} images and "
             f"{len(labels)} labels."
+        )
+    labels = np.asarray(labels)
+    if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
+        raise ValueError(
+            f"labels must be whole numbers from 0, got {labels.min()} of type {labels.dtype}."
         )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import files
+from common import files, validation
 
 from .base import as_integer
 
@@ -141,6 +141,8 @@ def features_of(transform, images):
     features : ndarray, shape (n_images, n_features)
         In the precision of the images.
     """
+    if not len(images):
+        raise ValueError("there is no image to compute features of.")
     parts = [transform(images[i : i + _BATCH]) for i in range(0, len(images), _BATCH)]
     return np.concatenate([part.reshape(len(part), -1) for part in parts])
 
@@ -179,14 +181,20 @@ def learning_curve(
     Raises
     ------
     ValueError
-        If numbers of rows differ, there are too few images, or ``Cs`` does not rise.
+        If numbers of rows differ, a feature is not finite, there are too few images, or ``Cs`` does
+        not rise.
 
     Notes
     -----
     Along ``Cs`` each fit starts from the one before and ends when no gradient exceeds 0.001: its
     accuracy no longer changes then, unlike weights that hardly matter.
     """
-    y, sizes, Cs = np.asarray(y), [int(n) for n in sizes], [float(C) for C in Cs]
+    y, Cs = np.asarray(y), [validation.number(C, "C") for C in Cs]
+    sizes = [validation.count(n, "a number of sizes") for n in sizes]
+    features = {
+        name: validation.array(X, f"features {name!r}", ndim=2) for name, X in features.items()
+    }
+    validation.generator(rng)
     _check_curve(features, y, sizes, n_test, Cs, n_folds)
     as_integer("n_draws", n_draws, at_least=1)
     rows = []

@@ -5,6 +5,8 @@ import math
 import numpy as np
 import torch
 
+from .base import check_finite, check_overflow
+
 __all__ = [
     "check_powers",
     "compute_integrals",
@@ -35,12 +37,14 @@ def compute_integrals(x, integral_powers):
     Raises
     ------
     ValueError
-        If ``x`` has fewer than three axes, or negative values of which there is no such power.
+        If ``x`` has fewer than three axes, a value that is not finite, or negative values of which
+        there is no such power; or if a sum overflows.
     """
     powers = check_powers(integral_powers)
     values = torch.from_numpy(x) if isinstance(x, np.ndarray) else x
     if values.ndim < 3:
         raise ValueError(f"x must have shape (..., M, N, O), got {tuple(values.shape)}.")
+    check_finite(values)
     fractional = [q for q in powers if q != round(q)]
     if fractional and values.numel() and values.detach().amin() < 0:
         raise ValueError(
@@ -49,6 +53,7 @@ def compute_integrals(x, integral_powers):
         )
     sums = [values.pow(q).sum(dim=_AXES) for q in powers]
     found = torch.stack(sums, dim=-1)
+    check_overflow(found, values)
     return found.numpy() if isinstance(x, np.ndarray) else found
 
 

@@ -202,8 +202,13 @@ def psnr(a, b, peak):
         raise ValueError(f"a and b must have one shape and values, got {a.shape} and {b.shape}.")
     _check_finite("a", torch.from_numpy(a))
     _check_finite("b", torch.from_numpy(b))
-    error = np.mean((a - b) ** 2)
-    return float(10 * np.log10(peak**2 / error)) if error else float("inf")
+    error = np.mean((a / peak - b / peak) ** 2)
+    if not np.isfinite(error):
+        raise ValueError(
+            f"a and b differ by up to {np.abs(a - b).max():g}, {peak:g} being the peak: its square "
+            "overflows. Are both in one unit?"
+        )
+    return float(-10 * np.log10(error)) if error else float("inf")
 
 
 def _prepare(transform, coefficients, start):

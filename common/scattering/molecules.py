@@ -29,6 +29,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from common import validation
 from common.files import check_content, damaged
 
 from .integrals_3d import compute_integrals
@@ -193,14 +194,17 @@ def valence_charges(charges):
     Raises
     ------
     ValueError
-        If an atom is heavier.
+        If an atom is heavier, or a charge is not a whole number.
 
     Examples
     --------
     >>> valence_charges([1, 6, 16])
     array([1, 4, 6])
     """
-    charges = np.asarray(charges)
+    given = np.asarray(charges)
+    if not np.issubdtype(given.dtype, np.integer) and not np.array_equal(given, np.round(given)):
+        raise ValueError(f"charges must be whole numbers, got {given.tolist()}.")
+    charges = given.astype(int)
     bad = charges[(charges < 1) | (charges > 18)]
     if bad.size:
         raise ValueError(f"charges must be from 1 to 18 (argon), got {bad[0]}.")
@@ -217,7 +221,13 @@ def align(positions):
     Returns
     -------
     aligned : ndarray, shape (n_atoms, 3)
+
+    Raises
+    ------
+    ValueError
+        If a position is not finite, or there are not three coordinates.
     """
+    positions = _positions(positions, "positions")
     centred = positions - positions.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
     return centred @ axes[:, ::-1]
@@ -247,15 +257,17 @@ def position_scale(molecules, *, sigma, overlap=0.1):
     Raises
     ------
     ValueError
-        If ``overlap`` is out of range, no molecule has two atoms, or two atoms coincide.
+        If ``sigma`` or ``overlap`` is out of range, a position is not finite, no molecule has two
+        atoms, or two atoms coincide.
     """
-    if not 0 < overlap < 1:
-        raise ValueError(f"overlap must be between 0 and 1, got {overlap}.")
+    sigma = validation.number(sigma, "sigma", above=0, unit="samples")
+    overlap = validation.number(overlap, "overlap", above=0, below=1)
     distances = {}
     for molecule in molecules:
-        upper = np.triu_indices(len(molecule.positions), 1)
+        positions = _positions(molecule.positions, f"positions of molecule {molecule.name}")
+        upper = np.triu_indices(len(positions), 1)
         if len(upper[0]):
-            between = molecule.positions[upper[0]] - molecule.positions[upper[1]]
+            between = positions[upper[0]] - positions[upper[1]]
             distances[molecule.name] = np.linalg.norm(between, axis=1).min()
     if not distances:
         raise ValueError(f"none of {len(molecules)} molecules has two atoms to scale by.")
@@ -287,7 +299,8 @@ def densities(molecule, *, scale, sigma, shape):
     Raises
     ------
     ValueError
-        If the molecule does not fit in the grid.
+        If the molecule does not fit in the grid, ``scale`` or ``sigma`` is not positive, or a
+        position is not finite.
     """
     positions = _placed(molecule, scale=scale, sigma=sigma, shape=shape)
     axes = [np.fft.ifftshift(np.arange(n) - n // 2) for n in shape]
@@ -319,8 +332,10 @@ def molecule_features(molecules, transform, *, scale, sigma, dtype=np.float64):
     Raises
     ------
     ValueError
-        If a molecule does not fit in the grid.
+        As `densities`, and if there is no molecule.
     """
+    if not len(molecules):
+        raise ValueError("there is no molecule to compute features of.")
     shape, rows = transform.shape, []
     precision = torch.float32 if np.dtype(dtype) == np.float32 else torch.float64
     for molecule in molecules:
@@ -347,13 +362,23 @@ def molecule_features(molecules, transform, *, scale, sigma, dtype=np.float64):
     return np.stack(rows)
 
 
+def _positions(values, name):
+    values = validation.array(values, name, ndim=2, unit="Å")
+    if values.shape[1] != 3:
+        raise ValueError(f"{name} must have three coordinates, got shape {values.shape}.")
+    return values
+
+
 def _weights(molecule):
+    validation.same_length(charges=molecule.charges, positions=molecule.positions)
     valence = valence_charges(molecule.charges)
     return np.stack([molecule.charges, valence, molecule.charges - valence]).astype(float)
 
 
 def _placed(molecule, *, scale, sigma, shape):
     """Positions in samples."""
+    scale = validation.number(scale, "scale", above=0, unit="samples per ångström")
+    sigma = validation.number(sigma, "sigma", above=0, unit="samples")
     positions = scale * align(molecule.positions)
     needed = 2 * (np.abs(positions).max(axis=0) + _MARGIN * sigma)
     if (needed > shape).any():

@@ -75,7 +75,7 @@ class HarmonicScattering3D(Scattering):
     Raises
     ------
     ValueError
-        If an option is out of range.
+        If an option is out of range, or the widest wavelet is as wide as the volume.
     TypeError
         If there is an unknown option.
 
@@ -133,6 +133,13 @@ class HarmonicScattering3D(Scattering):
         self.integral_powers = check_powers(integral_powers)
         self.quadrature = as_choice("quadrature", quadrature, ("full", "coarse"))
         self.tolerance = _check_between("tolerance", tolerance, 0, 1)
+        widest = self.sigma_0 * 2**self.J
+        if widest >= max(self.shape):
+            raise ValueError(
+                f"the widest wavelet, sigma_0 * 2**J = {widest:g} samples wide (J={self.J}), does "
+                f"not fit a volume of shape {self.shape}: nothing of it is left but the mean. "
+                "Lower J, or enlarge the volume."
+            )
 
     def extra_repr(self):
         return (
@@ -234,6 +241,16 @@ class HarmonicScattering3D(Scattering):
                     period = level2.period
                 second.append(self._integrals(self._squares(inner, level2), level2))
         return torch.stack(first + second, dim=1)
+
+    def _check_range(self, x):
+        # Squares of moduli underflow: what is below the root of the smallest number is lost.
+        largest = x.detach().abs().amax().item() if x.numel() else 0.0
+        smallest = torch.finfo(x.dtype).tiny ** 0.5 / torch.finfo(x.dtype).eps
+        if 0 < largest < smallest:
+            raise ValueError(
+                f"x has values of at most {largest:g}, whose squares are lost in "
+                f"{str(x.dtype).removeprefix('torch.')}. Divide x by its largest value."
+            )
 
     def _bank_for(self, dtype):
         return [self._level(self.sigma_0 * 2**j, dtype) for j in range(self.J + 1)]

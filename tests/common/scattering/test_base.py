@@ -153,8 +153,20 @@ def test_the_first_value_that_is_not_finite_is_named(x, value):
 
 
 def test_values_whose_sum_overflows_are_finite():
-    x = torch.full((2, 3), 3e38)
-    assert Weighted()(x)[1].isfinite().all()
+    # Weights up to 5 stay within 3.4e38, the sum of six values does not.
+    x = torch.full((2, 3), 6e37)
+    assert Weighted()(x).isfinite().all()
+
+
+@pytest.mark.parametrize("kind", [Weighted, Listed, Keyed])
+def test_coefficients_that_overflow_are_refused(kind):
+    for make in (torch.from_numpy, np.asarray):
+        with pytest.raises(
+            ValueError, match=r"values up to 3e\+38, .*overflows in float32.*float64"
+        ):
+            kind()(make(np.full((2, 3), 3e38, np.float32)))
+        with pytest.raises(ValueError, match=r"up to 1e\+308, .* in float64. .* largest value\.$"):
+            kind()(make(np.full((2, 3), 1e308)))
 
 
 def test_the_check_of_values_is_left_out_where_they_cannot_be_read(x):

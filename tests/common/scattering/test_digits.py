@@ -137,6 +137,43 @@ def test_a_bad_archive_is_refused(archive, members, message):
         digits.read_recordings(archive(members), speakers=["bob"])
 
 
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"X": np.where(np.eye(6) == 1, np.nan, 0)}, ValueError, r"X .* got nan at index \(0, 0\)"),
+        ({"X": np.full((6, 2), np.inf)}, ValueError, "X must be finite, got inf"),
+        ({"X": np.zeros(6)}, ValueError, r"X must have 2 axes, got shape \(6,\)"),
+        ({"y": np.arange(5) % 2}, ValueError, "X has 6, y has 5, is_test has 6"),
+        ({"y": np.arange(6) / 2}, TypeError, "classes as whole numbers, got float64"),
+        ({"y": np.arange(6) - 1}, ValueError, "classes from 0 on, got -1"),
+        ({"y": np.array([7, 0, 1, 0, 1, 0])}, ValueError, "class 7 has test recordings only"),
+        ({"is_test": np.full(6, 0.5)}, ValueError, "true or false of each recording"),
+        ({"rng": 0}, TypeError, "rng must be a numpy.random.Generator, got 0"),
+        ({"n_epochs": 0}, ValueError, "n_epochs must be at least 1, got 0"),
+        ({"batch_size": 2.5}, TypeError, "batch_size must be a whole number, got 2.5"),
+        ({"lr": np.nan}, ValueError, "lr must be above 0, got nan"),
+    ],
+)
+def test_what_cannot_be_classified_is_refused(change, error, message):
+    given = {
+        "X": np.random.default_rng(0).standard_normal((6, 2)), "y": np.arange(6) % 2,
+        "is_test": np.arange(6) < 2, "rng": np.random.default_rng(0),
+    }  # fmt: skip
+    with pytest.raises(error, match=message):
+        digits.classify(**(given | change))
+
+
+def test_unsigned_classes_are_those_of_signed_ones():
+    X, is_test = np.random.default_rng(0).standard_normal((12, 2)), np.arange(12) < 4
+    fits = [
+        digits.classify(
+            X, (np.arange(12) % 3).astype(kind), is_test, rng=np.random.default_rng(0), n_epochs=2
+        )
+        for kind in (np.uint8, np.int64)
+    ]
+    np.testing.assert_array_equal(fits[0].loss, fits[1].loss)
+
+
 @pytest.mark.parametrize("is_test", [np.zeros(4), np.ones(4)])
 def test_training_and_test_both_need_recordings(is_test):
     with pytest.raises(ValueError, match=rf"{int(is_test.sum())} of 4 recordings are for the test"):

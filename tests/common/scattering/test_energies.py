@@ -143,6 +143,10 @@ def test_errors_name_what_is_wrong():
         ridge_predictions(X, y, X[:, 1:])
     bad = X.copy()
     bad[3, 4] = np.nan
+    with pytest.raises(ValueError, match=r"alphas must be numbers of 0 or more.*got \[inf\]"):
+        ridge_predictions(np.eye(3), np.arange(3.0), np.eye(3), alphas=[np.inf])
+    with pytest.raises(ValueError, match=r"feature 1 of X has values up to 1e\+200, whose squares"):
+        ridge_predictions(np.eye(3) * [1, 1e200, 1], np.arange(3.0), np.eye(3))
     with pytest.raises(ValueError, match=r"X\[3, 4\] is nan; leave that sample out"):
         cross_validate_ridge(bad, y, rng=rng)
     with pytest.raises(ValueError, match=r"y\[2\] is inf"):

@@ -193,3 +193,19 @@ def test_kept_sizes_count_the_frequencies_below_a_cutoff():
         np.testing.assert_allclose(k, everything[abs(everything) <= 1], rtol=1e-15)
     assert kept_sizes((8, 7, 6), 4.0) == (8, 7, 6)
     assert frequencies((6,))[0][3] == -np.pi
+
+
+def test_widths_and_tolerances_are_checked():
+    for sigma in (0.0, -1.0, np.nan):
+        with pytest.raises(ValueError, match=f"sigma must be above 0 samples, got {sigma}"):
+            harmonic_factors((4, 4, 4), 1, sigma)
+        with pytest.raises(ValueError, match=f"sigma must be above 0 samples, got {sigma}"):
+            cutoff(1, sigma, 1e-6)
+        with pytest.raises(ValueError, match=f"sigma_0 must be above 0 samples, got {sigma}"):
+            gaussian_filters((4, 4, 4), 1, sigma)
+    with pytest.raises(ValueError, match="tolerance must be above 0 and below 1, got nan"):
+        cutoff(1, 1.0, np.nan)
+    with pytest.raises(ValueError, match="smoothing must be at least 0 samples, got -1"):
+        cutoff(1, 1.0, 1e-6, smoothing=-1)
+    with pytest.raises(ValueError, match="J must be at least 0, got -1"):
+        solid_harmonic_filters((4, 4, 4), -1, 1)

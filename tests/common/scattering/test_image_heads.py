@@ -127,7 +127,7 @@ def test_accuracy_counts_right_answers():
         def forward(self, x):
             return torch.tensor([0.0, 1.0]).expand(len(x), 2)
 
-    found = accuracy(Always(), TRANSFORM, images, np.arange(10) >= 3, batch_size=4)
+    found = accuracy(Always(), TRANSFORM, images, (np.arange(10) >= 3).astype(int), batch_size=4)
     assert found == pytest.approx(0.7)
 
 
@@ -147,7 +147,9 @@ def test_scoring_learns_nothing_and_images_are_scored_alone():
         ({"epochs": 0}, "epochs must be an integer of at least 1, got 0"),
         ({"decay_every": 0}, "decay_every must be an integer of at least 1, got 0"),
         ({"batch_size": 1}, "batch_size must be an integer of at least 2, got 1"),
-        ({"learning_rate": -1.0}, "learning_rate must be positive, got -1.0"),
+        ({"learning_rate": np.inf}, "learning_rate must be above 0, got inf"),
+        ({"decay": np.nan}, "decay must be above 0 and at most 1, got nan"),
+        ({"learning_rate": -1.0}, "learning_rate must be above 0, got -1.0"),
     ],
 )
 def test_options_out_of_range_are_named(options, message):
@@ -158,6 +160,13 @@ def test_options_out_of_range_are_named(options, message):
 
 def test_images_of_another_form_are_refused():
     images, labels = gratings(4)
+    for wrong, found in ((labels - 1, "got -1 of type int"), (labels / 1, "got 0.0 of type float")):
+        with pytest.raises(ValueError, match=f"labels must be whole numbers from 0, {found}"):
+            train_head(head(), TRANSFORM, images, wrong, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="padding must be an integer of at least 0, got -1"):
+        augment(images, rng=np.random.default_rng(0), padding=-1)
+    with pytest.raises(TypeError, match=r"rng must be a numpy\.random\.Generator"):
+        train_head(head(), TRANSFORM, images, labels, rng=0)
     with pytest.raises(ValueError, match=r"got float64 of shape \(4, 3, 16, 16\)"):
         accuracy(head(), TRANSFORM, images / 255, labels)
     with pytest.raises(ValueError, match="got 4 images and 3 labels"):

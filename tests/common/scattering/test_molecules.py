@@ -147,12 +147,53 @@ def test_closest_atoms_overlap_as_asked(water, crooked):
     assert np.exp(-((scale * closest / 2) ** 2) / (2 * 2.0**2)) == pytest.approx(0.01)
     single = Molecule("single", np.array([6]), np.zeros((1, 3)), 0.0)
     assert position_scale([single, water, crooked], sigma=4.0, overlap=0.01) == 2 * scale
-    with pytest.raises(ValueError, match=r"overlap must be between 0 and 1, got 1"):
+    with pytest.raises(ValueError, match=r"overlap must be above 0 and below 1, got 1"):
         position_scale([water], sigma=2.0, overlap=1)
     with pytest.raises(ValueError, match=r"none of 1 molecules has two atoms"):
         position_scale([single], sigma=2.0)
     with pytest.raises(ValueError, match=r"two atoms of molecule same are in the same place"):
         position_scale([Molecule("same", np.array([1, 1]), np.zeros((2, 3)), 0.0)], sigma=2.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sigma": -1.5}, r"sigma must be above 0 samples, got -1.5 samples"),
+        ({"sigma": 0}, r"sigma must be above 0 samples, got 0 samples"),
+        ({"sigma": np.inf}, r"sigma must be above 0 samples, got inf"),
+        ({"scale": np.nan}, r"scale must be above 0 samples per ångström, got nan"),
+        ({"scale": -3.0}, r"scale must be above 0 samples per ångström, got -3.0"),
+    ],
+)
+def test_widths_and_scales_are_positive(crooked, options, message):
+    with pytest.raises(ValueError, match=message):
+        densities(crooked, **{"scale": 3.0, **GRID, **options})
+    S = HarmonicScattering3D(1, GRID["shape"], 1, quadrature="coarse")
+    with pytest.raises(ValueError, match=message):
+        molecule_features([crooked], S, **{"scale": 3.0, "sigma": 1.5, **options})
+
+
+def test_molecules_are_checked(crooked):
+    for sigma in (np.nan, 0.0, -2.0):
+        with pytest.raises(ValueError, match=f"sigma must be above 0 samples, got {sigma}"):
+            position_scale([crooked], sigma=sigma)
+    lost = crooked.positions.copy()
+    lost[2, 1] = np.nan
+    with pytest.raises(ValueError, match=r"positions of molecule crooked .* nan Å at index \(2, 1"):
+        position_scale([crooked._replace(positions=lost)], sigma=2.0)
+    with pytest.raises(
+        ValueError, match=r"positions must be finite Å, got nan Å at index \(2, 1\)"
+    ):
+        densities(crooked._replace(positions=lost), scale=3.0, **GRID)
+    with pytest.raises(ValueError, match=r"three coordinates, got shape \(4, 2\)"):
+        align(crooked.positions[:, :2])
+    with pytest.raises(ValueError, match="charges has 3, positions has 4"):
+        densities(crooked._replace(charges=crooked.charges[:3]), scale=3.0, **GRID)
+    for bad in (1.5, np.nan):
+        with pytest.raises(ValueError, match=rf"charges must be whole numbers, got \[6.0, {bad}\]"):
+            valence_charges([6, bad])
+    with pytest.raises(ValueError, match="there is no molecule"):
+        molecule_features([], HarmonicScattering3D(1, (8, 8, 8), 1), scale=3.0, sigma=1.5)
 
 
 def test_densities_sum_to_the_charges(crooked):

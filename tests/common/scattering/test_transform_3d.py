@@ -361,11 +361,35 @@ def test_integrals_of_powers():
         ({"integral_powers": 2}, r"positive numbers, at least one, got 2"),
         ({"quadrature": "half"}, r"quadrature must be one of \['full', 'coarse'\], got 'half'"),
         ({"tolerance": 1}, r"tolerance must be between 0 and 1, got 1"),
+        (
+            {"J": 9, "shape": (8, 8, 8)},
+            r"sigma_0 \* 2\*\*J = 512 .*J=9.* does not fit .*\(8, 8, 8\)",
+        ),
+        ({"J": 2}, r"4 samples wide \(J=2\), does not fit a volume of shape \(4, 4, 4\)"),
+        ({"J": 0, "sigma_0": 300}, r"300 samples wide \(J=0\), does not fit"),
     ],
 )
 def test_bad_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         HarmonicScattering3D(**{"J": 1, "shape": (4, 4, 4), **options})
+
+
+@pytest.mark.parametrize("quadrature", ["full", "coarse"])
+def test_values_that_leave_the_range_are_refused(quadrature):
+    S = HarmonicScattering3D(1, (6, 6, 6), 1, quadrature=quadrature)
+    x = np.random.default_rng(0).standard_normal((6, 6, 6)).astype(np.float32)
+    with pytest.raises(ValueError, match=r"of which a coefficient overflows in float32.*float64"):
+        S(np.float32(1e37) * x)
+    with pytest.raises(ValueError, match=r"whose squares are lost in float32. Divide x by its l"):
+        S(np.float32(1e-30) * x)
+    # The same values in double precision, where their squares are in range: moduli scale.
+    big = S(1e37 * x.astype(float))[..., 1]
+    np.testing.assert_allclose(big / 1e37, S(x.astype(float))[..., 1], rtol=1e-9)
+    assert not S(0 * x).any()
+    with pytest.raises(ValueError, match=r"x\[0, 0, 0\] is nan"):
+        compute_integrals(np.full((6, 6, 6), np.nan), (0.5,))
+    with pytest.raises(ValueError, match=r"x has values up to 1e\+30, .* overflows in float32"):
+        compute_integrals(np.full((6, 6, 6), 1e30, np.float32), (2,))
 
 
 def test_other_errors_are_named():
