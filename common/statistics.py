@@ -13,13 +13,17 @@ import scipy.optimize
 import scipy.special
 import scipy.stats
 
+from common import validation
+
 __all__ = [
     "Interval",
     "PairedTest",
     "bootstrap_interval",
     "effect_interval",
     "effect_size",
+    "hedges",
     "holm",
+    "jackknife_interval",
     "mean_interval",
     "paired_test",
     "proportion_interval",
@@ -28,7 +32,10 @@ __all__ = [
 ]
 
 _ALTERNATIVES = ("two-sided", "greater", "less")
-_METHODS = {"percentile": "percentile", "bca": "BCa"}
+_FEWEST_ROWS = 10  # of a bootstrap: with fewer, resamples hardly differ from one another
+_FEWEST_RANKS = 6  # of a rank correlation: with five pairs coverage falls below 90 %
+_FEWEST_RESAMPLES = 999  # 2.5 % of them and less are counted from either end
+_LARGEST = 1e150  # squares of larger numbers overflow
 _MOST_EXACT = 24  # 2**24 sums of signed differences take 128 MiB
 
 
@@ -52,7 +59,7 @@ class PairedTest(NamedTuple):
 
 
 def mean_interval(x, *, confidence=0.95):
-    """Student t interval of a mean.
+    """Student t interval of a mean: the interval for few units.
 
     Parameters
     ----------
@@ -67,9 +74,11 @@ def mean_interval(x, *, confidence=0.95):
 
     Raises
     ------
+    TypeError
+        If ``x`` or ``confidence`` is no number.
     ValueError
-        If ``x`` is not one-dimensional, has fewer than two values or one that is not finite, or
-        ``confidence`` is not between 0 and 1.
+        If ``x`` is not one-dimensional, masked, has fewer than two values or one that is not
+        finite or beyond 1e150, or ``confidence`` is not between 0 and 1.
 
     Examples
     --------
@@ -77,29 +86,93 @@ def mean_interval(x, *, confidence=0.95):
     2.0
     """
     x = _finite(x, name="x", at_least=2)
-    _check_confidence(confidence)
+    confidence = _checked(confidence)
     mean, sem = x.mean(), x.std(ddof=1) / np.sqrt(len(x))
     half = scipy.stats.t.ppf(0.5 + confidence / 2, len(x) - 1) * sem
     return Interval(float(mean), float(mean - half), float(mean + half))
 
 
-def bootstrap_interval(
-    x, *, rng, statistic=np.mean, confidence=0.95, n_resamples=9999, method="percentile"
-):
-    """Bootstrap interval of a statistic; whole rows are resampled.
+def bootstrap_interval(x, *, rng, statistic=np.mean, confidence=0.95, n_resamples=9999):
+    r"""Bootstrap interval of a statistic; whole rows are resampled.
+
+    The expanded percentile interval: percentiles of few rows lie too near to one another, so the
+    level in each tail is :math:`\Phi(-\sqrt{n / (n - 1)}\, t)`, with t the quantile of Student's
+    distribution with :math:`n - 1` degrees of freedom. Of a mean it is as wide as Student's.
 
     Parameters
     ----------
     x : array_like, shape (n_subjects,) or (n_subjects, n_columns)
-        A row is drawn as a whole, for example one subject's counts of true positives, false
-        positives and misses.
+        At least ten rows. A row is drawn as a whole, for example one subject's counts of true
+        positives, false positives and misses.
     rng : numpy.random.Generator
     statistic : callable, default=numpy.mean
         Maps rows, shaped like ``x``, to one number.
     confidence : float, default=0.95
     n_resamples : int, default=9999
-    method : {"percentile", "bca"}, default="percentile"
-        BCa corrects bias and skewness; with few rows neither reaches its nominal coverage.
+        At least 999.
+
+    Returns
+    -------
+    interval : Interval
+        ``value`` is the statistic of ``x`` itself. Without width when all rows are equal.
+
+    Raises
+    ------
+    TypeError
+        If ``rng`` is no generator, or ``x``, ``confidence`` or ``n_resamples`` is no number.
+    ValueError
+        If there are fewer than ten rows, an argument is out of range, or the statistic is not one
+        finite number on ``x`` or on a resample.
+
+    See Also
+    --------
+    mean_interval : For a mean over few subjects.
+    jackknife_interval : For another smooth statistic of few subjects.
+
+    References
+    ----------
+    .. [1] T. C. Hesterberg, "What teachers should know about the bootstrap: resampling in the
+       undergraduate statistics curriculum", Am. Stat. 69(4), 2015.
+    """
+    x = _finite(x, name="x", at_least=2, n_dims=(1, 2))
+    if len(x) < _FEWEST_ROWS:
+        raise ValueError(
+            f"the bootstrap needs at least {_FEWEST_ROWS} rows, got {len(x)}: its interval would "
+            "be too narrow. Use mean_interval for a mean, or leave the interval out."
+        )
+    confidence = _checked(confidence)
+    n_resamples = validation.count(n_resamples, "n_resamples", at_least=_FEWEST_RESAMPLES)
+    rng = validation.generator(rng)
+    value = _one_number(statistic(x), "the statistic of x")
+    if np.all(x == x[0]):
+        return Interval(value, value, value)
+    n = len(x)
+    drawn = rng.integers(n, size=(n_resamples, n))
+    if statistic is np.mean and x.ndim == 1:
+        found = x[drawn].mean(axis=1)
+    else:
+        found = np.array([_of_resample(statistic, x, rows) for rows in drawn])
+    tail = scipy.special.ndtr(
+        -np.sqrt(n / (n - 1)) * scipy.stats.t.ppf(0.5 + confidence / 2, n - 1)
+    )
+    low, high = np.quantile(found, [tail, 1 - tail])
+    return Interval(value, float(min(low, value)), float(max(high, value)))
+
+
+def jackknife_interval(x, *, statistic, confidence=0.95):
+    r"""Student interval of a smooth statistic of few rows, from its jackknife.
+
+    With :math:`s_{-i}` the statistic without row i, it is the Student interval of the
+    pseudo-values :math:`n s - (n - 1) s_{-i}`, put around s itself. Of a mean these are the values,
+    and the interval is `mean_interval`. A statistic with jumps, such as a median, has none.
+
+    Parameters
+    ----------
+    x : array_like, shape (n_subjects,) or (n_subjects, n_columns)
+        At least two rows.
+    statistic : callable
+        Maps rows, shaped like ``x``, to one number.
+    confidence : float, default=0.95
 
     Returns
     -------
@@ -108,51 +181,28 @@ def bootstrap_interval(
 
     Raises
     ------
+    TypeError
+        If ``x`` or ``confidence`` is no number.
     ValueError
-        If an argument is out of range, or the statistic is not finite on ``x`` or on a resample.
+        If there are fewer than two rows, a value is not finite, or the statistic is not one finite
+        number.
 
-    See Also
-    --------
-    mean_interval : For a mean over few subjects.
+    References
+    ----------
+    .. [1] J. W. Tukey, "Bias and confidence in not-quite large samples", Ann. Math. Stat. 29, 1958.
     """
     x = _finite(x, name="x", at_least=2, n_dims=(1, 2))
-    _check_confidence(confidence)
-    if method not in _METHODS:
-        raise ValueError(f"method must be one of {list(_METHODS)}, got {method!r}.")
-    if n_resamples < 1:
-        raise ValueError(f"n_resamples must be at least 1, got {n_resamples}.")
-    if not isinstance(rng, np.random.Generator):
-        raise ValueError(f"rng must be a numpy.random.Generator, got {rng!r}.")
-    value = float(statistic(x))
-    if not np.isfinite(value):
-        raise ValueError(f"the statistic of x is {value}; it must be finite.")
-    if np.all(x == x[0]):  # every resample is x itself, for which BCa is undefined
-        return Interval(value, value, value)
-
-    def of_rows(index):
-        found = float(statistic(x[index]))
-        if not np.isfinite(found):
-            raise ValueError(
-                f"the statistic is {found} on a resample of x, for example "
-                f"rows {sorted(set(index.tolist()))}; define it there or resample more rows."
-            )
-        return found
-
-    low, high = scipy.stats.bootstrap(
-        (np.arange(len(x)),),
-        of_rows,
-        vectorized=False,
-        n_resamples=n_resamples,
-        confidence_level=confidence,
-        method=_METHODS[method],
-        rng=rng,
-    ).confidence_interval
-    if not np.isfinite([low, high]).all():
-        raise ValueError(
-            "the BCa interval is undefined here: the statistic hardly varies over the resamples. "
-            "Use method='percentile'."
-        )
-    return Interval(value, float(low), float(high))
+    n = len(x)
+    value = _one_number(statistic(x), "the statistic of x")
+    without = np.array(
+        [
+            _one_number(statistic(np.delete(x, row, axis=0)), f"the statistic without row {row}")
+            for row in range(n)
+        ]
+    )
+    _, low, high = mean_interval(n * value - (n - 1) * without, confidence=confidence)
+    half = (high - low) / 2
+    return Interval(value, value - half, value + half)
 
 
 def proportion_interval(n_successes, n, *, confidence=0.95):
@@ -171,6 +221,8 @@ def proportion_interval(n_successes, n, *, confidence=0.95):
 
     Raises
     ------
+    TypeError
+        If a count is not a whole number.
     ValueError
         If there are no trials, or more successes than trials.
 
@@ -179,22 +231,26 @@ def proportion_interval(n_successes, n, *, confidence=0.95):
     .. [1] E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
        J. Am. Stat. Assoc. 22, 1927.
     """
-    if not 0 <= n_successes <= n or n < 1:
-        raise ValueError(f"n_successes must lie between 0 and n >= 1, got {n_successes} of {n}.")
-    _check_confidence(confidence)
-    found = scipy.stats.binomtest(int(n_successes), int(n)).proportion_ci(confidence, "wilson")
+    n = validation.count(n, "n")
+    n_successes = validation.count(n_successes, "n_successes", at_least=0, at_most=n)
+    confidence = _checked(confidence)
+    found = scipy.stats.binomtest(n_successes, n).proportion_ci(confidence, "wilson")
     return Interval(n_successes / n, found.low, found.high)
 
 
-def rank_correlation(x, y, *, rng, confidence=0.95, n_resamples=9999):
-    """Spearman's rank correlation with the percentile bootstrap interval over pairs.
+def rank_correlation(x, y, *, confidence=0.95):
+    r"""Spearman's rank correlation with its interval.
+
+    On the scale of Fisher's z the interval is normal with the variance
+    :math:`(1 + r^2 / 2) / (n - 3)` of Bonett and Wright, which holds its level where the bootstrap
+    of ranks, full of ties, does not. Ranks in perfect order count half a step short of
+    :math:`\pm 1` for the width.
 
     Parameters
     ----------
     x, y : array_like, shape (n_pairs,)
-    rng : numpy.random.Generator
+        At least six pairs.
     confidence : float, default=0.95
-    n_resamples : int, default=9999
 
     Returns
     -------
@@ -203,29 +259,41 @@ def rank_correlation(x, y, *, rng, confidence=0.95, n_resamples=9999):
 
     Raises
     ------
+    TypeError
+        If a value is no number.
     ValueError
-        If the lengths differ, or a value is not finite; and as `bootstrap_interval`, also where
-        all of ``x`` or of ``y`` are equal, on themselves or on a resample.
+        If lengths or the indexes of two pandas series differ, there are fewer than six pairs, a
+        value is not finite, or all of ``x`` or of ``y`` are equal.
+
+    References
+    ----------
+    .. [1] D. G. Bonett and T. A. Wright, "Sample size requirements for estimating Pearson, Kendall
+       and Spearman correlations", Psychometrika 65(1), 2000.
 
     Examples
     --------
     >>> x = np.arange(20.0)
-    >>> rank_correlation(x, x**3, rng=np.random.default_rng(0)).value
+    >>> rank_correlation(x, x**3).value
     1.0
     """
+    _check_aligned(x, y, names=("x", "y"))
     x, y = (_finite(one, name=name, at_least=2) for one, name in ((x, "x"), (y, "y")))
-    if len(x) != len(y):
-        raise ValueError(f"x and y must be pairs, got {len(x)} and {len(y)} values.")
-
-    def spearman(rows):
-        if np.ptp(rows, axis=0).min() == 0:
-            return np.nan  # which scipy would also warn of
-        return scipy.stats.spearmanr(rows[:, 0], rows[:, 1]).statistic
-
-    return bootstrap_interval(
-        np.column_stack([x, y]), rng=rng, statistic=spearman, confidence=confidence,
-        n_resamples=n_resamples,
-    )  # fmt: skip
+    validation.same_length(x=x, y=y)
+    n = len(x)
+    if n < _FEWEST_RANKS:
+        raise ValueError(
+            f"a rank correlation needs at least {_FEWEST_RANKS} pairs for an interval, got {n}."
+        )
+    for one, name in ((x, "x"), (y, "y")):
+        if np.ptp(one) == 0:
+            raise ValueError(f"{name} has no ranks: all its {n} values are {one[0]:g}.")
+    confidence = _checked(confidence)
+    value = float(np.clip(scipy.stats.spearmanr(x, y).statistic, -1, 1))
+    largest = 1 - 6 / (n * (n**2 - 1))
+    z = np.arctanh(np.clip(value, -largest, largest))
+    half = scipy.special.ndtri(0.5 + confidence / 2) * np.sqrt((1 + value**2 / 2) / (n - 3))
+    low, high = np.tanh([z - half, z + half])
+    return Interval(value, float(min(low, value)), float(max(high, value)))
 
 
 def paired_test(
@@ -279,6 +347,8 @@ def paired_test(
             f"exact_up_to must be between 0 and {_MOST_EXACT}, got {exact_up_to}: "
             "the exact test visits 2**n sign patterns."
         )
+    if rng is not None:
+        validation.generator(rng)
     n_pairs = len(differences)
     exact = n_pairs <= exact_up_to
     method = "sign-flip" if exact else "wilcoxon"
@@ -324,6 +394,46 @@ def effect_size(a, b):
     return 0.0 if abs(mean) <= rounding else float(np.copysign(np.inf, mean))
 
 
+def hedges(effect, n):
+    r"""Unbiased standardised mean difference of pairs, with an unbiased estimate of its variance.
+
+    For normal differences :math:`t = \sqrt n\, d` is noncentral, so with :math:`m = n - 1`
+
+    .. math:: g = J d, \quad J = \frac{\Gamma(m / 2)}{\sqrt{m / 2}\, \Gamma((m - 1) / 2)}, \qquad
+              v = \frac{1}{n} + \Big(J^2 - \frac{m - 2}{m}\Big)\, d^2,
+
+    have the expectations :math:`\delta`, the true effect, and the variance of g.
+
+    Parameters
+    ----------
+    effect : array_like
+        `effect_size` of each data set, finite.
+    n : array_like of int
+        Its pairs, at least four: with three the variance is infinite.
+
+    Returns
+    -------
+    effects, variances : ndarray
+        g and v, of the shape of ``effect``.
+
+    Raises
+    ------
+    ValueError
+        If an effect is not finite or an ``n`` is below four.
+
+    References
+    ----------
+    .. [1] L. V. Hedges, "Distribution theory for Glass's estimator of effect size and related
+       estimators", J. Educ. Stat. 6(2), 1981.
+    """
+    d = validation.array(effect, "effect")
+    n = validation.array(n, "n", at_least=4)
+    m = n - 1
+    factor = np.exp(scipy.special.gammaln(m / 2) - scipy.special.gammaln((m - 1) / 2))
+    factor = factor / np.sqrt(m / 2)
+    return factor * d, 1 / n + (factor**2 - (m - 2) / m) * d**2
+
+
 def effect_interval(a, b, *, confidence=0.95):
     r"""Interval of the standardised mean difference of pairs.
 
@@ -349,7 +459,7 @@ def effect_interval(a, b, *, confidence=0.95):
        implementation", J. Stat. Softw. 20(8), 2007.
     """
     effect = effect_size(a, b)
-    _check_confidence(confidence)
+    confidence = _checked(confidence)
     n = len(np.asarray(a))
     if not np.isfinite(effect) or (effect == 0 and np.array_equal(a, b)):
         return Interval(effect, effect, effect)
@@ -366,9 +476,9 @@ def stouffer(p_values, n):
     .. math:: z = \frac{\sum_k \sqrt{n_k}\, \Phi^{-1}(1 - p_k)}{\sqrt{\sum_k n_k}}
 
     A bound would make z infinite. ``p = 1``, which an exact sign-flip test gives when every
-    difference is against the alternative, counts as :math:`1 - 2^{-n_k}`: the mirror image of the
-    smallest p value of that test, so exchanging the methods exchanges the sign of z. ``p = 0``
-    can only be underflow, and counts as the smallest positive number. All else is unchanged.
+    difference is against the alternative, counts as :math:`1 - 2^{-n_k}`, and ``p = 0``, which can
+    only be underflow, as its mirror image :math:`2^{-n_k}`, the smallest p value of that test. So
+    exchanging p for 1 - p exchanges the sign of z. All else is unchanged.
 
     Parameters
     ----------
@@ -397,17 +507,18 @@ def stouffer(p_values, n):
     >>> round(stouffer([0.05, 0.05], [10, 10]), 4)
     0.01
     """
-    p_values, n = _probabilities(p_values), np.asarray(n)
-    if n.shape != p_values.shape:
-        raise ValueError(f"p_values and n must have one shape, got {p_values.shape} and {n.shape}.")
-    sizes = n.astype(float)
-    if not np.all(np.isfinite(sizes) & (sizes >= 1) & (sizes == np.floor(sizes))):
-        raise ValueError(f"n must hold positive integers, the number of pairs, got {n.tolist()}.")
-    tiny = np.nextafter(0.0, 1.0)
-    z = scipy.stats.norm.isf(np.maximum(p_values, tiny))
+    p_values = _probabilities(p_values)
+    sizes = validation.vector(n, "n", at_least=1)
+    if sizes.shape != p_values.shape:
+        raise ValueError(
+            f"p_values and n must have one shape, got {p_values.shape} and {sizes.shape}."
+        )
+    if np.any(sizes != np.floor(sizes)):
+        raise ValueError(f"n must hold whole numbers, the pairs of each, got {sizes.tolist()}.")
     # 1 - 2**-n rounds to 1 from n = 54 on, so go through the other tail.
-    against = scipy.stats.norm.ppf(np.maximum(0.5**sizes, tiny))
-    z = np.where(p_values == 1, against, z)
+    bound = scipy.stats.norm.isf(np.maximum(0.5**sizes, np.nextafter(0.0, 1.0)))
+    z = scipy.stats.norm.isf(np.where((p_values == 0) | (p_values == 1), 0.5, p_values))
+    z = np.select([p_values == 0, p_values == 1], [bound, -bound], z)
     return float(scipy.stats.norm.sf(np.sqrt(sizes) @ z / np.sqrt(sizes.sum())))
 
 
@@ -494,6 +605,7 @@ def _root_chi_square(df):
 
 def _paired(a, b, *, at_least):
     """Differences of pairs, and how large their rounding may be."""
+    _check_aligned(a, b, names=("a", "b"))
     a, b = _finite(a, name="a", at_least=0), _finite(b, name="b", at_least=0)
     if a.shape != b.shape:
         raise ValueError(f"a and b must be pairs, got shapes {a.shape} and {b.shape}.")
@@ -506,21 +618,53 @@ def _paired(a, b, *, at_least):
     return differences, rounding
 
 
+def _check_aligned(a, b, *, names):
+    """Two pandas series are pairs by their index, arrays by their place."""
+    if not (hasattr(a, "index") and hasattr(a, "to_numpy")):
+        return
+    if not (hasattr(b, "index") and hasattr(b, "to_numpy")) or a.index.equals(b.index):
+        return
+    if len(a) != len(b):
+        return  # the caller says so
+    place = int(np.argmax(a.index.to_numpy(object) != b.index.to_numpy(object)))
+    mine, other = (one.index.to_numpy(object)[place] for one in (a, b))
+    raise ValueError(
+        f"{names[0]} and {names[1]} have different indexes: row {place} is {mine!r} in "
+        f"{names[0]} and {other!r} in {names[1]}. Align them, for example with "
+        f"{names[1]}.loc[{names[0]}.index], or pass plain arrays."
+    )
+
+
 def _finite(x, *, name, at_least, n_dims=(1,)):
-    x = np.asarray(x, dtype=float)
+    x = validation.array(x, name, at_least=-_LARGEST, at_most=_LARGEST, empty=True)
+    x = x.astype(float)
     if x.ndim not in n_dims:
         wanted = " or ".join(map(str, n_dims))
         raise ValueError(f"{name} must have {wanted} dimension(s), got shape {x.shape}.")
     if len(x) < at_least:
         raise ValueError(f"{name} must hold at least {at_least} values, got {len(x)}.")
-    bad = np.argwhere(~np.isfinite(x))
-    if len(bad):
-        where = bad[0].tolist()
-        raise ValueError(
-            f"{name}{where} is {x[tuple(where)]} ({len(bad)} of {x.size} values are not finite). "
-            "A missing subject is an error here; complete the results first."
-        )
     return x
+
+
+def _one_number(found, what):
+    if np.ndim(found) != 0:
+        raise ValueError(
+            f"{what} must be one number, got an array of shape {np.shape(found)}. "
+            "A statistic of rows reduces them all."
+        )
+    if not np.isfinite(found):
+        raise ValueError(f"{what} is {found}; it must be finite.")
+    return float(found)
+
+
+def _of_resample(statistic, x, rows):
+    try:
+        return _one_number(statistic(x[rows]), "the statistic")
+    except ValueError as error:
+        raise ValueError(
+            f"on a resample of x, for example rows {sorted(set(rows.tolist()))}: {error} "
+            "Define it there, or use more rows."
+        ) from error
 
 
 def _probabilities(p_values):
@@ -531,6 +675,5 @@ def _probabilities(p_values):
     return p_values
 
 
-def _check_confidence(confidence):
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be between 0 and 1, got {confidence}; write 0.95.")
+def _checked(confidence):
+    return validation.number(confidence, "confidence", above=0, below=1)
