@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from common import validation
+
 __all__ = ["check_domains", "check_known", "check_shape"]
 
 
@@ -30,9 +32,7 @@ def check_known(values, known, where):
 
 def check_domains(source, target, known):
     """Raise a ValueError unless both are known domains, and not the same."""
-    known = list(known)
-    for role, value in (("source", source), ("target", target)):
-        if value not in known:
-            raise ValueError(f"{role} must be one of {', '.join(known)}, got {value!r}.")
+    validation.choice(source, known, "source")
+    validation.choice(target, known, "target")
     if source == target:
         raise ValueError(f"source and target are both {source!r}; name two domains.")

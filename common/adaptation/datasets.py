@@ -39,7 +39,7 @@ import pandas as pd
 import scipy.io
 import scipy.signal
 
-from common import files
+from common import files, validation
 from common.adaptation.checks import check_domains, check_known, check_shape
 from common.adaptation.pairs import merge, of_parts, principal, tangent_space
 from common.recordings import read_ts
@@ -266,6 +266,7 @@ def load_digit_images(path, source="mnist", target="digits", *, n_components=50)
 
     file, name = files.existing(path)
     check_domains(source, target, ("mnist", "digits"))
+    validation.count(n_components, "n_components", at_least=0)
     if not 1 <= n_components <= 64:
         raise ValueError(f"n_components must be from 1 to 64, the pixels, got {n_components}.")
     table = _read_csv(file, header=None)

@@ -35,6 +35,7 @@ from skada.deep.base import DeepDADataset
 from skada.deep.callbacks import MemoryBank
 from torch import nn
 
+from common import validation
 from common.adaptation.composition import MASKED
 from common.adaptation.methods import Method
 from common.adaptation.networks import check_among, settings
@@ -128,14 +129,21 @@ class DeepClassifier:
         Raises
         ------
         ValueError
-            If samples do not have the network's shape, or no sample of the domain that is trained
-            on has a label.
+            If samples do not have the network's shape or are not finite, lengths differ, labels are
+            not signed whole numbers, there is one class only, or no sample of the domain that is
+            trained on has a label.
         FloatingPointError
             If the trained weights are not finite.
         """
         network, method = self.network, self.method
         self.shape_ = tuple(network.shape or np.shape(X)[1:])
-        X, y, on_source = self._samples(X), np.asarray(y), np.asarray(sample_domain) > 0
+        X, y, sample_domain = self._samples(X), np.asarray(y), np.asarray(sample_domain)
+        validation.same_length(X=X, y=y, sample_domain=sample_domain)
+        if not np.issubdtype(y.dtype, np.signedinteger):
+            raise ValueError(
+                f"y must hold signed whole numbers, of which {MASKED} is the mask, got {y.dtype}."
+            )
+        on_source = sample_domain > 0
         used = ~on_source if method.sees_target else on_source
         if not used.any() or (y[used] == MASKED).any():
             domain = "target" if method.sees_target else "source"
@@ -144,6 +152,11 @@ class DeepClassifier:
                 f"{np.sum(y[used] == MASKED)} are masked."
             )
         self.classes_, labels = np.unique(y[used], return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{method.label} is given labels of class {self.classes_[0]} only; there is "
+                "nothing to tell apart."
+            )
         visible = np.full(len(y), MASKED)
         visible[used] = labels
         n_largest = used.sum() if method.family == "reference" else max(used.sum(), (~used).sum())
@@ -188,7 +201,8 @@ class DeepClassifier:
         return self.classifier_.predict_proba(self.transform(X))
 
     def _samples(self, X):
-        X = np.asarray(X, np.float32)
+        with np.errstate(over="ignore"):  # said by the check
+            X = validation.array(np.asarray(X, np.float32), "X, in single precision,")
         if X[0].size != math.prod(self.shape_):
             raise ValueError(
                 f"samples of shape {X.shape[1:]} do not fit the network's {self.shape_}: "

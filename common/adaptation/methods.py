@@ -24,6 +24,7 @@ from sklearn.model_selection import ParameterGrid
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
+from common import validation
 from common.adaptation import accelerated, catalogue
 from common.adaptation.composition import AdaptedClassifier
 
@@ -130,10 +131,8 @@ class Method:
             None: the whole grid.
         """
         points = self.points
-        if n_points is None or n_points >= len(points):
+        if n_points is None or validation.count(n_points, "n_points") >= len(points):
             return self
-        if n_points < 1:
-            raise ValueError(f"n_points must be at least 1, got {n_points}.")
         chosen = np.unique(np.linspace(0, len(points) - 1, n_points).round().astype(int))
         kept = tuple({key: [value] for key, value in points[i].items()} for i in chosen)
         return replace(self, grid=kept)

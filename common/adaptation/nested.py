@@ -21,7 +21,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KernelDensity
 from sklearn.preprocessing import LabelEncoder
 
-from common import failures
+from common import failures, validation
 from common.adaptation.composition import MASKED, SOURCE, TARGET
 from common.adaptation.scorers import Outputs
 
@@ -33,6 +33,7 @@ MIX_WEIGHT = 0.55
 _N_SPLITS = 5
 _TEST_SIZE = 0.2
 _SEED = 0
+_LARGEST, _SMALLEST = 1e100, 1e-100  # whose squares, summed over samples, are in range
 
 
 class Evaluated(NamedTuple):
@@ -73,6 +74,7 @@ def outer_splits(X, y, sample_domain, *, n_splits=_N_SPLITS):
     -------
     splits : list of (ndarray of int, ndarray of int)
     """
+    n_splits = validation.count(n_splits, "n_splits")
     return list(_splitter(n_splits).split(X, y, sample_domain))
 
 
@@ -101,12 +103,18 @@ def evaluate(method, base, X, y, sample_domain, *, train, test, n_folds=_N_SPLIT
     Raises
     ------
     ValueError
-        If a label is not 0, 1, …, a domain is missing, samples are not finite, lengths differ, or
-        the method knows two classes only and there are more.
+        If a label is not 0, 1, …, there is one class only, or one that the source lacks; a domain
+        is missing, samples are not finite or out of range, lengths differ, or the method knows two
+        classes only and there are more; or if ``train`` and ``test`` share samples, or lack a
+        domain.
+    TypeError
+        If the base classifier has no ``predict_proba``, or ``n_folds`` is no whole number.
     MemoryError, OSError, ImportError, …
         Errors of the machine, in any fit (`common.failures`): they are no result.
     """
     X, y, sample_domain = check(X, y, sample_domain, method=method)
+    _check_base(base)
+    train, test = _check_split(train, test, y, sample_domain)
     folds, failed, circular, reasons, seconds = inner_outputs(
         method, base, X[train], y[train], sample_domain[train], n_folds=n_folds
     )
@@ -140,6 +148,7 @@ def inner_outputs(method, base, X, y, sample_domain, *, n_folds=_N_SPLITS):
     reasons : list of str
     seconds : ndarray, shape (n_points,)
     """
+    n_folds = validation.count(n_folds, "n_folds")
     n_points = len(method.points)
     failed = np.zeros((n_folds, n_points), bool)
     circular_failed = np.zeros((n_folds, n_points), bool)
@@ -186,11 +195,25 @@ def check(X, y, sample_domain, *, method=None):
     if not np.isfinite(X).all():
         row = int(np.argmin(np.isfinite(X).all(axis=1)))
         raise ValueError(f"sample {row} of X is not finite: {X[row]}. Drop it, or fill it in.")
+    largest = np.abs(X).max(initial=0)
+    if largest > _LARGEST or 0 < largest < _SMALLEST:
+        raise ValueError(
+            f"X has values of up to {largest:g}: squares of their differences are out of range. "
+            "Standardise the features first."
+        )
     classes = np.unique(y)
     if not np.issubdtype(y.dtype, np.integer) or classes[0] < 0 or len(classes) <= classes[-1]:
         raise ValueError(
             f"labels must be 0, 1, … without a gap, got {classes[:5]} of type {y.dtype}. Encode "
             "them (np.unique(y, return_inverse=True)); targets are masked here, pass their labels."
+        )
+    # Signed: the mask, -1, would be class 255 of the labels of a file that has them in bytes.
+    y = y.astype(np.int64)
+    if not np.issubdtype(sample_domain.dtype, np.signedinteger) or (sample_domain == 0).any():
+        raise ValueError(
+            f"sample_domain must hold signed whole numbers other than 0, got "
+            f"{np.unique(sample_domain)[:5]} of type {sample_domain.dtype}; sources are positive, "
+            "targets negative."
         )
     for name, there in (("source", sample_domain > 0), ("target", sample_domain < 0)):
         if not there.any():
@@ -198,11 +221,66 @@ def check(X, y, sample_domain, *, method=None):
                 f"no sample belongs to a {name}: sample_domain holds {np.unique(sample_domain)}; "
                 "sources are positive, targets negative."
             )
+    if len(classes) < 2:
+        raise ValueError(
+            f"all samples are of class {classes[0]}; there is nothing to tell apart. Are the "
+            "target's labels masked? They are masked here: pass them."
+        )
+    unknown = np.setdiff1d(classes, y[sample_domain > 0])
+    if len(unknown):
+        raise ValueError(
+            f"class {unknown[0]} has samples in the target only; no method could predict it. Drop "
+            "these samples, or label some in the source."
+        )
     if method is not None and method.binary and len(classes) > 2:
         raise ValueError(
             f"{method.label} knows two classes, the labels have {len(classes)}. Leave it out."
         )
     return X, y, np.where(sample_domain > 0, SOURCE, TARGET)
+
+
+def _check_base(base):
+    is_network = hasattr(base, "modules")  # its class is not imported: torch takes seconds
+    if not hasattr(base, "predict_proba") and not is_network:
+        raise TypeError(
+            f"the base classifier {base!r} has no predict_proba, which the scorers need. Give it "
+            "probabilities (SVC(probability=True)), or take another one."
+        )
+
+
+def _check_split(train, test, y, sample_domain):
+    found = {}
+    for name, rows in (("train", train), ("test", test)):
+        rows = found[name] = np.asarray(rows)
+        if not np.issubdtype(rows.dtype, np.integer) or rows.ndim != 1:
+            raise ValueError(
+                f"{name} must hold the numbers of samples, got an array of {rows.dtype} and shape "
+                f"{rows.shape}. Of a mask take np.flatnonzero."
+            )
+        if len(rows) and not (rows.min() >= 0 and rows.max() < len(y)):
+            raise ValueError(
+                f"{name} has samples {rows.min()} to {rows.max()}; there are 0 to {len(y) - 1}."
+            )
+        for domain, there in (
+            ("source", sample_domain[rows] > 0),
+            ("target", sample_domain[rows] < 0),
+        ):
+            if not there.any() and (name, domain) != ("test", "source"):
+                raise ValueError(f"{name} has no sample of the {domain}.")
+    shared = np.intersect1d(found["train"], found["test"])
+    if len(shared):
+        raise ValueError(
+            f"train and test share {len(shared)} samples, the first {shared[0]}: accuracies would "
+            "be those of training."
+        )
+    on_source = found["train"][sample_domain[found["train"]] > 0]
+    lost = np.setdiff1d(y, y[on_source])
+    if len(lost):
+        raise ValueError(
+            f"class {lost[0]} has no sample of the source in train; stratify the split by class "
+            "(outer_splits does)."
+        )
+    return found["train"], found["test"]
 
 
 class _HeldOut:

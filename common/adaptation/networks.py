@@ -9,6 +9,8 @@ import torch
 from skorch.callbacks import LRScheduler
 from torch import nn
 
+from common import validation
+
 __all__ = ["ARCHITECTURES", "SETTINGS", "Network", "check_among", "settings"]
 
 _OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
@@ -69,9 +71,12 @@ class Network:
             check_among(self.architecture, ARCHITECTURES, "architecture")
         check_among(self.optimizer, _OPTIMIZERS, "optimizer")
         check_among(self.schedule, _SCHEDULES, "schedule")
-        for name in ("epochs", "batch_size", "lr"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}.")
+        validation.count(self.epochs, "epochs")
+        validation.count(self.batch_size, "batch_size")
+        validation.number(self.lr, "lr", above=0)
+        for name in ("momentum", "weight_decay"):
+            if getattr(self, name) is not None:
+                validation.number(getattr(self, name), name, at_least=0)
         if self.momentum is not None and self.optimizer != "sgd":
             raise ValueError(
                 f"momentum={self.momentum} is sgd's, the optimizer is {self.optimizer!r}. Leave it "

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common import validation
+
 __all__ = [
     "SOURCE_LABEL", "TARGET_LABEL", "DomainPair", "merge", "of_parts", "principal",
     "subsample", "tangent_space",
@@ -49,9 +51,37 @@ def merge(X_source, y_source, X_target, y_target, source, target, classes):
     Returns
     -------
     pair : DomainPair
+
+    Raises
+    ------
+    TypeError
+        If labels are not whole numbers.
+    ValueError
+        If a domain has another number of labels than of samples, samples of the two differ in
+        shape, one is not finite, or a label is no index into ``classes``.
     """
+    X_source, X_target = (
+        validation.array(X, f"X_{role}") for X, role in ((X_source, "source"), (X_target, "target"))
+    )
+    y_source, y_target = np.asarray(y_source), np.asarray(y_target)
+    validation.same_length(X_source=X_source, y_source=y_source)
+    validation.same_length(X_target=X_target, y_target=y_target)
+    if X_source.shape[1:] != X_target.shape[1:]:
+        raise ValueError(
+            f"samples of X_source and X_target must have one shape, got {X_source.shape[1:]} and "
+            f"{X_target.shape[1:]}."
+        )
+    for name, y in (("y_source", y_source), ("y_target", y_target)):
+        if not np.issubdtype(y.dtype, np.integer):
+            raise TypeError(f"{name} must hold whole numbers, got {y.dtype}: {y[:5]}.")
+        if y.min() < 0 or y.max() >= len(classes):
+            raise ValueError(
+                f"{name} has labels {y.min()} to {y.max()}, but there are {len(classes)} classes, "
+                f"0 to {len(classes) - 1}."
+            )
     labels = np.repeat([SOURCE_LABEL, TARGET_LABEL], [len(y_source), len(y_target)])
-    X, y = np.concatenate([X_source, X_target]), np.concatenate([y_source, y_target])
+    X = np.concatenate([X_source, X_target])
+    y = np.concatenate([y_source, y_target]).astype(np.int64)
     return DomainPair(X, y, labels, source, target, tuple(classes))
 
 
@@ -70,8 +100,8 @@ def subsample(pair, *, n_samples, rng):
     pair : DomainPair
         Unchanged where both domains are that small. Rows are drawn without looking at labels.
     """
-    if n_samples < 1:
-        raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
+    n_samples = validation.count(n_samples, "n_samples")
+    validation.generator(rng)
     keep = []
     for label in (SOURCE_LABEL, TARGET_LABEL):
         rows = np.flatnonzero(pair.sample_domain == label)
@@ -96,7 +126,13 @@ def tangent_space(trials):
     -------
     X : ndarray, shape (n_trials, n_channels * (n_channels + 1) / 2)
         The unit of the signal does not matter.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite, or there are not three axes.
     """
+    trials = validation.array(trials, "trials", ndim=3)
     from pyriemann.estimation import Covariances
     from pyriemann.tangentspace import TangentSpace
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 
+from common import validation
 from common.adaptation import scorers
 
 __all__ = ["inner_scores", "select"]
@@ -25,6 +26,8 @@ def inner_scores(evaluated, names):
         ``-inf`` where a point failed in one of the splits, could not be fitted on the whole
         training part, or has no score in one of them.
     """
+    if not evaluated.folds:
+        raise ValueError("evaluated has no inner split, so there is nothing to score.")
     scores = {}
     for name in names:
         folds = []
@@ -57,6 +60,7 @@ def select(evaluated, points, names):
         ``n_failed``, ``reason`` (of the first failure). Ties are won by the earlier point. Where a
         scorer has no finite score, accuracy and score are NaN.
     """
+    validation.same_length(points=points, target_predictions=evaluated.target_predictions)
     accuracy = np.mean(evaluated.target_predictions == evaluated.target_labels, axis=1)
     never = evaluated.failed.any(axis=0)
     rows = []

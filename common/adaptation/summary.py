@@ -26,7 +26,9 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
+from common import validation
 from common.adaptation.simulated import PUBLISHED_NAMES
+from common.statistics import Interval
 
 __all__ = [
     "BASELINES",
@@ -38,6 +40,9 @@ __all__ = [
     "SUPERVISED",
     "accuracy_drop",
     "add_best_scorer",
+    "matching_rows",
+    "mean_correlation",
+    "place_interval",
     "published_table",
     "ranks",
     "score_correlation",
@@ -373,6 +378,115 @@ def score_correlation(table, *, drop_without_gap=False):
     return found.rename_axis("scorer").astype({"n_rows": int})
 
 
+def matching_rows(table, other):
+    """Rows of a table whose data set, shift, method, scorer and split the other one has too.
+
+    A correlation over all shifts also compares methods and shifts, so it can be held against
+    another one only where both are over the same rows.
+
+    Parameters
+    ----------
+    table, other : DataFrame
+        Tables of results; rows whose ``inner_score`` or ``accuracy`` is not finite do not count.
+
+    Returns
+    -------
+    rows, other_rows : DataFrame
+        Of ``table`` and of ``other``, in one order.
+
+    Raises
+    ------
+    ValueError
+        If a table lacks a column or has repeated rows.
+    """
+    keys, parts = [*_CELL, "split"], []
+    for one in (table, other):
+        _check(one, ["inner_score"])
+        finite = np.isfinite(one["inner_score"]) & np.isfinite(one["accuracy"])
+        parts.append(one[finite].set_index(keys))
+    shared = parts[0].index.intersection(parts[1].index)
+    return tuple(part.loc[shared].reset_index() for part in parts)
+
+
+def mean_correlation(table):
+    """Mean over data sets and shifts of `score_correlation`, by scorer.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As in `score_correlation`.
+
+    Returns
+    -------
+    correlation : DataFrame
+        Indexed by scorer, highest first: ``rho``, the mean over the shifts in which the scorer has
+        a correlation (where it is missing or constant it has none), and ``n_shifts``, how many
+        these are.
+    """
+    _check(table, ["inner_score"])
+    parts = [score_correlation(one)["rho"] for _, one in table.groupby(["dataset", "shift"])]
+    rho = pd.concat(parts, axis=1) if parts else pd.DataFrame(index=pd.Index([]))
+    found = pd.DataFrame({"rho": rho.mean(axis=1), "n_shifts": rho.notna().sum(axis=1)})
+    found = found.rename_axis("scorer")
+    return found.sort_values("rho", ascending=False, kind="stable")
+
+
+def place_interval(table, scorer, *, rng, n_resamples=999, confidence=0.95):
+    """Place of a scorer by `mean_correlation`, with an interval over methods; 1 is the best.
+
+    Methods are what is independent: rows of one method, in all shifts and splits, are drawn
+    together (percentile bootstrap).
+
+    Parameters
+    ----------
+    table : DataFrame
+        As in `score_correlation`.
+    scorer : str
+    rng : numpy.random.Generator
+    n_resamples : int, default=999
+    confidence : float, default=0.95
+
+    Returns
+    -------
+    place : Interval
+        One more than the number of scorers whose mean correlation is higher.
+
+    Raises
+    ------
+    ValueError
+        If the scorer has no correlation, or there are fewer than four methods to draw from.
+    """
+    _check(table, ["inner_score"])
+    validation.generator(rng)
+    n_resamples = validation.count(n_resamples, "n_resamples", at_least=100)
+    confidence = validation.number(confidence, "confidence", above=0, below=1)
+    rows = table[~table["method"].isin(BASELINES)]
+    rows = rows[np.isfinite(rows["inner_score"]) & np.isfinite(rows["accuracy"])]
+    names, method = np.unique(rows["method"], return_inverse=True)
+    if len(names) < 4:
+        raise ValueError(
+            f"an interval over methods needs at least 4, got {len(names)}: {', '.join(names)}."
+        )
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_resamples)
+    times = np.vstack([np.ones(len(names), int), drawn])  # the table itself first
+    by_scorer = {}
+    for (_, _, name), at in rows.groupby(["dataset", "shift", "scorer"]).indices.items():
+        x, y = (rows[column].to_numpy()[at] for column in ("inner_score", "accuracy"))
+        by_scorer.setdefault(name, []).append(_weighted_pearson(x, y, times[:, method[at]]))
+    means = {}
+    for name, found in by_scorer.items():
+        n = np.sum(np.isfinite(found), axis=0)
+        means[name] = np.where(n > 0, np.nansum(found, axis=0) / np.maximum(n, 1), np.nan)
+    own = means.get(scorer, np.array([np.nan]))
+    if np.isnan(own[0]):
+        raise ValueError(f"{scorer!r} has no correlation in any shift of the table.")
+    # Equal correlations, summed in another order, are equal.
+    places = 1 + sum(other > own + 1e-12 for other in means.values())
+    drawn = places[1:][np.isfinite(own[1:])]
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(places[0]), float(low), float(high))
+
+
 def accuracy_drop(table, *, simulated=SIMULATED, drop_without_gap=False):
     """What a method loses when no label of the target selects its configuration.
 
@@ -443,6 +557,18 @@ def _pearson(x, y):
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return np.nan
     return float(np.corrcoef(x, y)[0, 1])
+
+
+def _weighted_pearson(x, y, times):
+    """Correlations where row i counts ``times[:, i]`` times; NaN where undefined."""
+    n = times.sum(axis=1, keepdims=True)
+    total = np.maximum(n, 1)
+    dx, dy = (each - times @ each[:, None] / total for each in (x, y))
+    xx, yy, xy = (np.sum(times * each, axis=1) for each in (dx**2, dy**2, dx * dy))
+    # Of a constant, rounding is left.
+    tiny = 1e-24 * total[:, 0] * max(np.abs(x).max() ** 2, 1e-300), 1e-24 * total[:, 0]
+    defined = (xx > tiny[0]) & (yy > tiny[1])
+    return np.divide(xy, np.sqrt(xx * yy), out=np.full(len(xy), np.nan), where=defined)
 
 
 def _renamed(column, names, what):

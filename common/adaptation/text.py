@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import scipy.io
 
-from common import files
+from common import files, validation
 from common.adaptation.checks import check_domains, check_known, check_shape
 from common.adaptation.pairs import merge
 
@@ -61,8 +61,8 @@ def load_snippets(path, source="movies", target="amazon", *, n_components=50, th
 
     file, name = files.existing(path)
     check_domains(source, target, _SNIPPETS)
-    if not 0 < threshold < 4:
-        raise ValueError(f"threshold must be between 0 and 4, the largest rating, got {threshold}.")
+    validation.number(threshold, "threshold", above=0, below=4)
+    validation.count(n_components, "n_components", at_least=0)
     texts, labels = zip(
         *(_read_snippets(file, name, each, threshold) for each in (source, target)), strict=True
     )

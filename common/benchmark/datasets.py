@@ -5,6 +5,7 @@ Importing this module does not import MOABB; `make` and `paradigm` do.
 
 import difflib
 
+from common import validation
 from common.benchmark.catalogue import PARADIGMS
 
 __all__ = ["EMBEDDED", "PUBLISHED", "make", "paper_sets", "paradigm"]
@@ -80,7 +81,13 @@ def make(name, *, event_id=None, interval=None, **options):
     defaults = dict(_OPTIONS.get(name, {}))
     changes = {key: defaults.pop(key, None) for key in ("event_id", "interval")}
     changes |= {"event_id": event_id} if event_id else {}
-    changes |= {"interval": interval} if interval else {}
+    if interval is not None:
+        found = validation.vector(interval, "interval", unit="s")
+        if len(found) != 2 or not found[0] < found[1]:
+            raise ValueError(
+                f"interval must be the beginning and the later end of a trial in s, got {interval}."
+            )
+        changes["interval"] = interval
     try:
         dataset = kinds[name](**(defaults | options))
     except TypeError as error:
@@ -124,6 +131,8 @@ def paradigm(name, dataset, *, bank=False, resample=None):
 
     if name not in PARADIGMS:
         raise ValueError(f"paradigm must be one of {', '.join(PARADIGMS)}, got {name!r}.")
+    if resample is not None:
+        resample = validation.number(resample, "resample", above=0, unit="Hz")
     common = {"resample": resample}
     if name == "left_right":
         kind = kinds.FilterBankLeftRightImagery if bank else kinds.LeftRightImagery

@@ -12,7 +12,7 @@ import scipy.io
 import scipy.signal
 from moabb.datasets.base import BaseDataset
 
-from common import files, registry
+from common import files, registry, validation
 from common.recordings.ts import read_ts, restore_channels
 
 __all__ = ["AudioVisual", "FingerMovements", "SSVEPSample", "SelfRegulation", "Simulated"]
@@ -54,8 +54,7 @@ class SSVEPSample(BaseDataset):
     _CHANNELS = ("Pz", "PO5", "PO3", "POz", "PO4", "PO6", "O1", "Oz", "O2")
 
     def __init__(self, n_targets=40, delay=0.14, duration=None):
-        if not 2 <= n_targets <= 40:
-            raise ValueError(f"n_targets must be from 2 to 40, got {n_targets}.")
+        n_targets = validation.count(n_targets, "n_targets", at_least=2, at_most=40)
         last = 5.0 - 1 / self._SFREQ
         end = last if duration is None else delay + duration - 1 / self._SFREQ
         if not 0 <= delay < end <= last + 1e-9:
@@ -232,13 +231,11 @@ class Simulated(BaseDataset):
             raise ValueError(
                 f"paradigm must be one of {', '.join(_SIMULATED_EVENTS)}, got {paradigm!r}."
             )
-        if not 5 <= n_channels <= len(self._CHANNELS):
-            raise ValueError(f"n_channels must be from 5 to 16, got {n_channels}.")
-        if min(n_subjects, n_sessions, n_trials) < 1 or effect < 0:
-            raise ValueError(
-                "n_subjects, n_sessions and n_trials must be at least 1 and effect at least 0, "
-                f"got {n_subjects}, {n_sessions}, {n_trials} and {effect}."
-            )
+        validation.count(n_channels, "n_channels", at_least=5, at_most=len(self._CHANNELS))
+        for name, n in (("subjects", n_subjects), ("sessions", n_sessions), ("trials", n_trials)):
+            validation.count(n, f"n_{name}")
+        validation.number(effect, "effect", at_least=0)
+        validation.count(seed, "seed", at_least=0)
         events = list(events or _SIMULATED_EVENTS[paradigm])
         if paradigm == "imagery" and (unknown := set(events) - set(_WEAKER_AT)):
             raise ValueError(

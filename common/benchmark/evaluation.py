@@ -20,7 +20,9 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from common import validation
 from common.benchmark import catalogue, datasets
+from common.benchmark.search import check_stateless
 
 __all__ = [
     "COLUMNS", "SCORES", "TIMES", "add_own", "evaluate", "evaluate_piece", "load_trials", "split",
@@ -88,16 +90,19 @@ def evaluate(
     Raises
     ------
     ValueError
-        If a name, subject or pipeline is unknown, the paradigm does not fit the data set, or a
-        class of a session has fewer trials than there are folds.
+        If a name, subject or pipeline is unknown, the paradigm does not fit the data set or a
+        pipeline of the catalogue, a class of a session has fewer trials than there are folds, or
+        first steps that are said to learn nothing do.
     RuntimeError
-        If a pipeline fails: data set, subject, session, pipeline and fold are named.
+        If a pipeline fails, or its score is not finite: data set, subject, session, pipeline and
+        fold are named.
 
     Examples
     --------
     >>> evaluate("left_right", "FingerMovements", 1, ["CSP+LDA"])  # doctest: +SKIP
     """
-    entries = _entries(pipelines)
+    entries = _entries(pipelines, paradigm)
+    n_folds = validation.count(n_folds, "n_folds", at_least=2)
     if isinstance(dataset, str):
         label = label or dataset
         dataset = datasets.make(dataset, **(options or {}))
@@ -224,7 +229,8 @@ def add_own(table, pipelines, *, settings=None, random_state=42):
     Raises
     ------
     ValueError
-        If the table has a pipeline of this name, or lacks a column; and as `evaluate`.
+        If the table has a pipeline of this name, lacks a column, or has a score that is not between
+        0 and 1, or two of one session and pipeline; and as `evaluate`.
 
     Examples
     --------
@@ -232,6 +238,7 @@ def add_own(table, pipelines, *, settings=None, random_state=42):
     """
     if missing := [name for name in SCORES if name not in table]:
         raise ValueError(f"the table lacks the columns {', '.join(missing)}.")
+    _check_scores(table)
     if taken := sorted(set(pipelines) & set(table["pipeline"])):
         raise ValueError(f"the table has a pipeline {taken[0]!r} already; call yours otherwise.")
     parts = [table[SCORES]]
@@ -247,15 +254,36 @@ def add_own(table, pipelines, *, settings=None, random_state=42):
     return pd.concat(parts, ignore_index=True)
 
 
-def _entries(pipelines):
+def _check_scores(table):
+    score = table["score"].to_numpy()
+    bad = np.flatnonzero(~((score >= 0) & (score <= 1)))
+    if len(bad):
+        raise ValueError(
+            f"scores must be between 0 and 1, got {score[bad[0]]} of pipeline "
+            f"{table['pipeline'].iloc[bad[0]]!r} (row {bad[0]}, and {len(bad) - 1} more). Divide "
+            "percentages by 100, and drop rows without a score."
+        )
+    if (twice := table.duplicated(_KEYS)).any():
+        row = table.loc[twice, _KEYS].iloc[0].tolist()
+        raise ValueError(f"the table has {', '.join(map(str, row))} twice.")
+
+
+def _entries(pipelines, paradigm):
     if not isinstance(pipelines, dict):
         pipelines = {name: catalogue.entry(name) for name in pipelines}
     if not pipelines:
         raise ValueError("there is no pipeline to evaluate.")
-    return {
+    found = {
         name: one if isinstance(one, dict) else {"estimator": one}
         for name, one in pipelines.items()
     }
+    for name, one in found.items():
+        if paradigm not in one.get("paradigms", [paradigm]):
+            raise ValueError(
+                f"{name} is a pipeline of {', '.join(one['paradigms'])}, not of {paradigm}; those "
+                f"of {paradigm} are {', '.join(catalogue.names(paradigm))}."
+            )
+    return found
 
 
 def _made(one, scoring, random_state):
@@ -276,6 +304,7 @@ def _transformed(first, X, y, where):
             transformed = first.fit_transform(X, y)
     except Exception as error:  # of any library: say where it was
         raise RuntimeError(f"{where}: {type(error).__name__}: {error}") from error
+    check_stateless(first, X, y, transformed)
     return transformed, {key: value / len(X) for key, value in costs.items()}
 
 
@@ -322,6 +351,8 @@ def _fold(estimator, X, spent, y, train, test, scoring):
     with _costs() as costs:
         fitted.fit(X_train, y_train)
     score = check_scoring(fitted, scoring=scoring)(fitted, X[test], encoder.transform(y[test]))
+    if not np.isfinite(score):
+        raise ValueError(f"the score ({scoring}) is {score}; the estimator's output is not finite.")
     return {"score": float(score)} | {
         key: value + len(train) * spent[key] for key, value in costs.items()
     }

@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.feature_selection import SelectKBest, mutual_info_classif
 
+from common import validation
+
 __all__ = ["Informative"]
 
 
@@ -31,6 +33,7 @@ class Informative(SelectKBest):
         X : ndarray, shape (n_trials, n_features)
         y : ndarray, shape (n_trials,)
         """
+        validation.count(self.k, "k")
         self.scores_ = mutual_info_classif(X, y, random_state=self.random_state)
         self.pvalues_ = None
         self.n_features_in_ = np.shape(X)[1]

@@ -10,6 +10,8 @@ import scipy.signal
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from common import validation
+
 __all__ = ["FrequencyCCA", "MultisetCCA", "TaskRelatedComponents", "class_frequencies"]
 
 _NEGLIGIBLE = 1e-10  # singular values, relative to the largest, of directions without signal
@@ -35,8 +37,8 @@ def class_frequencies(epochs, y):
     Raises
     ------
     ValueError
-        If ``epochs`` are not epochs, lengths differ, trials of one class have different events, or
-        two classes have the same frequency.
+        If ``epochs`` are not epochs, there is no trial, lengths differ, trials of one class have
+        different events, a frequency is not positive, or two classes have the same.
     """
     if not hasattr(epochs, "event_id"):
         raise ValueError(
@@ -46,6 +48,8 @@ def class_frequencies(epochs, y):
     y = np.asarray(y)
     if len(y) != len(epochs):
         raise ValueError(f"{len(epochs)} epochs, but {len(y)} labels.")
+    if not len(y):
+        raise ValueError("there is no trial to learn from.")
     name_of = {code: name for name, code in epochs.event_id.items()}
     classes, found = np.unique(y), []
     for each in classes:
@@ -55,6 +59,11 @@ def class_frequencies(epochs, y):
         found.append(_number(named.pop()))
     frequencies = np.array(found)
     known = frequencies[~np.isnan(frequencies)]
+    if (known <= 0).any():
+        raise ValueError(
+            f"class {classes[frequencies <= 0][0]} is named {known[known <= 0][0]:g} Hz; a "
+            "stimulus's frequency is positive. Call a class without one by a word."
+        )
     if len(np.unique(known)) < len(known):
         raise ValueError(f"two classes have the same frequency: {frequencies.tolist()} Hz.")
     return classes, frequencies
@@ -75,6 +84,20 @@ class _Scored(ClassifierMixin, BaseEstimator):
         y : ndarray, shape (n_trials,)
         """
         return self.classes_[np.argmax(self.scores(X), axis=1)]
+
+    def _remember(self, X):
+        """Channels and samples of a trial, which those to come must have as well."""
+        self.shape_ = _data(X).shape[1:]
+
+    def _like_those_learned(self, X):
+        check_is_fitted(self)
+        data = _data(X)
+        if data.shape[1:] != self.shape_:
+            raise ValueError(
+                f"trials have {data.shape[1]} channels and {data.shape[2]} samples; those learned "
+                f"from had {self.shape_[0]} and {self.shape_[1]}."
+            )
+        return data
 
 
 class FrequencyCCA(_Scored):
@@ -111,6 +134,16 @@ class FrequencyCCA(_Scored):
         self.classes_, self.frequencies_ = class_frequencies(X, y)
         if np.isnan(self.frequencies_).all():
             raise ValueError("no class is named by a frequency in Hz.")
+        self._remember(X)
+        n_harmonics = validation.count(self.n_harmonics, "n_harmonics")
+        nyquist, highest = X.info["sfreq"] / 2, np.nanmax(self.frequencies_)
+        if n_harmonics * highest >= nyquist:
+            raise ValueError(
+                f"harmonic {n_harmonics} of {highest:g} Hz, {n_harmonics * highest:g} Hz, is not "
+                f"below {nyquist:g} Hz, half of the sampling rate: its samples are those of "
+                f"another frequency. Set n_harmonics to {int((nyquist - 1e-9) // highest)} at most"
+                " or sample faster."
+            )
         harmonics = np.arange(1, self.n_harmonics + 1)[:, None]
         angles = [2 * np.pi * f * harmonics * X.times for f in np.nan_to_num(self.frequencies_)]
         self.bases_ = [_basis(np.concatenate([np.sin(a), np.cos(a)])) for a in angles]
@@ -118,8 +151,7 @@ class FrequencyCCA(_Scored):
 
     def scores(self, X):
         """Canonical correlations, shape (n_trials, n_classes)."""
-        check_is_fitted(self)
-        scores = _largest_correlations(X.get_data(copy=False), self.bases_)
+        scores = _largest_correlations(self._like_those_learned(X), self.bases_)
         scores[:, np.isnan(self.frequencies_)] = -np.inf
         return scores
 
@@ -148,7 +180,8 @@ class MultisetCCA(_Scored):
         y : ndarray, shape (n_trials,)
         """
         self.classes_, self.frequencies_ = class_frequencies(X, y)
-        data = X.get_data(copy=False)
+        self._remember(X)
+        data = _data(X)
         self.bases_ = [
             _basis(_common([_basis(trial) for trial in data[y == each]])) for each in self.classes_
         ]
@@ -156,8 +189,7 @@ class MultisetCCA(_Scored):
 
     def scores(self, X):
         """Canonical correlations, shape (n_trials, n_classes)."""
-        check_is_fitted(self)
-        return _largest_correlations(X.get_data(copy=False), self.bases_)
+        return _largest_correlations(self._like_those_learned(X), self.bases_)
 
 
 class TaskRelatedComponents(_Scored):
@@ -196,6 +228,8 @@ class TaskRelatedComponents(_Scored):
         y : ndarray, shape (n_trials,)
         """
         self.classes_, self.frequencies_ = class_frequencies(X, y)
+        self._remember(X)
+        n_bands = validation.count(self.n_bands, "n_bands")
         counts = {each: int((y == each).sum()) for each in self.classes_}
         if lonely := [each for each, n in counts.items() if n < 2]:
             raise ValueError(
@@ -204,9 +238,14 @@ class TaskRelatedComponents(_Scored):
         known = self.frequencies_[~np.isnan(self.frequencies_)]
         if not len(known):
             raise ValueError("no class is named by a frequency in Hz.")
-        starts = known.min() - 2 + np.arange(self.n_bands) * (known.max() - known.min())
+        starts = known.min() - 2 + np.arange(n_bands) * (known.max() - known.min())
         sfreq = X.info["sfreq"]
         top = min(X.info["lowpass"], 0.45 * sfreq)
+        if starts[0] >= top:
+            raise ValueError(
+                f"the lowest frequency, {known.min():g} Hz, is not below what the recording was "
+                f"filtered to or holds, {top:g} Hz: no sub-band is left."
+            )
         starts = starts[starts < top]
         self.weights_ = np.arange(1, len(starts) + 1) ** -1.25 + 0.25
         self.high_passes_ = [
@@ -224,12 +263,12 @@ class TaskRelatedComponents(_Scored):
 
     def scores(self, X):
         """Weighted correlations with the mean trials, shape (n_trials, n_classes)."""
-        check_is_fitted(self)
+        self._like_those_learned(X)
         bands = zip(self._bands(X), self.weights_, self.filters_, self.templates_, strict=True)
         return sum(weight * (_flat(w @ band) @ known.T) for band, weight, w, known in bands)
 
     def _bands(self, X):
-        data = X.get_data(copy=False)
+        data = _data(X)
         for sos in self.high_passes_:
             band = scipy.signal.sosfiltfilt(sos, data, axis=-1)
             yield band - band.mean(axis=-1, keepdims=True)
@@ -237,9 +276,14 @@ class TaskRelatedComponents(_Scored):
 
 def _number(name):
     try:
-        return float(name)
+        found = float(name)
     except ValueError:
         return np.nan
+    return found if np.isfinite(found) else np.nan
+
+
+def _data(epochs):
+    return validation.array(epochs.get_data(copy=False), "trials", ndim=3, unit="V", empty=True)
 
 
 def _basis(channels):
@@ -276,7 +320,11 @@ def _repeating(trials):
     total = trials.sum(axis=0)
     between = total @ total.T - within
     size, vectors = np.linalg.eigh(within)
-    kept = size > _NEGLIGIBLE * size.max()
+    kept = size > _NEGLIGIBLE * size.max(initial=0.0)
+    if not kept.any():
+        raise ValueError(
+            f"all {len(trials)} training trials of a class are constant; nothing in them repeats."
+        )
     whitening = vectors[:, kept] / np.sqrt(size[kept])
     _, rotated = np.linalg.eigh(whitening.T @ between @ whitening)
     found = whitening @ rotated[:, -1]
@@ -287,4 +335,6 @@ def _flat(filtered):
     """Rows of unit norm about their mean: their products are correlations."""
     rows = filtered.reshape(len(filtered), -1)
     rows = rows - rows.mean(axis=1, keepdims=True)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    size = np.linalg.norm(rows, axis=1, keepdims=True)
+    # A constant trial is like none: its correlations are 0.
+    return np.divide(rows, size, out=np.zeros_like(rows), where=size > 0)

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from common import failures
+from common import failures, validation
 
 __all__ = ["NETWORKS", "NetworkClassifier"]
 
@@ -93,8 +93,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the network is unknown or does not fit trials of this shape, X is not finite, or an
-            argument is out of range.
+            If the network is unknown or does not fit trials of this shape, X is not finite, there
+            are fewer than two classes, labels are fractions, the last trials, kept for validation,
+            have all that there is of a class or come sorted by class, or an argument is out of
+            range.
         FloatingPointError
             If the loss is not finite.
         """
@@ -103,6 +105,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self._check(X, y)
         self.classes_, y = np.unique(y, return_inverse=True)
         n_valid = max(1, math.floor(self.validation_share * len(y)))
+        self._check_parts(y, n_valid)
+        self.shape_ = np.shape(X)[1:]
         X = torch.as_tensor(np.asarray(X), dtype=torch.float32, device=self.device)
         y = torch.as_tensor(y, dtype=torch.int64, device=self.device)
         train, valid = (X[:-n_valid], y[:-n_valid]), (X[-n_valid:], y[-n_valid:])
@@ -128,7 +132,13 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         import torch
 
         check_is_fitted(self)
-        X = torch.as_tensor(np.asarray(X), dtype=torch.float32, device=self.device)
+        X = validation.array(X, "X", ndim=3, unit="µV", empty=True)
+        if X.shape[1:] != self.shape_:
+            raise ValueError(
+                f"X has trials of {X.shape[1]} channels and {X.shape[2]} samples; the network was "
+                f"trained on {self.shape_[0]} and {self.shape_[1]}."
+            )
+        X = torch.as_tensor(X, dtype=torch.float32, device=self.device)
         with torch.inference_mode(), _quiet():
             return _logits(self.network_, X).softmax(1).cpu().numpy().astype(float)
 
@@ -148,13 +158,39 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         if not np.isfinite(X).all():
             trial = int(np.argmin(np.isfinite(X).all(axis=(1, 2))))
             raise ValueError(f"trial {trial} of X is not finite. Drop it before training.")
-        if not 0 < self.validation_share < 1:
+        if np.abs(X).max(initial=0) > np.finfo(np.float32).max:
             raise ValueError(
-                f"validation_share must be between 0 and 1, got {self.validation_share}."
+                f"X has values of up to {np.abs(X).max():g}, beyond single precision. Is its unit "
+                "µV?"
             )
+        labels = np.asarray(y)
+        if labels.dtype.kind not in "biuUSO":
+            raise ValueError(
+                f"labels must be whole numbers or words, got {labels.dtype}: {labels[:5]}. Encode "
+                "them (np.unique(y, return_inverse=True))."
+            )
+        if len(classes := np.unique(labels)) < 2:
+            raise ValueError(
+                f"all {len(y)} trials are of class {classes.tolist()}; two are needed."
+            )
+        validation.number(self.validation_share, "validation_share", above=0, below=1)
         for name in ("n_epochs", "patience", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+            validation.count(getattr(self, name), name)
+
+    def _check_parts(self, y, n_valid):
+        """Both parts must show the classes, unless they are as mixed as chance would have it."""
+        n, counts = len(y), np.bincount(y)
+        where = f"the last {n_valid} of {n} trials are kept for validation"
+        for part, rows in (("training", y[:-n_valid]), ("validation", y[-n_valid:])):
+            lost = np.flatnonzero(np.bincount(rows, minlength=len(counts)) == 0)
+            changes = np.count_nonzero(np.diff(y))
+            # A quarter of how often neighbours differ in random order, on average.
+            sorted_ = changes < 0.25 * n * (1 - np.sum((counts / n) ** 2))
+            if len(lost) and (part == "training" or sorted_):
+                raise ValueError(
+                    f"{where}, and the {part} part has none of class {self.classes_[lost[0]]!s}. "
+                    "Shuffle the trials."
+                )
 
     def _make(self, shape):
         import braindecode.models

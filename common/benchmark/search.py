@@ -11,7 +11,46 @@ from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 
 from common import failures
 
-__all__ = ["SharedGridSearch"]
+__all__ = ["SharedGridSearch", "check_stateless"]
+
+_SHOWN = 4  # trials that a stateless step transforms once more
+
+
+def check_stateless(step, X, y, transformed):
+    """Raise a ValueError unless a step treats each trial by itself.
+
+    A few trials, transformed without the others, must become what they became among all: a step
+    that learns would have seen the test's trials, and their labels.
+
+    Parameters
+    ----------
+    step : object
+        Transformer or pipeline of such; a clone of it is fitted.
+    X : ndarray, shape (n_trials, ...), or mne.Epochs
+    y : ndarray, shape (n_trials,)
+    transformed : ndarray, shape (n_trials, ...)
+        What ``step.fit_transform(X, y)`` gave.
+    """
+    rows = np.unique(np.linspace(0, len(y) - 1, _SHOWN).round().astype(int))
+    kept = np.asarray(transformed)[rows]
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            alone = np.asarray(clone(step).fit_transform(X[rows], y[rows]))
+        largest = np.nan_to_num(np.abs(kept)).max(initial=0)
+        # The same arithmetic in batches of another size: a few roundings.
+        same = kept.shape == alone.shape and np.allclose(
+            alone, kept, rtol=1e-6, atol=1e-9 * largest, equal_nan=True
+        )
+    except Exception as error:  # of any library: it asks for more than single trials
+        if failures.of_machine(error):
+            raise
+        same = False
+    if not same:
+        raise ValueError(
+            f"{step!r} is counted among the stateless steps, but {len(rows)} trials alone become "
+            "something else than among all: it learns from trials, and would see those of the "
+            "test. Lower stateless."
+        )
 
 
 class SharedGridSearch(GridSearchCV):
@@ -50,7 +89,7 @@ class SharedGridSearch(GridSearchCV):
     ------
     ValueError
         From ``fit``: if no point could be fitted, a parameter is not one of a step, or
-        ``stateless`` takes in the last step.
+        ``stateless`` takes in the last step, or one that learns from the trials.
     """
 
     def __init__(self, estimator, param_grid, *, cv=None, scoring=None, stateless=0):
@@ -111,6 +150,7 @@ class SharedGridSearch(GridSearchCV):
                     raise
                 self._failures.append(error)
             else:
+                check_stateless(step, X, y, transformed)
                 self._shared(level + 1, members, points, transformed, y, splits, scores)
 
     def _branch(self, level, rows, points, train, test, scores):

@@ -1,5 +1,7 @@
 """What tables of scores say, published ones and ours: by category, and by person."""
 
+from common import validation
+
 __all__ = ["advantage", "by_person"]
 
 
@@ -25,8 +27,13 @@ def advantage(cells, category):
     Raises
     ------
     ValueError
-        If no cell is of the category.
+        If no cell is of the category, a score is not between 0 and 1, or a cell is there twice.
     """
+    validation.array(cells["score"], "score", at_least=0, at_most=1)
+    twice = cells.duplicated(["paradigm", "dataset", "pipeline"])
+    if twice.any():
+        row = cells.loc[twice, ["paradigm", "dataset", "pipeline"]].iloc[0].tolist()
+        raise ValueError(f"cells has a score of {', '.join(map(str, row))} twice.")
     if category not in set(cells["category"]):
         known = ", ".join(sorted(set(cells["category"])))
         raise ValueError(f"no score is of the category {category!r}; there are {known}.")
@@ -55,6 +62,11 @@ def by_person(table, *, same_people=()):
         Columns ``paradigm``, ``people`` (the first of its data sets), ``subject``, ``pipeline``,
         ``category``, ``score``.
 
+    Raises
+    ------
+    ValueError
+        If a score is not between 0 and 1, or ``same_people`` names a data set twice.
+
     Examples
     --------
     >>> import pandas as pd
@@ -64,6 +76,10 @@ def by_person(table, *, same_people=()):
     >>> by_person(table, same_people=[["Flicker-4", "Flicker-8"]])["score"].round(3).tolist()
     [0.6]
     """
+    validation.array(table["score"], "score", at_least=0, at_most=1)
+    named = [name for names in same_people for name in names]
+    if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:
+        raise ValueError(f"same_people names the data set {twice[0]!r} twice.")
     first = {name: names[0] for names in same_people for name in names}
     people = table["dataset"].map(lambda name: first.get(name, name))
     keys = ["paradigm", "people", "subject", "pipeline", "category"]

@@ -244,6 +244,19 @@ def test_only_block_means_of_the_inner_pixels_matter(images, digits, tmp_path):
     assert np.abs(other.X - digits.X).max() > 1e-4
 
 
+def test_both_kinds_of_images_are_scaled_to_one(images, tmp_path, monkeypatch):
+    """Of unscaled pixels the domain with 0 to 255 would have nearly all of the variance."""
+    pixels, labels = images
+    kept = []
+    monkeypatch.setattr(datasets, "principal", lambda X, n, *, whiten: kept.append(X) or X[:, :n])
+    datasets.load_digit_images(write_images(tmp_path / "mnist", pixels, labels))
+    mnist, digits = kept[0][:5000], kept[0][5000:]
+    # Pixels of 0 to 9 of 255; of 0 to 16 of 16.
+    assert mnist[0, 0] == pytest.approx(pixels[0, 2:5, 2:5].mean() / 255)
+    assert mnist.min() >= 0 and mnist.max() <= 9 / 255
+    assert (digits.min(), digits.max()) == (0, 1)
+
+
 def test_compressed_images_are_read_alike(images, digits, tmp_path):
     content = write_images(tmp_path / "plain", *images).read_bytes()
     (tmp_path / "packed").write_bytes(gzip.compress(content, compresslevel=1))

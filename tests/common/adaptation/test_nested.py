@@ -11,6 +11,7 @@ from skada import metrics
 from skada.model_selection import StratifiedDomainShuffleSplit
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.svm import SVC
 
 from common.adaptation import nested, scorers, selection
 from common.adaptation.methods import METHODS, classifier, method
@@ -201,11 +202,76 @@ def test_the_caller_s_labels_are_left_alone():
         (lambda X, y, d: (X, y.astype(float), d), "of type float64"),
         (lambda X, y, d: (X, y, np.abs(d)), "no sample belongs to a target"),
         (lambda X, y, d: (X, y, -np.abs(d)), "no sample belongs to a source"),
+        (lambda X, y, d: (X, y, 0 * d), r"signed whole numbers other than 0, got \[0\]"),
+        (lambda X, y, d: (X, y, d.astype(np.uint8)), r"got \[  1 254\] of type uint8"),
+        (lambda X, y, d: (X, y, d / 1), "signed whole numbers .* of type float64"),
+        (lambda X, y, d: (X, 0 * y, d), "all samples are of class 0; there is nothing to tell ap"),
+        (
+            lambda X, y, d: (X, np.where((d < 0) & (y == 1), 2, y), d),
+            "class 2 has samples in the target only; no method could predict it",
+        ),
+        (lambda X, y, d: (1e200 * X, y, d), r"X has values of up to \d\.\d+e\+200: squares of"),
+        (lambda X, y, d: (1e-200 * X, y, d), r"X has values of up to \d\.\d+e-200: squares of"),
     ],
 )
 def test_bad_input_is_named(change, message):
     with pytest.raises(ValueError, match=message):
         nested.check(*change(*small(n=160)))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int8])
+def test_labels_of_any_whole_type_are_masked_alike(kind):
+    """In bytes without a sign, as files of MATLAB have them, the mask -1 would be a class, 255."""
+    X, y, sample_domain = small(n=160)
+    train, test = nested.outer_splits(X, y, sample_domain)[0]
+    names = list(scorers.SCORERS)
+    ours, expected = (
+        selection.select(
+            nested.evaluate(
+                method("lin-ot").thinned(2), classifier("lr"), X, labels, sample_domain,
+                train=train, test=test, n_folds=2,
+            ),
+            method("lin-ot").thinned(2).points,
+            names,
+        )
+        for labels in (y.astype(kind), y)
+    )  # fmt: skip
+    assert ours.accuracy.notna().all()
+    assert ours.equals(expected)
+
+
+def test_splits_and_base_are_checked():
+    X, y, sample_domain = small(n=160)
+    train, test = nested.outer_splits(X, y, sample_domain)[0]
+
+    def evaluate(base=None, **change):
+        given = {"train": train, "test": test, "n_folds": 1} | change
+        nested.evaluate(method("train-src"), base or classifier("lr"), X, y, sample_domain, **given)
+
+    on_target = np.flatnonzero(sample_domain < 0)
+    on_source = np.flatnonzero(sample_domain > 0)
+    few = np.concatenate([on_target[:20], on_source[y[on_source] == 0]])
+    for change, message in (
+        ({"test": np.append(test, train[:3])}, f"share 3 samples, the first {train[:3].min()}:"),
+        ({"test": np.arange(160)}, rf"share {len(train)} samples"),
+        ({"test": np.append(test, 160)}, r"test has samples \d+ to 160; there are 0 to 159"),
+        ({"train": np.append(train, -1)}, r"train has samples -1 to \d+"),
+        ({"train": np.isin(np.arange(160), train)}, r"array of bool and shape \(160,\)"),
+        ({"test": np.setdiff1d(test, on_target)}, "test has no sample of the target"),
+        ({"train": np.setdiff1d(train, on_target)}, "train has no sample of the target"),
+        ({"train": np.setdiff1d(train, on_source)}, "train has no sample of the source"),
+        ({"train": few, "test": on_target[20:]}, "class 1 has no sample of the source in train"),
+        ({"n_folds": 0}, "n_folds must be at least 1, got 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evaluate(**change)
+    with pytest.raises(TypeError, match=r"n_folds must be a whole number, got 2.0"):
+        evaluate(n_folds=2.0)
+    with pytest.raises(TypeError, match=r"SVC\(\) has no predict_proba, which the scorers need"):
+        evaluate(base=SVC())
+    for n_splits in (0, -1):
+        with pytest.raises(ValueError, match=f"n_splits must be at least 1, got {n_splits}"):
+            nested.outer_splits(X, y, sample_domain, n_splits=n_splits)
 
 
 def test_three_classes_for_a_method_that_knows_two():

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+import sklearn.covariance
+from pyriemann.tangentspace import TangentSpace
 
 from common.adaptation import pairs
 
@@ -39,3 +41,59 @@ def test_unit_of_the_signal_does_not_matter():
     vectors, others = (pairs.tangent_space(unit * trials) for unit in (1, 1e-6))
     assert vectors.shape == (20, 6)
     assert others == pytest.approx(vectors, abs=1e-6)
+
+
+def test_covariances_are_shrunk_by_oracle_approximation():
+    """Of few samples: the tangent vectors are those of OAS of scikit-learn, not of the raw ones."""
+    trials = np.random.default_rng(0).standard_normal((12, 4, 9))
+    shrunk = np.stack([sklearn.covariance.oas(trial.T)[0] for trial in trials])
+    expected = TangentSpace().fit_transform(shrunk)
+    # One function after two computations of a covariance of values about 1.
+    np.testing.assert_allclose(pairs.tangent_space(trials), expected, atol=1e-9)
+    # In words without a library: OAS keeps the trace and draws eigenvalues towards their mean.
+    plain = np.stack([np.cov(trial, bias=True) for trial in trials])
+    assert np.trace(shrunk, axis1=1, axis2=2) == pytest.approx(np.trace(plain, axis1=1, axis2=2))
+    of_plain = TangentSpace().fit_transform(plain)
+    assert np.abs(of_plain - expected).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"y_source": np.zeros(4, int)}, ValueError, "X_source has 5, y_source has 4"),
+        ({"y_target": np.zeros(7, int)}, ValueError, "X_target has 6, y_target has 7"),
+        ({"X_target": np.ones((6, 2))}, ValueError, r"one shape, got \(3,\) and \(2,\)"),
+        ({"X_source": np.full((5, 3), np.nan)}, ValueError, "X_source must be finite, got nan"),
+        ({"X_source": np.ones((0, 3)), "y_source": np.zeros(0, int)}, ValueError, "X_source is em"),
+        ({"y_source": np.zeros(5)}, TypeError, "y_source must hold whole numbers, got float64"),
+        ({"y_source": np.full(5, 2)}, ValueError, "labels 2 to 2, but there are 2 classes, 0 to 1"),
+        ({"y_target": np.full(6, -1)}, ValueError, "y_target has labels -1 to -1"),
+    ],
+)
+def test_domains_that_cannot_be_merged_are_refused(change, error, message):
+    given = {
+        "X_source": np.ones((5, 3)), "y_source": np.zeros(5, int),
+        "X_target": np.ones((6, 3)), "y_target": np.ones(6, int),
+    }  # fmt: skip
+    with pytest.raises(error, match=message):
+        pairs.merge(*(given | change).values(), "a", "b", ("x", "y"))
+
+
+def test_bytes_become_signed_labels():
+    y = np.array([0, 1, 1], np.uint8)
+    pair = pairs.merge(np.ones((3, 2)), y, np.ones((3, 2)), y, "a", "b", ("x", "y"))
+    assert pair.y.dtype == np.int64 and pair.y.tolist() == [0, 1, 1, 0, 1, 1]
+
+
+def test_trials_and_draws_are_checked():
+    lost = np.zeros((2, 3, 9))
+    lost[1, 2, 4] = np.nan
+    with pytest.raises(ValueError, match=r"trials must be finite, got nan at index \(1, 2, 4\)"):
+        pairs.tangent_space(lost)
+    pair = pairs.merge(
+        np.ones((3, 2)), np.zeros(3, int), np.ones((3, 2)), np.zeros(3, int), "a", "b", ("x",)
+    )
+    with pytest.raises(TypeError, match=r"n_samples must be a whole number, got 2.5"):
+        pairs.subsample(pair, n_samples=2.5, rng=np.random.default_rng(0))
+    with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator, got 0"):
+        pairs.subsample(pair, n_samples=2, rng=0)

@@ -360,3 +360,90 @@ def test_unknown_published_names_are_named():
         summary.published_table(scores.drop(columns="split"))
     with pytest.raises(ValueError, match="inner_scores lacks cv_score"):
         summary.published_table(scores, scores)
+
+
+def correlated(scorer, shift, scores, accuracies, dataset="real"):
+    methods = ["coral", "lin-ot", "sa", "jpca"][: len(scores)]
+    return pd.DataFrame(
+        {
+            "dataset": dataset, "shift": shift, "method": methods, "scorer": scorer, "split": 0,
+            "inner_score": scores, "accuracy": accuracies,
+        }
+    )  # fmt: skip
+
+
+def test_a_scorer_that_is_missing_in_a_shift_does_not_move_the_others():
+    """Added up by place, tables of different scorers would lose or exchange values."""
+    accuracies = [0.1, 0.2, 0.3]
+    table = pd.concat(
+        [
+            correlated("circular-validation", "a", [1, 2, 3], accuracies),
+            correlated("importance-weighted", "a", [3, 2, 1], accuracies),
+            correlated("importance-weighted", "b", [1, 2, 3], accuracies),
+            correlated("prediction-entropy", "b", [2, 2, 2], accuracies),
+        ],
+        ignore_index=True,
+    )
+    found = summary.mean_correlation(table)
+    assert found["n_shifts"].to_dict() == {
+        "circular-validation": 1, "importance-weighted": 2, "prediction-entropy": 0,
+    }  # fmt: skip
+    assert found["rho"]["circular-validation"] == pytest.approx(1)
+    assert found["rho"]["importance-weighted"] == pytest.approx(0, abs=1e-12)
+    assert np.isnan(found["rho"]["prediction-entropy"])
+    assert found.index[0] == "circular-validation"
+
+
+def test_correlations_are_compared_on_the_same_rows():
+    accuracies = [0.1, 0.2, 0.3, 0.4]
+    theirs = correlated("prediction-entropy", "a", [1, 2, 3, -50], accuracies)
+    ours = correlated("prediction-entropy", "a", [1, 2, 3], accuracies[:3])
+    rows, other = summary.matching_rows(ours, theirs.iloc[::-1])
+    assert rows["method"].tolist() == other["method"].tolist() == ["coral", "lin-ot", "sa"]
+    for one in (rows, other):
+        rho = summary.score_correlation(one)["rho"]["prediction-entropy"]
+        assert rho == pytest.approx(1)
+    assert summary.score_correlation(theirs)["rho"]["prediction-entropy"] < 0
+    lost = ours.assign(inner_score=[1, np.nan, np.inf])
+    assert len(summary.matching_rows(lost, theirs)[0]) == 1
+    with pytest.raises(ValueError, match="lacks inner_score"):
+        summary.matching_rows(ours, theirs.drop(columns="inner_score"))
+
+
+def test_the_place_of_a_scorer_is_sure_where_the_methods_agree():
+    rng, accuracies = np.random.default_rng(0), np.array([0.2, 0.4, 0.6, 0.8])
+    parts = [
+        correlated(name, shift, sign * accuracies + 1e-6 * rng.standard_normal(4), accuracies)
+        for name, sign in (("best", 1), ("worst", -1))
+        for shift in "ab"
+    ]
+    # Between them: the four methods of each shift contradict each other.
+    parts += [correlated("middle", shift, [0, 1, 1, 0], accuracies) for shift in "ab"]
+    table = pd.concat(parts, ignore_index=True)
+    found = {n: summary.place_interval(table, n, rng=rng) for n in ("best", "middle", "worst")}
+    assert [each.value for each in found.values()] == [1, 2, 3]
+    assert (found["best"].low, found["worst"].high) == (1, 3)
+    # The mean correlation by which it is placed is that of `mean_correlation`.
+    assert list(summary.mean_correlation(table).index) == ["best", "middle", "worst"]
+
+
+def test_the_place_of_a_scorer_that_says_nothing_is_unsure():
+    rng = np.random.default_rng(1)
+    methods = [f"m{i}" for i in range(8)]
+    rows = [
+        ("real", "a", method, f"s{k}", 0, rng.standard_normal(), rng.uniform())
+        for method in methods
+        for k in range(9)
+    ]
+    columns = ["dataset", "shift", "method", "scorer", "split", "inner_score", "accuracy"]
+    table = pd.DataFrame(rows, columns=columns)
+    place = summary.place_interval(table, "s0", rng=rng)
+    assert place.low <= place.value <= place.high
+    # Nine scorers of pure noise over eight methods: no place is known to less than half of them.
+    assert place.high - place.low > 4
+    with pytest.raises(ValueError, match="'s9' has no correlation in any shift"):
+        summary.place_interval(table, "s9", rng=rng)
+    with pytest.raises(ValueError, match="needs at least 4, got 2: m0, m1"):
+        summary.place_interval(table[table["method"].isin(["m0", "m1"])], "s0", rng=rng)
+    with pytest.raises(TypeError, match=r"rng must be a numpy\.random\.Generator, got 0"):
+        summary.place_interval(table, "s0", rng=0)

@@ -81,7 +81,9 @@ def test_damaged_snippets_are_refused(snippets, tmp_path):
     with pytest.raises(ValueError, match=r"not the archive expected: .*movieReviewSnippets"):
         text.load_snippets(path, "tweets", "movies")
     for threshold in (0, 4):
-        with pytest.raises(ValueError, match=f"between 0 and 4, .* got {threshold}"):
+        with pytest.raises(
+            ValueError, match=f"threshold must be above 0 and below 4, got {threshold}"
+        ):
             text.load_snippets(path, "tweets", "amazon", threshold=threshold)
     with pytest.raises(ValueError, match=r"n_components must be from 1 to .*, got 0"):
         text.load_snippets(path, "tweets", "amazon", n_components=0)

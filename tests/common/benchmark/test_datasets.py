@@ -88,6 +88,29 @@ def test_trials_of_finger_movements_are_the_files():
         assert (np.where(codes == 1, "left", "right") == cases.y).all()
 
 
+def test_trials_of_finger_movements_are_whole_without_the_recording(tmp_path, monkeypatch):
+    """Made-up cases in the file's form: MOABB must cut all of the half second of each."""
+    from common.benchmark import embedded
+
+    row = np.random.default_rng(0).standard_normal((6, 27 * 28 + 50)).round(3)
+    windows = row[:, 28 * np.arange(28)[:, None] + np.arange(50)]
+    labels = ["left", "right"] * 3
+    cases = [
+        ":".join(",".join(map(str, channel)) for channel in case) + f":{label}"
+        for case, label in zip(windows, labels, strict=True)
+    ]
+    path = tmp_path / "cases.ts"
+    header = ["@problemName Fingers", "@classLabel true left right", "@data"]
+    path.write_text("\n".join([*header, *cases]) + "\n")
+    monkeypatch.setattr(embedded, "_file", lambda name: path)
+    for cut, codes in unfiltered(datasets.make("FingerMovements")):
+        assert cut.shape == (6, 16, 50)
+        expected = row[:, : 16 * 50].reshape(6, 16, 50)
+        expected = expected - expected.mean(axis=-1, keepdims=True)
+        np.testing.assert_allclose(1e6 * cut, expected, atol=1e-9)
+        assert codes.tolist() == [1, 2] * 3
+
+
 @needs("AudioVisual")
 def test_trials_of_tones_and_checkerboards_are_the_files():
     table = files.read_csv(registry.path("neurokit2-erp"))
@@ -205,11 +228,31 @@ def test_what_moabb_does_not_do_by_itself():
         (lambda: datasets.make("BNCI2014001"), "Did you mean 'BNCI2014_001'"),
         (lambda: datasets.make("xyz"), "See https://moabb.neurotechx.com"),
         (lambda: datasets.make("Simulated", subjects=3), "data set 'Simulated': .*subjects"),
-        (lambda: datasets.make("SSVEPSample", n_targets=41), "from 2 to 40, got 41"),
+        (
+            lambda: datasets.make("SSVEPSample", n_targets=41),
+            "n_targets must be at least 2 and at most 40, got 41",
+        ),
         (lambda: datasets.make("SSVEPSample", duration=5.0), "do not fit into the 5 s"),
         (lambda: datasets.make("Simulated", paradigm="erp"), "one of imagery, p300, ssvep, got"),
-        (lambda: datasets.make("Simulated", n_channels=3), "from 5 to 16, got 3"),
-        (lambda: datasets.make("Simulated", effect=-1), "effect at least 0, got 20, 1, 20 and -1"),
+        (
+            lambda: datasets.make("Simulated", n_channels=3),
+            "n_channels must be at least 5 and at most 16, got 3",
+        ),
+        (lambda: datasets.make("Simulated", effect=-1), "effect must be at least 0, got -1"),
+        (
+            lambda: datasets.make("Simulated", effect=float("nan")),
+            "effect must be at least 0, got n",
+        ),
+        (lambda: datasets.make("Simulated", n_subjects=0), "n_subjects must be at least 1, got 0"),
+        (lambda: datasets.make("Simulated", interval=[2, 1]), r"later end .* got \[2, 1\]"),
+        (
+            lambda: datasets.make("Simulated", interval=[0, np.nan]),
+            "interval must be finite s, got",
+        ),
+        (
+            lambda: datasets.paradigm("left_right", datasets.make("Simulated"), resample=-1),
+            "resample must be above 0 Hz, got -1",
+        ),
         (lambda: datasets.make("Simulated", events=["tongue", "feet"]), "unknown events .'tongue'"),
         (lambda: datasets.paradigm("mi", datasets.make("Simulated")), "one of left_right, .* 'mi'"),
         (

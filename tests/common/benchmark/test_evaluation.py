@@ -211,6 +211,20 @@ def test_ones_own_pipeline_joins_a_table():
         evaluation.add_own(table.drop(columns="metric"), {"Mine": own})
 
 
+def test_percentages_and_repeated_rows_are_no_table_to_join():
+    row = ["left_right", "Sim", 1, "0", "MDM", "riemannian", 0.8, "roc_auc", 20]
+    table = pd.DataFrame([row], columns=evaluation.SCORES)
+    for score in (80.0, -0.1, np.nan):
+        with pytest.raises(ValueError, match=rf"between 0 and 1, got {score} of pipeline 'MDM'"):
+            evaluation.add_own(table.assign(score=score), {"Mine": Flat()})
+    with pytest.raises(ValueError, match="has left_right, Sim, 1, 0, MDM twice"):
+        evaluation.add_own(pd.concat([table, table]), {"Mine": Flat()})
+    with pytest.raises(
+        ValueError, match=r"Mine is a pipeline of p300, not of left_right; those of"
+    ):
+        evaluation.add_own(table, {"Mine": catalogue.entry("XDAWN+LDA")})
+
+
 class Flat(LinearDiscriminantAnalysis):
     """Of the variance in each channel and band: fails on anything but a bank."""
 
@@ -267,6 +281,10 @@ BROKEN = {
 }
 
 
+# One wrong digit: the spatial filters would learn from the trials and labels of the test.
+LEAKING = {**catalogue.entry("CSP+LDA"), "stateless": 2}
+
+
 class Failing(LinearDiscriminantAnalysis):
     def fit(self, X, y):
         raise MemoryError("too much")
@@ -281,6 +299,21 @@ class Failing(LinearDiscriminantAnalysis):
             lambda: evaluation.evaluate("left_right", fake(), 1, ["MDN"]),
             ValueError,
             "no pipeline 'MDN'. Did you mean 'MDM'",
+        ),
+        (
+            lambda: evaluation.evaluate("left_right", fake(), 1, ["XDAWN+LDA"]),
+            ValueError,
+            r"XDAWN\+LDA is a pipeline of p300, not of left_right; .* are .*MDM",
+        ),
+        (
+            lambda: evaluation.evaluate("left_right", fake(), 1, ["MDM"], n_folds=1),
+            ValueError,
+            "n_folds must be at least 2, got 1",
+        ),
+        (
+            lambda: evaluation.evaluate("left_right", fake(), 1, {"Mine": LEAKING}),
+            ValueError,
+            r"CSP\(.*is counted among the stateless steps.*Lower stateless",
         ),
         (
             lambda: evaluation.evaluate("left_right", fake(n_events=8), 1, ["MDM"], label="F"),

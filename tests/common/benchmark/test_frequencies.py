@@ -140,6 +140,23 @@ def test_subsets_keep_their_frequencies():
     assert (classes.tolist(), frequencies.tolist()) == ([1, 2], [11.0, 13.0])
 
 
+def none():
+    X, y = epochs()
+    return X[:0], y[:0]
+
+
+def lost(value):
+    X, y = epochs()
+    data = X.get_data()
+    data[y == 1] = value
+    return mne.EpochsArray(data, X.info, X.events, event_id=X.event_id, verbose="error"), y
+
+
+def test_a_constant_trial_has_no_correlations():
+    fitted = TaskRelatedComponents().fit(*epochs())
+    assert not fitted.scores(lost(0.0)[0])[1].any()
+
+
 def named(*names):
     return epochs(names)
 
@@ -154,6 +171,29 @@ def named(*names):
         (lambda: class_frequencies(epochs()[0], [0, 1]), "18 epochs, but 2 labels"),
         (lambda: class_frequencies(epochs()[0], np.zeros(18)), r"class 0.0 has trials of the eve"),
         (lambda: class_frequencies(*named("9", "9.0")), "the same frequency: .9.0, 9.0. Hz"),
+        (lambda: FrequencyCCA(0).fit(*epochs()), "n_harmonics must be at least 1, got 0"),
+        (lambda: FrequencyCCA(-2).fit(*epochs()), "n_harmonics must be at least 1, got -2"),
+        (
+            lambda: FrequencyCCA(5).fit(*epochs()),
+            "harmonic 5 of 13 Hz, 65 Hz, is not below 64 Hz.* Set n_harmonics to 4 at most",
+        ),
+        (lambda: class_frequencies(*named("-9", "9")), "class 0 is named -9 Hz"),
+        (lambda: class_frequencies(*named("0", "9")), "class 0 is named 0 Hz"),
+        (lambda: FrequencyCCA().fit(*named("nan", "inf")), "no class is named by a frequency"),
+        (lambda: FrequencyCCA().fit(*none()), "there is no trial to learn from"),
+        (lambda: MultisetCCA().fit(*none()), "there is no trial to learn from"),
+        (lambda: TaskRelatedComponents().fit(*none()), "there is no trial to learn from"),
+        (lambda: TaskRelatedComponents(0).fit(*epochs()), "n_bands must be at least 1, got 0"),
+        (lambda: TaskRelatedComponents().fit(*epochs(("62",))), "62 Hz, is not below .* 57.6 Hz"),
+        (lambda: FrequencyCCA().fit(*epochs()).predict(epochs(n_channels=3)[0]), "3 channels and"),
+        (lambda: MultisetCCA().fit(*epochs()).predict(epochs(n_channels=3)[0]), "3 channels and"),
+        (
+            lambda: TaskRelatedComponents().fit(*epochs()).predict(epochs(n_channels=3)[0]),
+            "trials have 3 channels and 256 samples; those learned from had 4 and 256",
+        ),
+        (lambda: MultisetCCA().fit(*lost(np.nan)), r"trials must be finite V, got nan V at index"),
+        (lambda: TaskRelatedComponents().fit(*lost(np.nan)), "trials must be finite V, got nan V"),
+        (lambda: TaskRelatedComponents().fit(*lost(0.0)), "all 6 training trials of a class are c"),
         (lambda: FrequencyCCA().fit(*named("rest")), "no class is named by a frequency"),
         (lambda: TaskRelatedComponents().fit(*named("rest")), "no class is named by a frequency"),
         (

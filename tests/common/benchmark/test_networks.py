@@ -134,7 +134,8 @@ def test_cloning_keeps_arguments():
         ({}, np.where(np.arange(40)[:, None, None] == 3, np.nan, trials()[0]), "trial 3 of X is"),
         ({"network": "EEGTCNet"}, trials()[0][:, :, :30], "EEGTCNet cannot be made .* 30 samples"),
         ({"network": "Deep4Net"}, trials()[0][:, :1], "of 1 channels .* at least two channels"),
-        ({"validation_share": 1.0}, trials()[0], "between 0 and 1, got 1.0"),
+        ({"validation_share": 1.0}, trials()[0], "above 0 and below 1, got 1.0"),
+        ({}, 1e40 * trials()[0], r"values of up to \d\.\d+e\+40, beyond single precision"),
         ({"n_epochs": 0}, trials()[0], "n_epochs must be at least 1, got 0"),
         ({"patience": 0}, trials()[0], "patience must be at least 1, got 0"),
         ({"batch_size": 0}, trials()[0], "batch_size must be at least 1, got 0"),
@@ -143,6 +144,44 @@ def test_cloning_keeps_arguments():
 def test_errors_say_what_is_wrong(arguments, X, message):
     with pytest.raises(ValueError, match=message):
         NetworkClassifier(**({"network": "EEGNet"} | SMALL | arguments)).fit(X, trials()[1])
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([0] * 20 + [1] * 20, "last 8 of 40 .* validation part has none of class 0. Shuffle"),
+        ([0] * 10 + [1] * 20 + [0] * 10, "validation part has none of class 1"),
+        ([0, 1] * 16 + [2] * 8, "last 8 of 40 .* training part has none of class 2. Shuffle"),
+        ([0] * 40, r"all 40 trials are of class \[0\]; two are needed"),
+        (np.arange(40) % 2 / 1, r"whole numbers or words, got float64: \[0. 1. 0. 1. 0.\]"),
+    ],
+)
+def test_labels_that_cannot_be_learned_are_refused(y, message):
+    with pytest.raises(ValueError, match=message):
+        NetworkClassifier("EEGNet", **SMALL).fit(trials()[0], np.array(y))
+
+
+def test_a_class_that_chance_left_out_of_the_validation_part_is_fine():
+    X, _ = trials(n=20)
+    y = np.array([0, 1] * 6 + [0, 1, 1, 0] + [0] * 4)  # mixed, but for the last four
+    assert NetworkClassifier("EEGNet", **SMALL).fit(X, y).classes_.tolist() == [0, 1]
+
+
+def test_one_trial_is_too_few():
+    X, y = trials()
+    with pytest.raises(ValueError, match=r"all 1 trials are of class \['(left|right)'\]"):
+        NetworkClassifier("EEGNet", **SMALL).fit(X[:1], y[:1])
+
+
+def test_trials_to_predict_are_like_those_learned():
+    X, y = trials(n=20)
+    fitted = NetworkClassifier("EEGNet", **SMALL).fit(X, y)
+    with pytest.raises(ValueError, match=r"of 3 channels and 250 samples; .* on 4 and 250"):
+        fitted.predict(X[:, :3])
+    with pytest.raises(ValueError, match=r"of 4 channels and 200 samples; .* on 4 and 250"):
+        fitted.predict(X[:, :, :200])
+    with pytest.raises(ValueError, match="X must be finite µV, got nan µV"):
+        fitted.predict(np.full_like(X, np.nan))
 
 
 def test_a_loss_that_is_not_finite_is_an_error():

@@ -6,13 +6,13 @@ from moabb.pipelines.features import AugmentedDataset
 from pyriemann.estimation import Covariances
 from pyriemann.spatialfilters import CSP
 from pyriemann.tangentspace import TangentSpace
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-from common.benchmark.search import SharedGridSearch
+from common.benchmark.search import SharedGridSearch, check_stateless
 
 INNER = StratifiedKFold(3, shuffle=True, random_state=42)
 
@@ -100,7 +100,7 @@ def test_points_of_order_one_at_any_lag_change_nothing():
     assert ours.score(X_new, y_new) == full.score(X_new, y_new)
 
 
-@pytest.mark.parametrize(("stateless", "expected"), [(0, 2 * 3 + 1), (1, 2 + 1)])
+@pytest.mark.parametrize(("stateless", "expected"), [(0, 2 * 3 + 1), (1, 2 * 2 + 1)])
 def test_a_step_is_fitted_once_a_setting_and_fold(stateless, expected):
     """Two scales times four points of the last step: 8 points in 3 folds would be 24 fits."""
     pipeline = make_pipeline(Counting(), Covariances("oas"), TangentSpace(), SVC())
@@ -109,7 +109,8 @@ def test_a_step_is_fitted_once_a_setting_and_fold(stateless, expected):
     SharedGridSearch(
         pipeline, {"counting__scale": [1.0, 2.0]} | SVM, cv=INNER, stateless=stateless
     ).fit(X, y)
-    assert Counting.fits == expected  # and once for the best point on all trials
+    # And once for the best point on all trials; a stateless step once more, on few, to be checked.
+    assert Counting.fits == expected
 
 
 def test_points_that_fail_are_not_chosen():
@@ -132,6 +133,25 @@ def test_arguments_are_checked():
         SharedGridSearch(pipeline, grid, stateless=3).fit(X, y)
     with pytest.raises(ValueError, match="'svm__C' is no parameter of the steps covariances, tan"):
         SharedGridSearch(pipeline, {"svm__C": [1]}).fit(X, y)
+
+
+@pytest.mark.parametrize("learns", [CSP(nfilter=2), TangentSpace()], ids=repr)
+def test_a_step_that_learns_is_not_stateless(learns):
+    """One wrong digit would show the labels of the test to the first steps."""
+    X, y = trials()
+    pipeline = make_pipeline(Covariances("oas"), learns, SVC())
+    with pytest.raises(
+        ValueError, match=rf"{type(learns).__name__}\(.*learns from trials.*Lower s"
+    ):
+        SharedGridSearch(pipeline, SVM, cv=INNER, stateless=2).fit(X, y)
+
+
+def test_steps_that_treat_each_trial_by_itself_are_stateless():
+    X, y = trials()
+    for step in (Covariances("oas"), AugmentedDataset(order=2, lag=3), Counting(2.0)):
+        for few in (slice(None), slice(3), slice(1)):
+            transformed = clone(step).fit_transform(X[few], y[few])
+            check_stateless(step, X[few], y[few], transformed)
 
 
 class Starved(Counting):

@@ -1,5 +1,6 @@
 """Summaries of score tables: by hand, and on the published tables."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -34,6 +35,19 @@ def test_data_sets_without_other_categories_have_no_advantage():
     assert summaries.advantage(table, "raw")["dataset"].tolist() == ["D"]
     with pytest.raises(ValueError, match="category 'rieman'; there are deep, raw"):
         summaries.advantage(table, "rieman")
+
+
+def test_scores_are_shares_and_cells_are_there_once():
+    table = cells({("a", "raw"): 0.6, ("d", "deep"): 0.5})
+    for score in (60.0, np.nan):
+        with pytest.raises(ValueError, match="score must be finite and at least 0 and at most 1"):
+            summaries.advantage(table.assign(score=score), "raw")
+        with pytest.raises(ValueError, match="score must be finite and at least 0 and at most 1"):
+            summaries.by_person(table.assign(subject=1, score=score))
+    with pytest.raises(ValueError, match=r"a score of .*, D, a twice"):
+        summaries.advantage(pd.concat([table, table]), "raw")
+    with pytest.raises(ValueError, match="same_people names the data set 'D' twice"):
+        summaries.by_person(table.assign(subject=1), same_people=[["D", "E"], ["D"]])
 
 
 @pytest.mark.skipif(not files.resolve(LONG).is_file(), reason="no published tables")
