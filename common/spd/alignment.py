@@ -13,6 +13,7 @@ from .logarithm import exp_vectors, log_vectors_of, symmetric_matrices, symmetri
 __all__ = ["align_particles", "align_transformation"]
 
 _PARTICLE_LR = {"spdsw": 3.5, "logsw": 3.5, "les": 3.5e-3, "lew": 3.5e-3}
+_GROWTH = 10  # of the loss over its first value, that no step size that converges shows
 _TRANSFORMATION_LR = {"spdsw": 0.1, "logsw": 0.1, "les": 1e-3, "lew": 1e-3}
 
 
@@ -43,8 +44,10 @@ def align_particles(
     large. The paper's 1000 for the sliced losses, with n = 288 trials, is the default 3.5; its 10
     for transport losses multiplied by 0.1 is 3.5e-3. A common shift :math:`\Delta` of the logs is
     reduced in each step by the factor 1 - 4 lr / (d (d + 2)) (traceless part) and 1 - 2 lr / d
-    (trace) for ``"spdsw"``, 1 - 2 lr / d² for ``"logsw"`` and 1 - 2 lr for ``"lew"``: steps above
-    d, d² and 1 diverge.
+    (trace) for ``"spdsw"``, 1 - 2 lr / d² for ``"logsw"`` and 1 - 2 lr for ``"lew"``: steps of
+    d, d², 1 and more do not converge, and are refused. The default is at most half of that, where
+    the fastest mode is done in one step; this is below 3.5 for few channels (d < 7 for ``"spdsw"``,
+    d < 3 for ``"logsw"``).
 
     Parameters
     ----------
@@ -59,7 +62,9 @@ def align_particles(
     n_projections : int, default=500
     n_steps : int, default=500
     lr : float, optional
-        Default: 3.5 for the sliced losses, 3.5e-3 for the others.
+        Below d for ``"spdsw"``, d² for ``"logsw"`` and 1 for the others, d being the number of
+        channels. Default: 3.5 for the sliced losses, or d / 2 and d² / 2 where these are smaller;
+        3.5e-3 for the others.
     reg : float, default=10.0
         Weight of the entropy in ``"les"``, in the unit of the squared distance. Entropy draws the
         matrices together: even a source equal to its target moves.
@@ -87,13 +92,26 @@ def align_particles(
     source, target = _matrices(source, target)
     points = log_vectors_of(source, name="source")
     evaluate = _loss(loss, source, target, rng=rng, n_projections=n_projections, reg=reg)
-    lr = _step_size(lr, n_steps, _PARTICLE_LR[loss])
+    limit = _largest_step(loss, source.shape[-1])
+    lr = _step_size(lr, n_steps, min(_PARTICLE_LR[loss], limit / 2))
+    if lr >= limit:
+        raise ValueError(
+            f"lr must be below {limit:g} for loss {loss!r} and {source.shape[-1]} channels, got "
+            f"{lr:g}: the steps would diverge. Half of it is the most that makes sense."
+        )
     losses = np.empty(n_steps)
+    rounding = 1e-12 * np.mean(points**2)
     for step in range(n_steps):
         losses[step], gradient = evaluate(points)
         points = points - lr * gradient
         _check_finite(points, losses, step, lr)
+        if losses[step] > _GROWTH * losses[0] + rounding:
+            raise ValueError(
+                f"the steps diverge: the loss was {losses[0]:.3g} at first and is "
+                f"{losses[step]:.3g} after {step + 1} steps. Lower lr, {lr:g}."
+            )
     aligned = exp_vectors(points)
+    _check_finite(aligned, losses, n_steps - 1, lr)
     return (aligned + aligned.transpose(0, 2, 1)) / 2, losses
 
 
@@ -231,6 +249,11 @@ def _loss(name, source, target, *, rng, n_projections, reg):
         n_projections=n_projections,
         reg=reg,
     )
+
+
+def _largest_step(loss, n_channels):
+    """Step size of particles from which on the fastest mode of a common shift grows."""
+    return {"spdsw": n_channels, "logsw": n_channels**2}.get(loss, 1)
 
 
 def _step_size(lr, n_steps, default):

@@ -374,6 +374,19 @@ def test_default_steps_approach_the_target(align, loss):
     assert losses[-10:].mean() < 0.9 * losses[:10].mean()
 
 
+@pytest.mark.parametrize("loss", SLICED)
+@pytest.mark.parametrize("d", [1, 2, 3, 4, 20])
+def test_default_steps_of_particles_converge_for_any_number_of_channels(d, loss):
+    rng = np.random.default_rng(13)
+    source = random_spd(20, d, rng)
+    target = shifted(source, np.diag(np.linspace(1.0, -0.5, d)))
+    aligned, losses = align_particles(source, target, rng=rng, loss=loss, n_projections=100)
+    # The slowest rate of 500 steps with 20 channels is 1 - 2 * 3.5 / 400 a step.
+    assert losses[-1] < 0.05 * losses[0]
+    aligned_mean, mean = (np.mean(log_matrices(each), axis=0) for each in (aligned, target))
+    np.testing.assert_allclose(aligned_mean, mean, rtol=0, atol=0.05)
+
+
 @pytest.mark.parametrize("kind", [ParticleAlignment, TransformationAlignment])
 def test_estimators_give_what_the_functions_give(kind, pair):
     source, target = pair
@@ -465,7 +478,16 @@ def test_errors_name_what_is_wrong(align, pair):
     fails("lr must be positive and finite, got nan", lr=float("nan"))
     fails("reg must be positive and finite, got -1", loss="les", reg=-1)
     fails("did not converge.*raise reg", loss="les", reg=1e-4, error=RuntimeError)
-    fails("the steps diverge: the loss was .* Lower lr, 1e", lr=1e9, n_steps=100)
+    if align is align_particles:
+        fails("lr must be below 3 for loss 'spdsw' and 3 channels, got 3: the steps", lr=3.0)
+        fails("lr must be below 9 for loss 'logsw' and 3 channels, got 1e", loss="logsw", lr=1e9)
+        fails(
+            "lr must be below 1 for loss 'lew' and 3 channels, got 1: the steps", loss="lew", lr=1
+        )
+        few = {"n_projections": 2, "n_steps": 100}  # so few directions need a smaller step
+        fails("the steps diverge: the loss was .* Lower lr, 2.9", lr=2.9, **few)
+    else:
+        fails("the steps diverge: the loss was .* Lower lr, 1e", lr=1e9, n_steps=100)
 
 
 def test_losses_without_directions_need_no_generator(pair):
