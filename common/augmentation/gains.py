@@ -97,6 +97,11 @@ def improvement_intervals(table, *, rng, n_resamples=2000):
     gains : pandas.DataFrame
         Columns ``dataset``, ``augmentation``, ``fraction``, ``gain``, ``low``, ``high`` (%), ``n``
         (folds or test examples), ``interval`` (what it is over).
+
+    Raises
+    ------
+    ValueError
+        If a data set has one fold and one seed; and as `decode_hits`.
     """
     rows = []
     for (dataset, fraction), group in table.groupby(["dataset", "fraction"], sort=False):
@@ -209,6 +214,11 @@ class _Resamples:
 
     def __init__(self, table, *, rng, n_resamples):
         self._seeds = sorted(table["seed"].unique())
+        if len(self._seeds) < 2:
+            raise ValueError(
+                f"data set {table['dataset'].iloc[0]} has one fold and one seed, {self._seeds[0]}: "
+                "nothing says how much a gain varies over seeds. Fit at least two seeds."
+            )
         self._hits = {
             name: [decode_hits(text) for text in part.set_index("seed").loc[self._seeds, "hits"]]
             for name, part in table.groupby("augmentation", sort=False)

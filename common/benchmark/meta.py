@@ -11,16 +11,19 @@ every value defined. Where all differences are zero p is 1/2: there is no eviden
 And p = 1, of which z is infinite, counts as the mirror image of the smallest p value of that
 test (`common.statistics.stouffer`).
 
-Subjects that only one of the two pipelines has are left out of that pair, and counted; so are data
-sets with fewer than two subjects in common, of which no deviation can be taken.
+A pair of pipelines is compared within a session: sessions of a subject that only one of the two has
+are left out of that pair, and counted. Data sets with fewer than two subjects in common are left
+out: no deviation can be taken. An effect is infinite where all differences of a data set are equal;
+no combined effect holds it, whereas its p value enters the combined test.
 """
 
 import itertools
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
-from common import statistics
+from common import statistics, validation
 
 __all__ = ["EXACT_UP_TO", "RANDOM_UP_TO", "by_dataset", "forest", "pairwise", "per_subject"]
 
@@ -32,6 +35,7 @@ RANDOM_UP_TO = 19
 
 _NEEDED = ("dataset", "subject", "session", "pipeline", "score")
 _FEWEST = 2
+_FEWEST_COMBINED = 4  # with three subjects the variance of an effect is infinite
 
 
 def per_subject(table):
@@ -51,9 +55,17 @@ def per_subject(table):
     Raises
     ------
     ValueError
-        If a column is missing, a score is not finite, a row is there twice, or there are several
-        paradigms: a subject would count more than once.
+        If a column is missing, a score is not finite, a row is there twice, a subject is called
+        both 1 and "1", or there are several paradigms: a subject would count more than once.
     """
+    means = _checked(table).groupby(["dataset", "subject", "pipeline"], sort=False)["score"].mean()
+    wide = means.unstack("pipeline")
+    order = table[["dataset", "subject"]].drop_duplicates()
+    wide = wide.reindex(pd.MultiIndex.from_frame(order))
+    return wide[list(table["pipeline"].drop_duplicates())]
+
+
+def _checked(table):
     if missing := [name for name in _NEEDED if name not in table]:
         raise ValueError(f"the table lacks the columns {', '.join(missing)}.")
     if "paradigm" in table and table["paradigm"].nunique() > 1:
@@ -74,11 +86,15 @@ def per_subject(table):
         raise ValueError(
             f"{', '.join(f'{key} {row[key]}' for key in keys)} is there more than once."
         )
-    means = table.groupby(["dataset", "subject", "pipeline"], sort=False)["score"].mean()
-    wide = means.unstack("pipeline")
-    order = table[["dataset", "subject"]].drop_duplicates()
-    wide = wide.reindex(pd.MultiIndex.from_frame(order))
-    return wide[list(table["pipeline"].drop_duplicates())]
+    for key in ("subject", "session"):
+        kinds = {}
+        for name in table[key].unique():
+            if (other := kinds.setdefault(str(name), name)) is not name and other != name:
+                raise ValueError(
+                    f"a {key} is called both {other!r} and {name!r}: it would count twice. "
+                    f"Write all of the column {key!r} as text, or all as numbers."
+                )
+    return table
 
 
 def by_dataset(table, *, rng, pipelines=None):
@@ -97,26 +113,32 @@ def by_dataset(table, *, rng, pipelines=None):
     Returns
     -------
     tests : pandas.DataFrame
-        Columns ``dataset``, ``a``, ``b``, ``n`` (subjects with both), ``dropped`` (subjects with
-        one of them only), ``difference`` (mean of a - b), ``smd`` (mean over deviation of the
-        differences, `common.statistics.effect_size`), ``p`` (one-sided: a is better) and
-        ``method``.
+        Columns ``dataset``, ``a``, ``b``, ``n`` (subjects with both in one session), ``dropped``
+        (sessions of a subject with one of them only), ``difference`` (mean of a - b), ``smd`` (mean
+        over deviation of the differences, `common.statistics.effect_size`), ``p`` (one-sided: a is
+        better) and ``method``.
 
     Raises
     ------
     ValueError
-        As `per_subject`; and if a pipeline is not in the table, or no data set has a pair.
+        As `per_subject`; and if a pipeline is not in the table or named twice, or no data set has
+        a pair.
     """
-    scores = per_subject(table)
-    pipelines = list(pipelines) if pipelines is not None else list(scores.columns)
-    if unknown := [name for name in pipelines if name not in scores]:
-        raise ValueError(f"the table has no pipeline {unknown[0]!r}; it has {list(scores)}.")
-    patterns, rows = int(rng.integers(2**63)), []
-    for dataset, one in scores.groupby(level="dataset", sort=False):
+    known = list(_checked(table)["pipeline"].drop_duplicates())
+    pipelines = list(pipelines) if pipelines is not None else known
+    if unknown := [name for name in pipelines if name not in known]:
+        raise ValueError(f"the table has no pipeline {unknown[0]!r}; it has {known}.")
+    if len(set(pipelines)) < len(pipelines):
+        raise ValueError(f"a pair is of two pipelines, got one of them twice: {pipelines}.")
+    patterns, rows = int(validation.generator(rng).integers(2**63)), []
+    for dataset, one in table.groupby("dataset", sort=False):
+        wide = one.pivot(index=["subject", "session"], columns="pipeline", values="score")
+        wide = wide.reindex(columns=pipelines)
         for a, b in itertools.permutations(pipelines, 2):
-            both = one[[a, b]].dropna()
+            both = _same_sessions(wide, a, b)
             if len(both) >= _FEWEST:
-                dropped = len(one[[a, b]].dropna(how="all")) - len(both)
+                some, all_ = (wide[[a, b]].notna().T.agg(how).sum() for how in ("any", "all"))
+                dropped = int(some - all_)
                 test = _tested(both[a].to_numpy(), both[b].to_numpy(), patterns)
                 rows.append({"dataset": dataset, "a": a, "b": b, "dropped": dropped} | test)
     if not rows:
@@ -142,9 +164,9 @@ def pairwise(table, *, rng, pipelines=None):
     Returns
     -------
     pairs : pandas.DataFrame
-        Columns ``a``, ``b``, ``n_datasets``, ``n_subjects``, ``smd``, ``p`` (one-sided: a is
-        better) and ``concordant``: effect and test point the same way. Where they do not, neither
-        says much.
+        Columns ``a``, ``b``, ``n_datasets``, ``n_subjects``, ``smd`` (NaN where no data set has a
+        finite effect), ``p`` (one-sided: a is better), ``concordant``: effect and test point the
+        same way. Where they do not, neither says much; and ``dropped``, as in `by_dataset`.
 
     See Also
     --------
@@ -160,7 +182,8 @@ def pairwise(table, *, rng, pipelines=None):
         p = statistics.stouffer(one["p"], one["n"])
         counts = {"n_datasets": len(one), "n_subjects": int(one["n"].sum())}
         concordant = bool(np.sign(smd) == np.sign(0.5 - p))
-        rows.append({"a": a, "b": b} | counts | {"smd": smd, "p": p, "concordant": concordant})
+        found = {"smd": smd, "p": p, "concordant": concordant, "dropped": int(one["dropped"].sum())}
+        rows.append({"a": a, "b": b} | counts | found)
     return pd.DataFrame(rows)
 
 
@@ -168,8 +191,9 @@ def forest(table, a, b, *, rng, confidence=0.95):
     r"""Effects of one pair, by data set and combined, with intervals.
 
     The interval of a data set is exact for normal differences
-    (`common.statistics.effect_interval`). The combined one is normal, with the large-sample
-    variance :math:`1 / n_k + \mathrm{SMD}_k^2 / (2 (n_k - 1))` of each effect.
+    (`common.statistics.effect_interval`). The combined effect is the weighted mean of Hedges'
+    unbiased effects, its interval normal with their unbiased variances
+    (`common.statistics.hedges`), over the data sets with four subjects and a finite effect.
 
     Parameters
     ----------
@@ -185,33 +209,46 @@ def forest(table, a, b, *, rng, confidence=0.95):
     -------
     rows : pandas.DataFrame
         Columns ``dataset``, ``n``, ``smd``, ``low``, ``high``, ``p`` and ``weight``, a row a data
-        set in the order of the table, and ``"combined"`` last.
-    """
-    from scipy.special import ndtri
+        set in the order of the table, and ``"combined"`` last. A data set that does not enter the
+        combined effect has the weight 0; where none does, that effect and its bounds are NaN.
 
+    Raises
+    ------
+    ValueError
+        As `by_dataset`; and if ``a`` and ``b`` are one.
+    """
+    confidence = validation.number(confidence, "confidence", above=0, below=1)
     tests = by_dataset(table, rng=rng, pipelines=[a, b])
     tests = tests[tests["a"] == a].reset_index(drop=True)
-    scores = per_subject(table)[[a, b]].dropna()
     bounds = [
-        statistics.effect_interval(*scores.loc[dataset].to_numpy().T, confidence=confidence)
+        statistics.effect_interval(*_of_dataset(table, dataset, a, b), confidence=confidence)
         for dataset in tests["dataset"]
     ]
     n, smd = tests["n"].to_numpy(dtype=float), tests["smd"].to_numpy()
-    weight = np.sqrt(n) / np.sqrt(n).sum()
+    weight, interval = _combined_interval(smd, n, confidence)
     rows = tests[["dataset", "n", "smd"]].assign(
         low=[each.low for each in bounds],
         high=[each.high for each in bounds],
         p=tests["p"],
         weight=weight,
     )
-    effect, finite = _combined(smd, n), np.isfinite(smd).all()
-    error = np.sqrt(weight**2 @ (1 / n + smd**2 / (2 * (n - 1)))) if finite else 0.0
-    half = ndtri(0.5 + confidence / 2) * error
     combined = {
-        "dataset": "combined", "n": int(n.sum()), "smd": effect, "low": effect - half,
-        "high": effect + half, "p": statistics.stouffer(tests["p"], tests["n"]), "weight": 1.0,
+        "dataset": "combined", "n": int(n[weight > 0].sum()), "smd": interval.value,
+        "low": interval.low, "high": interval.high,
+        "p": statistics.stouffer(tests["p"], tests["n"]), "weight": 1.0,
     }  # fmt: skip
     return pd.concat([rows, pd.DataFrame([combined])], ignore_index=True)
+
+
+def _same_sessions(wide, a, b):
+    """Means over the sessions of each subject in which both pipelines were evaluated."""
+    return wide[[a, b]].dropna().groupby(level="subject", sort=False).mean()
+
+
+def _of_dataset(table, dataset, a, b):
+    one = table[(table["dataset"] == dataset) & table["pipeline"].isin([a, b])]
+    wide = one.pivot(index=["subject", "session"], columns="pipeline", values="score")
+    return _same_sessions(wide, a, b)[[a, b]].to_numpy().T
 
 
 def _tested(a, b, patterns):
@@ -230,11 +267,23 @@ def _tested(a, b, patterns):
     return {"n": n, "difference": difference, "smd": smd, "p": p, "method": method}
 
 
+def _combined_interval(smd, n, confidence):
+    """Weights of the data sets, and the combined effect with its interval, as `forest` has them."""
+    entering = np.isfinite(smd) & (n >= _FEWEST_COMBINED)
+    weight = np.where(entering, np.sqrt(n), 0.0)
+    if not entering.any():
+        return weight, statistics.Interval(np.nan, np.nan, np.nan)
+    weight /= weight.sum()
+    effects, variances = statistics.hedges(smd[entering], n[entering])
+    effect = float(weight[entering] @ effects)
+    half = float(ndtri(0.5 + confidence / 2) * np.sqrt(weight[entering] ** 2 @ variances))
+    return weight, statistics.Interval(effect, effect - half, effect + half)
+
+
 def _combined(effects, n):
-    """Weighted mean of effects; of infinite ones, the side on which more weight is."""
-    weights = np.sqrt(n) / np.sqrt(n).sum()
-    infinite = np.isinf(effects)
-    side = weights[infinite] @ np.sign(effects[infinite])
-    if side:
-        return float(np.copysign(np.inf, side))
-    return float(weights[~infinite] @ effects[~infinite])
+    """Weighted mean of the finite effects; NaN where there is none."""
+    finite = np.isfinite(effects)
+    if not finite.any():
+        return np.nan
+    weights = np.sqrt(n[finite])
+    return float(weights @ effects[finite] / weights.sum())

@@ -155,11 +155,27 @@ def test_the_interval_covers_the_truth():
     rng = np.random.default_rng(1)
     inside = []
     for _ in range(100):
-        table = single({"identity": rng.random((1, 200)) < 0.7}, np.arange(200) % 2)
+        table = single({"identity": rng.random((2, 200)) < 0.7}, np.arange(200) % 2)
         row = next(accuracy_intervals(table, rng=rng, n_resamples=300).itertuples())
         inside.append(row.low <= 0.7 <= row.high)
     # 95 % nominal, 100 draws: four binomial deviations below is 86.
     assert sum(inside) >= 86
+
+
+def test_one_seed_of_one_fold_is_refused():
+    rng = np.random.default_rng(0)
+    table = single({name: rng.random((1, 20)) < 0.7 for name in ("identity", "a")}, np.zeros(20))
+    for intervals in (improvement_intervals, accuracy_intervals):
+        with pytest.raises(ValueError, match=r"one fold and one seed, 0.*two seeds"):
+            intervals(table, rng=rng)
+
+
+def test_seeds_are_resampled():
+    """All examples agree within a seed, so that seeds alone vary: the bounds are theirs."""
+    right = np.stack([np.ones(20, bool), np.zeros(20, bool)])
+    table = single({"identity": right}, np.zeros(20, int))
+    (row,) = accuracy_intervals(table, rng=np.random.default_rng(0)).itertuples()
+    assert (row.value, row.low, row.high) == pytest.approx((0.5, 0, 1))
 
 
 def test_several_folds_have_the_interval_over_folds():
