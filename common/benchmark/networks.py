@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from common import failures
+from common import failures, validation
 
 __all__ = ["NETWORKS", "NetworkClassifier"]
 
@@ -21,6 +21,8 @@ NETWORKS = ("ShallowFBCSPNet", "Deep4Net", "EEGNet", "EEGTCNet", "EEGITNet", "EE
 
 _LEAST_FALL = 1e-4  # of the loss, for Keras to count it against the learning rate's patience
 _KERAS_EPSILON = 1e-7
+# Validation without a class is an error where shuffled trials would rarely give it.
+_BY_CHANCE = 0.01
 
 
 class NetworkClassifier(ClassifierMixin, BaseEstimator):
@@ -52,6 +54,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     classes_ : ndarray, shape (n_classes,)
     network_ : torch.nn.Module
         Gives logits.
+    shape_ : tuple of int
+        Channels and samples of a trial.
     n_epochs_ : int
         Trained.
     history_ : list of dict
@@ -93,8 +97,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the network is unknown or does not fit trials of this shape, X is not finite, or an
-            argument is out of range.
+            If the network is unknown or does not fit trials of this shape, X is not finite in
+            single precision, labels are no classes, there are fewer than two of them among the
+            trials that train, validation has another, or an argument is out of range.
         FloatingPointError
             If the loss is not finite.
         """
@@ -106,10 +111,11 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         X = torch.as_tensor(np.asarray(X), dtype=torch.float32, device=self.device)
         y = torch.as_tensor(y, dtype=torch.int64, device=self.device)
         train, valid = (X[:-n_valid], y[:-n_valid]), (X[-n_valid:], y[-n_valid:])
+        self._check_parts(train[1].tolist(), valid[1].tolist())
         forked = [self.device] if str(self.device).startswith("cuda") else []
         with torch.random.fork_rng(devices=forked), _quiet():
             torch.manual_seed(self.seed)
-            self.network_ = self._make(X.shape[1:]).to(self.device)
+            self.network_, self.shape_ = self._make(X.shape[1:]).to(self.device), tuple(X.shape[1:])
             self._train(train, valid)
         self.network_.eval()
         return self
@@ -124,10 +130,22 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         probabilities : ndarray, shape (n_trials, n_classes)
+
+        Raises
+        ------
+        ValueError
+            If trials have another shape than those of the training, or X is not finite.
         """
         import torch
 
         check_is_fitted(self)
+        X = np.asarray(X)
+        if X.ndim != 3 or X.shape[1:] != self.shape_:
+            raise ValueError(
+                f"X must be (n_trials, n_channels, n_times) with trials of shape {self.shape_}, as "
+                f"in the training, got {X.shape}."
+            )
+        self._check_finite(X)
         X = torch.as_tensor(np.asarray(X), dtype=torch.float32, device=self.device)
         with torch.inference_mode(), _quiet():
             return _logits(self.network_, X).softmax(1).cpu().numpy().astype(float)
@@ -145,16 +163,48 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
                 f"X must be (n_trials, n_channels, n_times) with a label each, got {X.shape} and "
                 f"{len(y)} labels."
             )
-        if not np.isfinite(X).all():
-            trial = int(np.argmin(np.isfinite(X).all(axis=(1, 2))))
-            raise ValueError(f"trial {trial} of X is not finite. Drop it before training.")
+        self._check_finite(X)
+        y = np.asarray(y)
+        if y.dtype.kind == "f" and not (np.isfinite(y) & (y == np.round(y))).all():
+            bad = y[~(np.isfinite(y) & (y == np.round(y)))][0]
+            raise ValueError(f"y must hold classes, got {bad}. Is it a measure of something?")
+        if len(np.unique(y)) < 2:
+            raise ValueError(
+                f"y must hold two classes or more, got {np.unique(y).tolist()} in {len(y)} trials."
+            )
         if not 0 < self.validation_share < 1:
             raise ValueError(
                 f"validation_share must be between 0 and 1, got {self.validation_share}."
             )
         for name in ("n_epochs", "patience", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+            validation.count(getattr(self, name), name)
+
+    @staticmethod
+    def _check_finite(X):
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(X.astype(np.float32)).all(axis=(1, 2))
+        if not finite.all():
+            raise ValueError(
+                f"trial {int(np.argmin(finite))} of X is not finite. Drop it before training."
+            )
+
+    def _check_parts(self, train, valid):
+        """Training needs every class; validation needs those that it would hold if shuffled."""
+        labels, n_valid = [*train, *valid], len(valid)
+        sorted_by_class = np.count_nonzero(np.diff(labels)) == len(self.classes_) - 1
+        lacking = [k for k in range(len(self.classes_)) if k not in train or k not in valid]
+        for index in sorted(lacking, key=lambda k: k in train):  # those that training lacks first
+            label = self.classes_[index].item()
+            others = len(labels) - labels.count(index)
+            by_chance = math.comb(others, n_valid) / math.comb(len(labels), n_valid)
+            if index not in train or by_chance < _BY_CHANCE or (sorted_by_class and n_valid > 1):
+                part = "validate" if index in train else "train"
+                n = n_valid if index in train else len(train)
+                raise ValueError(
+                    f"none of the {n} trials that {part} is of class {label!r}: the last "
+                    f"{n_valid} of {len(labels)} validate. Are the trials sorted by class? "
+                    "Shuffle them."
+                )
 
     def _make(self, shape):
         import braindecode.models

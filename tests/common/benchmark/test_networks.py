@@ -158,3 +158,33 @@ def test_an_error_of_the_machine_is_not_called_one_of_the_trials(monkeypatch):
     monkeypatch.setattr("braindecode.models.EEGNet", starved)
     with pytest.raises(MemoryError, match="30 GiB"):
         NetworkClassifier("EEGNet").fit(*trials())
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (trials(n=1)[0], ["left"], r"y must hold two classes or more, got \['left'\] in 1 trials"),
+        (
+            trials()[0],
+            np.repeat(["left", "right"], [20, 20]),
+            "none of the 8 .* validate .* 'left'",
+        ),
+        (trials()[0], np.repeat(["left", "right"], [32, 8]), "none of the 32 .* train .* 'right'"),
+        (trials()[0], np.linspace(0, 1, 40), "y must hold classes, got 0.02"),
+        (trials()[0], np.where(np.arange(40) == 2, np.nan, 0), "y must hold classes, got nan"),
+        (1e300 * trials()[0], trials()[1], "trial 0 of X is not finite"),
+    ],
+)
+def test_trials_that_cannot_be_trained_on(X, y, message):
+    with pytest.raises(ValueError, match=message):
+        NetworkClassifier("EEGNet", **SMALL).fit(X, y)
+
+
+def test_trials_of_another_shape_are_not_classified():
+    X, y = trials(n=20)
+    fitted = NetworkClassifier("EEGNet", **SMALL).fit(X, y)
+    for other in (X[:, :3], X[:, :, :200], X[0]):
+        with pytest.raises(ValueError, match=r"trials of shape \(4, 250\), as in the training"):
+            fitted.predict(other)
+    with pytest.raises(ValueError, match="trial 0 of X is not finite"):
+        fitted.predict(X * np.nan)
