@@ -40,6 +40,7 @@ COLORS = {
     "published": "#999999",
     # dance
     "dance": OKABE_ITO["blue"],
+    "dance-released": OKABE_ITO["sky blue"],
     "dense": OKABE_ITO["orange"],
     "sliding": OKABE_ITO["bluish green"],
     "onset-informed": OKABE_ITO["reddish purple"],
@@ -111,6 +112,7 @@ MARKERS = {
     "expert": "*",
     "published": "_",
     "dance": "o",
+    "dance-released": "v",
     "dense": "s",
     "sliding": "^",
     "onset-informed": "D",
@@ -176,6 +178,7 @@ LABELS = {
     "expert": "Expert",
     "published": "Published",
     "dance": "DANCE",
+    "dance-released": "DANCE, the paper's decoding",
     "dense": "Dense head alone",
     "sliding": "Sliding-window classifier",
     "onset-informed": "Onset-informed classifier",

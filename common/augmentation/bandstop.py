@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from scipy.fft import next_fast_len
 
+from common import validation
 from common.augmentation.per_example import PerExample, uniform
 
 __all__ = ["BandstopFilter", "notch", "notch_kernels"]
@@ -55,6 +56,8 @@ class BandstopFilter(PerExample):
 
     def __init__(self, *, bandwidth, sfreq, max_freq=30.0, seed, probability=0.5):
         super().__init__(seed=seed, probability=probability)
+        sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
+        max_freq = validation.number(max_freq, "max_freq", above=0, unit="Hz")
         if max_freq > sfreq / 2:
             raise ValueError(
                 f"sfreq={sfreq:g} Hz has frequencies up to {sfreq / 2:g} Hz, and bandstop-filter "
@@ -127,12 +130,22 @@ def notch_kernels(centres, *, sfreq, bandwidth):
     -------
     kernels : ndarray, shape (n_examples, n_taps)
         Symmetric; the number of taps is odd.
+
+    Raises
+    ------
+    ValueError
+        If a number is NaN, or the band does not lie between 0 and half the sampling frequency.
     """
+    sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
+    bandwidth = validation.number(bandwidth, "bandwidth", at_least=0, unit="Hz")
+    centres = validation.vector(
+        centres, "centres", at_least=bandwidth / 2, at_most=(sfreq - bandwidth) / 2, unit="Hz"
+    ).astype(float, copy=False)
     n_taps = round(_HAMMING * sfreq / TRANSITION)
     n_taps += 1 - n_taps % 2
     half = n_taps // 2
     offset = bandwidth / 2 + TRANSITION / 2
-    centres = np.asarray(centres, dtype=float)[:, None]
+    centres = centres[:, None]
     lag, window = np.arange(1, half + 1), np.hamming(n_taps)[half + 1 :]
 
     def low_pass(cutoff):

@@ -12,6 +12,7 @@ from functools import partial
 
 import torch
 
+from common import validation
 from common.augmentation import own
 from common.augmentation.bandstop import BandstopFilter
 from common.augmentation.per_example import Identity, OwnTransform, did_you_mean
@@ -153,8 +154,7 @@ def parameter_value(name, magnitude, *, task):
     entry = AUGMENTATIONS[_known(name, AUGMENTATIONS)]
     if entry.parameter is None:
         raise ValueError(f"{name} has no parameter, hence no magnitude; got {magnitude}.")
-    if not 0 <= magnitude <= 1:
-        raise ValueError(f"magnitude of {name} must be between 0 and 1, got {magnitude}.")
+    magnitude = validation.number(magnitude, f"magnitude of {name}", at_least=0, at_most=1)
     low, high = entry.ranges[task]
     return low + magnitude * (high - low)
 
@@ -199,8 +199,7 @@ def make_transform(
         the sampling frequency is too low for the band-stop filter.
     """
     _check_task(task)
-    if not sfreq > 0:
-        raise ValueError(f"sfreq must be positive, in Hz, got {sfreq}.")
+    sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
     function = _own_function(name) if str(name).startswith(_OWN) else None
     if function is None:
         _known(name, (IDENTITY, *AUGMENTATIONS))

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from common import validation as check
+
 __all__ = ["KINDS", "hold_out", "stratified_fraction"]
 
 KINDS = ("groups", "sessions", "official")
@@ -41,12 +43,11 @@ def hold_out(kind, y, group, *, fold, n_folds, rng, validation=0.2):
     from sklearn.model_selection import GroupKFold, GroupShuffleSplit, StratifiedShuffleSplit
 
     y, group = _labels(y), np.asarray(group)
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
+    check.choice(kind, KINDS, "kind")
+    rng = check.generator(rng)
     if group.shape != y.shape:
         raise ValueError(f"y and group must have one shape, got {y.shape} and {group.shape}.")
-    if not 0 < validation < 1:
-        raise ValueError(f"validation must lie between 0 and 1, got {validation}.")
+    share = check.number(validation, "validation", above=0, below=1)
     names = np.unique(group)
     seed = int(rng.integers(2**31))
     if kind == "groups":
@@ -57,14 +58,14 @@ def hold_out(kind, y, group, *, fold, n_folds, rng, validation=0.2):
                 "are at least 2 and at most as many as groups, and two groups must remain."
             )
         rest, test = list(GroupKFold(n_folds).split(y, y, group))[fold]
-        inner = GroupShuffleSplit(1, test_size=validation, random_state=seed)
+        inner = GroupShuffleSplit(1, test_size=share, random_state=seed)
         train, valid = next(inner.split(rest, y[rest], group[rest]))
     else:
         if names.tolist() != [0, 1]:
             raise ValueError(f"kind {kind!r} needs the groups 0 and 1, got {names.tolist()}.")
         first = int(rng.integers(2)) if kind == "sessions" else 0
         rest, test = np.flatnonzero(group == first), np.flatnonzero(group != first)
-        inner = StratifiedShuffleSplit(1, test_size=validation, random_state=seed)
+        inner = StratifiedShuffleSplit(1, test_size=share, random_state=seed)
         train, valid = next(inner.split(rest, y[rest]))
     parts = {"training": rest[train], "validation": rest[valid], "test": test}
     for name, part in parts.items():
@@ -107,8 +108,8 @@ def stratified_fraction(y, fraction, *, rng):
     [2, 1]
     """
     y = _labels(y)
-    if not 0 < fraction <= 1:
-        raise ValueError(f"fraction must lie in (0, 1], got {fraction}.")
+    fraction = check.number(fraction, "fraction", above=0, at_most=1)
+    rng = check.generator(rng)
     kept = []
     for label, n in zip(*np.unique(y, return_counts=True), strict=True):
         n_kept = int(np.floor(fraction * n + 0.5))

@@ -116,6 +116,11 @@ def improvement_intervals(table, *, rng, n_resamples=2000):
             continue
         weights = _Resamples(group, rng=rng, n_resamples=n_resamples)
         base = weights.accuracies(IDENTITY)
+        if base[0] == 0:
+            raise ValueError(
+                f"{IDENTITY} is always wrong on {dataset} at fraction {fraction:g}: an improvement "
+                "in percent of 0 has no value. Leave that fraction out."
+            )
         for name in names:
             gain = 100 * (weights.accuracies(name) / base - 1)
             interval = _percentiles(gain)
@@ -219,6 +224,7 @@ class _Resamples:
                 f"data set {table['dataset'].iloc[0]} has one fold and one seed, {self._seeds[0]}: "
                 "nothing says how much a gain varies over seeds. Fit at least two seeds."
             )
+        _check_hits(table, self._seeds)
         self._hits = {
             name: [decode_hits(text) for text in part.set_index("seed").loc[self._seeds, "hits"]]
             for name, part in table.groupby("augmentation", sort=False)
@@ -235,6 +241,26 @@ class _Resamples:
             right = np.array([words[label] for words in self._hits[name]], dtype=float)
             recalls.append(np.einsum("rs,st,rt->r", self._of_seeds, right, weights, optimize=True))
         return np.mean(recalls, axis=0)
+
+
+def _check_hits(table, seeds):
+    """Every augmentation has every seed once, and hits of the same test examples."""
+    first = None
+    for name, part in table.groupby("augmentation", sort=False):
+        found = sorted(part["seed"].tolist())
+        if found != list(seeds):
+            raise ValueError(
+                f"{name} has the seeds {found}, but others have {list(map(int, seeds))}: what is "
+                "compared must have the same ones. Run the missing fits."
+            )
+        for seed, text in zip(part["seed"], part["hits"], strict=True):
+            sizes = [len(word) for word in decode_hits(text)]
+            first = first or (name, seed, sizes)
+            if sizes != first[2]:
+                raise ValueError(
+                    f"hits of {name}, seed {seed}, are of {sizes} test examples a class, those of "
+                    f"{first[0]}, seed {first[1]}, of {first[2]}: the test part must be the same."
+                )
 
 
 def _multinomial(n, n_resamples, rng):

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from braindecode.augmentation import IdentityTransform, Transform
 
+from common import validation
+
 __all__ = [
     "Identity",
     "OwnTransform",
@@ -45,8 +47,7 @@ class PerExample(Transform):
     def __init__(self, *, seed, probability=0.5):
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
             raise ValueError(f"seed must be an integer of 0 or more, got {seed!r}.")
-        if not 0 <= probability <= 1:
-            raise ValueError(f"probability must be between 0 and 1, got {probability}.")
+        probability = validation.number(probability, "probability", at_least=0, at_most=1)
         # The base class wants a random state; nothing here draws from it.
         super().__init__(probability=probability, random_state=int(seed) % 2**32)
         self.seed = int(seed)

@@ -28,6 +28,7 @@ import mne
 import numpy as np
 import torch
 
+from common import validation
 from common.augmentation.per_example import PerExample, check_n_channels, did_you_mean, uniform
 from common.recordings.electrodes import electrode
 
@@ -64,10 +65,9 @@ class _SensorsRotation(PerExample):
 
     def __init__(self, *, ch_names, max_degrees, seed, probability=0.5, regularization=1e-5):
         super().__init__(seed=seed, probability=probability)
-        if not 0 <= max_degrees < np.inf:
-            raise ValueError(f"max_degrees must be 0 or more, and finite, got {max_degrees}.")
+        self.max_degrees = validation.number(max_degrees, "max_degrees", at_least=0, unit="°")
+        self.regularization = validation.number(regularization, "regularization", at_least=0)
         self.positions = standard_positions(ch_names)
-        self.max_degrees, self.regularization = float(max_degrees), float(regularization)
 
     def augment(self, X, rngs):
         """Rotate every example; an error if X has another number of channels."""
@@ -164,8 +164,15 @@ def rotate(positions, degrees, *, axis):
     Returns
     -------
     positions : ndarray, shape (n_examples, n_channels, 3)
+
+    Raises
+    ------
+    ValueError
+        If a position or an angle is not finite, or the axis is unknown.
     """
-    angles = np.radians(np.asarray(degrees, dtype=float))
+    validation.choice(axis, tuple(_AXES), "axis")
+    positions = validation.array(positions, "positions", ndim=2)
+    angles = np.radians(validation.vector(degrees, "degrees", unit="°", empty=True).astype(float))
     k = _AXES.index(axis)
     i, j = (k + 1) % 3, (k + 2) % 3
     rotations = np.zeros((len(angles), 3, 3))
@@ -192,16 +199,33 @@ def spline_weights(positions, targets, *, regularization=1e-5):
     weights : ndarray, shape (n_examples, n_targets, n_channels)
         Each row sums to one: what is the same at all sensors stays.
 
+    Raises
+    ------
+    ValueError
+        If a position is not finite, lies at the origin, or two sensors have one direction.
+
     References
     ----------
     .. [1] F. Perrin et al., "Spherical splines for scalp potential and current density mapping",
        Electroencephalography and Clinical Neurophysiology 72 (1989) 184-187.
     """
+    regularization = validation.number(regularization, "regularization", at_least=0)
+    for name, vectors in (("positions", positions), ("targets", targets)):
+        lengths = np.linalg.norm(validation.array(vectors, name, empty=True), axis=-1)
+        validation.array(lengths, f"distances of {name} from the origin", above=0, empty=True)
     sources, targets = (
         vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
         for vectors in (np.asarray(positions), np.asarray(targets))
     )
     n = len(sources)
+    # Equal directions make the system singular up to alpha: weights of opposite sign, and huge.
+    alike = np.argwhere(np.triu(sources @ sources.T, 1) > 1 - 1e-9)
+    if len(alike):
+        i, j = alike[0]
+        raise ValueError(
+            f"sensors {i} and {j} share a position, {np.asarray(positions)[i]}. Are they one "
+            "electrode under two names, such as T3 and T7? Drop one."
+        )
     system = np.ones((n + 1, n + 1))
     system[:n, :n] = _spline(sources @ sources.T) + regularization * np.eye(n)
     system[n, n] = 0

@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from common import validation
+
 __all__ = ["RECIPES", "Fit", "Recipe", "build_network", "fit", "predict", "whitener"]
 
 
@@ -145,8 +147,16 @@ def whitener(X, *, ridge=0.01):
     Returns
     -------
     matrix : ndarray, shape (n_channels, n_channels)
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite, or all are 0.
     """
-    X = np.asarray(X, dtype=float)
+    X = validation.array(X, "X", ndim=3).astype(float, copy=False)
+    ridge = validation.number(ridge, "ridge", at_least=0)
+    if not X.any():
+        raise ValueError(f"X of shape {X.shape} is 0 throughout: nothing can be whitened.")
     values, vectors = np.linalg.eigh(np.einsum("nct,ndt->cd", X, X) / (len(X) * X.shape[-1]))
     return vectors / np.sqrt(values + ridge * values.mean()) @ vectors.T
 
@@ -178,14 +188,32 @@ def fit(network, train, valid, *, recipe, transform, n_epochs, patience, seed, d
     Raises
     ------
     ValueError
-        If a part is empty or its parts differ in length, or a number is not positive.
+        If a part is empty or its parts differ in length, windows of the two parts differ in shape,
+        a value is not finite in single precision, labels are no whole numbers from 0 or no class of
+        the network, validation has a class that training lacks, or a number is not positive.
     FloatingPointError
         If a loss is not finite.
     """
     train, valid = _part(train, "training", device), _part(valid, "validation", device)
-    if n_epochs < 1 or patience < 1:
-        raise ValueError(f"n_epochs and patience are at least 1, got {n_epochs} and {patience}.")
+    if train[0].shape[1:] != valid[0].shape[1:]:
+        raise ValueError(
+            "training and validation windows must have one shape, got "
+            f"{tuple(train[0].shape[1:])} and {tuple(valid[0].shape[1:])}."
+        )
+    if lost := sorted(set(valid[1].tolist()) - set(train[1].tolist())):
+        raise ValueError(
+            f"the validation set has class {lost[0]}, of which there is no training example. "
+            "Shuffle the examples, or split them by class."
+        )
+    n_epochs = validation.count(n_epochs, "n_epochs")
+    patience = validation.count(patience, "patience")
     network = network.to(device)
+    n_outputs, largest = _n_outputs(network, train[0]), int(train[1].max())
+    if largest >= n_outputs:
+        raise ValueError(
+            f"the training set has the label {largest}, but the network has {n_outputs} classes: "
+            f"labels are 0 to {n_outputs - 1}."
+        )
     optimizer = getattr(torch.optim, recipe.optimizer)(
         network.parameters(), lr=recipe.lr, fused=True
     )
@@ -228,9 +256,14 @@ def predict(network, X, *, device="cpu", batch_size=512):
     Returns
     -------
     predicted : ndarray of int, shape (n_examples,)
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite in single precision, or there is no example.
     """
     network.eval()
-    X = torch.as_tensor(X, dtype=torch.float32, device=device)
+    X = _single(X, "X", device)
     return _logits(network, X, batch_size).argmax(1).cpu().numpy()
 
 
@@ -317,11 +350,42 @@ def _logits(network, X, batch_size=512):
 
 def _part(part, name, device):
     X, y = part
+    y = torch.as_tensor(y, device=device)
+    if y.numel() and (y.is_floating_point() or int(y.min()) < 0):
+        bad = y[(y < 0) | (y != y.round())] if y.is_floating_point() else y[y < 0]
+        value = bad[0].item() if len(bad) else y.dtype
+        raise ValueError(
+            f"labels of the {name} set must be whole numbers from 0, got {value}. Number the "
+            "classes: np.unique(y, return_inverse=True)[1]."
+        )
+    y = y.to(torch.int64)
     X = torch.as_tensor(X, dtype=torch.float32, device=device)
-    y = torch.as_tensor(y, dtype=torch.int64, device=device)
     if len(y) == 0 or X.ndim != 3 or len(X) != len(y):
         raise ValueError(
             f"the {name} set has X of shape {tuple(X.shape)} and {len(y)} labels; expected "
             "(n, n_channels, n_times) and n labels, n at least 1."
         )
-    return X, y
+    return _single(X, f"X of the {name} set", device), y
+
+
+def _single(X, name, device):
+    """A tensor of finite single-precision numbers."""
+    X = torch.as_tensor(X, dtype=torch.float32, device=device)
+    if len(X) == 0:
+        raise ValueError(f"{name} is empty: its shape is {tuple(X.shape)}.")
+    finite = X.isfinite().flatten(1).all(1)
+    if not finite.all():
+        first = int((~finite).nonzero()[0])
+        raise ValueError(
+            f"{name} is not finite in single precision, first in example {first} of "
+            f"{len(X)}. Drop it, or standardise the windows."
+        )
+    return X
+
+
+@torch.inference_mode()
+def _n_outputs(network, X):
+    was_training = network.training
+    found = network.eval()(X[:1]).shape[1]
+    network.train(was_training)
+    return found

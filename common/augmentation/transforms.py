@@ -7,6 +7,7 @@ arguments; the classes draw them, for each example its own.
 import numpy as np
 import torch
 
+from common import validation
 from common.augmentation.per_example import PerExample, check_n_channels, uniform
 from common.augmentation.rotations import standard_names
 
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 _STEEPNESS = 1000  # of the edges of a time mask, times T
+_SWAMPED = 10  # times the deviation of the windows, beyond which noise leaves nothing of them
 
 
 class TimeReverse(PerExample):
@@ -77,7 +79,7 @@ class FrequencyShift(PerExample):
     Parameters
     ----------
     max_shift : float
-        In Hz, 0 or more.
+        In Hz, 0 or more, below half the sampling frequency.
     sfreq : float
         In Hz.
     seed, probability
@@ -86,7 +88,10 @@ class FrequencyShift(PerExample):
 
     def __init__(self, *, max_shift, sfreq, seed, probability=0.5):
         super().__init__(seed=seed, probability=probability)
-        self.max_shift, self.sfreq = _not_negative(max_shift, "max_shift"), sfreq
+        self.sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
+        self.max_shift = validation.number(
+            max_shift, "max_shift", at_least=0, below=self.sfreq / 2, unit="Hz"
+        )
 
     def augment(self, X, rngs):
         """Move the spectrum of every example."""
@@ -103,6 +108,12 @@ class GaussianNoise(PerExample):
         0 or more.
     seed, probability
         See `PerExample`.
+
+    Raises
+    ------
+    ValueError
+        When called, if the noise is more than ten times as large as the windows, flat channels
+        aside: they are then in V, most likely, and ``sigma`` is one of standardised windows.
     """
 
     def __init__(self, *, sigma, seed, probability=0.5):
@@ -110,7 +121,15 @@ class GaussianNoise(PerExample):
         self.sigma = _not_negative(sigma, "sigma")
 
     def augment(self, X, rngs):
-        """Add noise to every example."""
+        """Add noise to every example; an error if it swamps them."""
+        spread = X.std(-1, correction=0)
+        spread = spread[spread > 0]
+        if len(spread) and self.sigma > _SWAMPED * (typical := float(spread.median())):
+            raise ValueError(
+                f"noise of sigma={self.sigma:g} swamps windows whose deviation is {typical:.3g}. "
+                "Are they in V? Standardise them first, for example with zscore, or give sigma in "
+                "their unit."
+            )
         noise = np.empty(X.shape, dtype=np.float32)
         for rng, rows in zip(rngs, noise, strict=True):
             rng.standard_normal(out=rows, dtype=np.float32)
@@ -130,7 +149,7 @@ class SmoothTimeMask(PerExample):
 
     def __init__(self, *, mask_length, seed, probability=0.5):
         super().__init__(seed=seed, probability=probability)
-        self.mask_length = _not_negative(mask_length, "mask_length")
+        self.mask_length = validation.count(mask_length, "mask_length", at_least=0)
 
     def augment(self, X, rngs):
         """Mask every example; an error if the mask is longer than the window."""
@@ -261,7 +280,18 @@ def frequency_shift(X, shifts, *, sfreq):
     Returns
     -------
     X : tensor, of the shape and type of ``X``
+
+    Raises
+    ------
+    ValueError
+        If a shift is NaN or reaches half the sampling frequency, beyond which it would fold back.
     """
+    sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
+    if len(beyond := torch.nonzero(~(shifts.abs() < sfreq / 2))):
+        raise ValueError(
+            f"a shift of {shifts[beyond[0, 0]].item():g} Hz is not below {sfreq / 2:g} Hz, half "
+            "the sampling frequency: the spectrum would fold back. Use smaller shifts."
+        )
     n_times = X.shape[-1]
     n_padded = 1 << (n_times - 1).bit_length()
     spectrum = torch.fft.rfft(X, n=n_padded)
@@ -337,12 +367,8 @@ def mirror_permutation(ch_names):
 
 
 def _fraction(value, name):
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be between 0 and 1, got {value}.")
-    return float(value)
+    return validation.number(value, name, at_least=0, at_most=1)
 
 
 def _not_negative(value, name):
-    if not 0 <= value < np.inf:
-        raise ValueError(f"{name} must be 0 or more, and finite, got {value}.")
-    return value
+    return validation.number(value, name, at_least=0)

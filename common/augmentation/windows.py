@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from common import validation
 from common.recordings.annotations import drop_crossing, events_from_raw
 from common.recordings.electrodes import find_electrodes, require_eeg
 
@@ -31,9 +32,23 @@ def zscore(X):
     -------
     scaled : ndarray of float32, shape (n_windows, n_channels, n_times)
         A constant channel is 0.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite, or values are so large or small that their squares are not
+        numbers of the array's precision.
     """
-    centred = X - X.mean(axis=-1, keepdims=True)
-    spread = centred.std(axis=-1, keepdims=True)
+    X = validation.array(X, "X", ndim=3)
+    with np.errstate(over="ignore", invalid="ignore"):
+        centred = X - X.mean(axis=-1, keepdims=True)
+        spread = centred.std(axis=-1, keepdims=True)
+    lost = (spread == 0) & (np.abs(centred).max(axis=-1, keepdims=True) > 0)
+    if not np.isfinite(spread).all() or (lost & (np.ptp(X, axis=-1, keepdims=True) > 0)).any():
+        raise ValueError(
+            f"X holds values up to {np.abs(X).max():g}, of which the squares cannot be written in "
+            f"{X.dtype}. Is their unit right? Scale them first."
+        )
     # A constant's mean is rounded, which leaves a spread of that size.
     flat = spread <= 1e-12 * np.abs(X).max(axis=-1, keepdims=True)
     return np.where(flat, 0, centred / np.where(flat, 1, spread)).astype(np.float32)
@@ -195,10 +210,18 @@ def balance(y, *, rng, strata=None):
     Raises
     ------
     ValueError
-        If a stratum lacks a class.
+        If there is no example, a label is not finite, the lengths differ, or a stratum lacks a
+        class.
+    TypeError
+        If ``rng`` is no generator.
     """
-    y = np.asarray(y)
+    rng, y = validation.generator(rng), np.asarray(y)
+    if y.ndim != 1 or len(y) == 0:
+        raise ValueError(f"y must hold one label an example, got shape {y.shape}.")
+    if y.dtype.kind == "f":
+        validation.vector(y, "y")
     strata = np.zeros(len(y), dtype=int) if strata is None else np.asarray(strata)
+    validation.same_length(y=y, strata=strata)
     classes, kept = np.unique(y), []
     for stratum in np.unique(strata):
         members = [np.flatnonzero((strata == stratum) & (y == label)) for label in classes]

@@ -7,6 +7,7 @@ import numpy as np
 from .. import validation
 from .metrics import by_duration, f1_event
 from .sample_metrics import f1_sample
+from .windows import coverage
 
 __all__ = [
     "DURATION_CUTS",
@@ -113,8 +114,12 @@ def detection_table(detections, recordings):
     )
 
 
-def score_table(detections, recordings, *, n_classes, rate):
+def score_table(detections, recordings, *, n_classes, rate, window=None):
     """Scores of each subject.
+
+    The event-based score counts all events. With ``window``, it is also given as the DANCE release
+    counts: windows follow one another without overlap, and an event that no window holds whole does
+    not count, be it true or detected. A perfect detector has a score of 1 both ways.
 
     Parameters
     ----------
@@ -125,20 +130,27 @@ def score_table(detections, recordings, *, n_classes, rate):
         Number K of classes.
     rate : float
         Of the sample-based score, in Hz.
+    window : float, optional
+        Length of the windows, in s.
 
     Returns
     -------
     table : pandas.DataFrame
         ``subject``, ``f1_event``, ``f1_sample``, ``n_events``, and the counts ``tp``, ``fp`` and
-        ``fn`` of the event-based score; one row per subject, in alphabetical order.
+        ``fn`` of the event-based score; one row per subject, in alphabetical order. With
+        ``window`` also ``f1_inside``, the event-based score of events inside windows, and the
+        numbers of true events that are ``whole`` in a window, ``fragmented``, or ``lost``, see
+        `common.events.coverage`.
 
     Raises
     ------
     ValueError
-        If the numbers of sets and recordings differ.
+        If the numbers of sets and recordings differ, or the window has no length.
     """
     import pandas as pd
 
+    if window is not None:
+        window = validation.number(window, "window", above=0, unit="s")
     rows = []
     for subject, pairs in _by_subject(detections, recordings).items():
         found, truth = [d for d, _ in pairs], [r.events for _, r in pairs]
@@ -160,6 +172,7 @@ def score_table(detections, recordings, *, n_classes, rate):
                 "fp": event.fp,
                 "fn": event.fn,
             }
+            | ({} if window is None else _inside_windows(pairs, window))
         )
     return pd.DataFrame(rows)
 
@@ -187,6 +200,19 @@ def duration_table(detections, recordings, *, cuts=DURATION_CUTS):
         bins = by_duration([d for d, _ in pairs], [r.events for _, r in pairs], cuts=cuts)[columns]
         tables.append(bins.assign(subject=subject)[["subject", *columns]])
     return pd.concat(tables, ignore_index=True)
+
+
+def _inside_windows(pairs, window):
+    """Score of the events that touching windows hold whole, and how the true ones fare."""
+    found, truth = [], []
+    counts = {"whole": 0, "fragmented": 0, "lost": 0}
+    for detected, recording in pairs:
+        starts = window * np.arange(int(recording.duration / window + 1e-9))
+        seen = coverage(recording.events, starts, window=window)
+        counts = {name: n + seen.counts[name] for name, n in counts.items()}
+        truth.append(recording.events[seen.whole])
+        found.append(detected[coverage(detected, starts, window=window).whole])
+    return {"f1_inside": f1_event(found, truth).f1, **counts}
 
 
 def _by_subject(detections, recordings):

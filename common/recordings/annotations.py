@@ -8,6 +8,8 @@ import mne
 import numpy as np
 import pandas as pd
 
+from common import validation
+
 __all__ = [
     "annotate",
     "boundaries",
@@ -76,8 +78,17 @@ def drop_crossing(raw, start, end):
     Returns
     -------
     whole : ndarray of bool, shape (n_windows,)
+
+    Raises
+    ------
+    ValueError
+        If a time is not finite or the numbers of times differ.
     """
-    start, end = np.asarray(start, dtype=float)[:, None], np.asarray(end, dtype=float)[:, None]
+    start, end = (
+        validation.vector(times, name, unit="s", empty=True).astype(float, copy=False)[:, None]
+        for name, times in (("start", start), ("end", end))
+    )
+    validation.same_length(start=start, end=end)
     found = boundaries(raw)
     slack = 0.5 / raw.info["sfreq"]  # times are rounded to samples
     inside = (found["start"].to_numpy() < end - slack) & (found["end"].to_numpy() > start + slack)
@@ -209,8 +220,10 @@ def annotate(raw, events):
     Raises
     ------
     ValueError
-        If an event begins outside the recording.
+        If an event begins outside the recording, or a time is not finite.
     """
+    for name in ("start", "end"):
+        validation.vector(events[name].to_numpy(), f"{name} of events", unit="s", empty=True)
     length = raw.n_times / raw.info["sfreq"]
     outside = events[(events["start"] < 0) | (events["start"] >= length)]
     if len(outside):

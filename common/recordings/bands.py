@@ -3,6 +3,8 @@
 import numpy as np
 import scipy.signal
 
+from common import validation
+
 __all__ = ["band_covariances"]
 
 
@@ -34,8 +36,13 @@ def band_covariances(X, *, sfreq, bands, frame, n_epochs, name="the recording"):
     Raises
     ------
     ValueError
-        If the recording has fewer frames, or a band does not lie between 0 and ``sfreq / 2``.
+        If a value is not finite, the recording has fewer frames, or a band does not lie between 0
+        and ``sfreq / 2``.
     """
+    X = validation.array(X, f"the signal of {name}", ndim=2)
+    sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
+    frame = validation.number(frame, "frame", at_least=2 / sfreq, unit="s")
+    n_epochs = validation.count(n_epochs, "n_epochs")
     from pyriemann.geometry.covariance import covariances
 
     length = round(frame * sfreq)

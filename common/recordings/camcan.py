@@ -13,7 +13,7 @@ import mne
 import numpy as np
 import pandas as pd
 
-from common import files
+from common import files, validation
 from common.recordings.annotations import warn_of_boundaries
 
 __all__ = ["find_camcan", "read_camcan"]
@@ -107,8 +107,9 @@ def read_camcan(fif, *, sfreq):
     Raises
     ------
     ValueError
-        If the recording has no magnetometer.
+        If the recording has no magnetometer, or the rate is not positive.
     """
+    sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
     with files.reading(fif, "a FIF file"):
         raw = mne.io.read_raw_fif(fif, verbose="error")
     picks = mne.pick_types(raw.info, meg="mag", exclude=())

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from common import validation
 from common.recordings.annotations import warn_of_boundaries
 from common.recordings.electrodes import require_eeg
 
@@ -46,7 +47,13 @@ def robust_scale(X, *, clamp=16):
             f"{n_bad} of the {X.size} values of X are not finite. Interpolate or drop them first."
         )
     low, median, high = np.percentile(X, [25, 50, 75], axis=-1, keepdims=True)
-    spread = high - low
+    with np.errstate(over="ignore"):
+        spread = high - low
+    if not np.isfinite(spread).all():
+        raise ValueError(
+            f"X holds values up to {np.abs(X).max():g}, whose range cannot be written in {X.dtype}."
+            " Is their unit right? Scale them first."
+        )
     flat = spread == 0
     scaled = np.where(flat, 0, (X - median) / np.where(flat, 1, spread))
     if clamp is not None:
@@ -98,6 +105,9 @@ def preprocess(raw, *, sfreq=128.0, low=0.1, high=100.0, picks="eeg", clamp=16):
         raise ValueError(
             f"sfreq must be in (0, {original:g}] Hz, the recording's rate, got {sfreq:g}."
         )
+    for name, edge in (("low", low), ("high", high)):
+        if edge is not None:
+            validation.number(edge, name, above=0, unit="Hz")
     if low is not None and high is not None and not 0 < low < high:
         raise ValueError(f"the band must have 0 < low < high, got {low:g} to {high:g} Hz.")
     if high is not None and high >= original / 2:

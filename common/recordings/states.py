@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from common import validation
 from common.recordings.annotations import events_table
 
 __all__ = ["CHILD", "INFANT", "state_segments", "state_windows"]
@@ -50,7 +51,7 @@ def state_segments(events, spans, *, end, margin=15.0):
     Raises
     ------
     ValueError
-        If a note is missing or occurs several times, or a span is empty.
+        If a note is missing or occurs several times, a span is empty, or a time is not finite.
 
     Examples
     --------
@@ -59,6 +60,9 @@ def state_segments(events, spans, *, end, margin=15.0):
        start   end   label
     0   15.0  85.0  asleep
     """
+
+    end = validation.number(end, "end", above=0, unit="s")
+    margin = validation.number(margin, "margin", at_least=0, unit="s")
 
     def time(note):
         if note is None:
@@ -110,8 +114,8 @@ def state_windows(segments, *, length, n_blocks):
     ValueError
         If a state has fewer than two windows a block, or a number is not positive.
     """
-    if not (length > 0 and n_blocks >= 1):
-        raise ValueError(f"length and n_blocks must be positive, got {length:g} and {n_blocks}.")
+    length = validation.number(length, "length", above=0, unit="s")
+    n_blocks = validation.count(n_blocks, "n_blocks")
     parts = []
     for state, group in segments.groupby("label"):
         starts = [

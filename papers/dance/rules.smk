@@ -10,7 +10,7 @@ NETWORK = paper.settings["network"]
 N_TOKENS = NETWORK["architecture"].get("num_latents", 256)
 # Priorities start the longest chains first.
 # What a step reads of a data set's settings; what it does not read must not rerun it.
-SIMULATED = ["subjects", "minutes", "sfreq"]
+SIMULATED = ["subjects", "fresh", "minutes", "sfreq"]
 ENCODER = ["split", "policy", "sampler"]
 TRAIN = ["split", "policy", "sampler", "overlap", "minimum"]
 TRAIN += ["minimum_agreement", "exclusive"]
@@ -44,6 +44,12 @@ def variant(wildcards, key):
     """A setting of an ablation: the variant's own, else the ablations', else the data set's."""
     own = ABLATIONS["variants"][wildcards.method.removeprefix("ablation-")]
     return own.get(key, ABLATIONS.get(key, DATASETS[wildcards.dataset].get(key)))
+
+
+def decodings(wildcards):
+    """Other ways to read the answers of DANCE, on the data set of the ablations."""
+    mine = (wildcards.dataset, wildcards.method) == (ABLATIONS["dataset"], "dance")
+    return ABLATIONS["decodings"] if mine else {}
 
 
 def recordings(dataset):
@@ -206,6 +212,7 @@ rule train:
         n_queries=lambda wildcards: DATASETS[wildcards.dataset]["n_queries"],
         stages=lambda wildcards: DATASETS[wildcards.dataset]["stages"][wildcards.method],
         terms={},
+        decodings=decodings,
         settings=lambda wildcards: pick(wildcards.dataset, TRAIN),
         network=NETWORK,
         device=paper.device,
@@ -245,6 +252,7 @@ rule ablation:
         n_queries=lambda wildcards: variant(wildcards, "n_queries"),
         stages=lambda wildcards: variant(wildcards, "stages"),
         terms=lambda wildcards: variant(wildcards, "terms") or {},
+        decodings={},
         settings=lambda wildcards: pick(wildcards.dataset, TRAIN),
         network=NETWORK,
         device=paper.device,
@@ -272,6 +280,7 @@ rule baseline:
     params:
         notebook=paper.notebook("3-train-baseline.ipynb"),
         settings=lambda wildcards: pick(wildcards.dataset, BASELINE),
+        window=lambda wildcards: DATASETS[wildcards.dataset]["window"],
         rate=lambda wildcards: N_TOKENS / DATASETS[wildcards.dataset]["window"],
         device=paper.device,
     script:
@@ -433,7 +442,7 @@ rule ablations:
         runtime=5,
     params:
         notebook=paper.notebook("figure-ablations.ipynb"),
-        variants=list(ABLATIONS["variants"]),
+        variants=list(ABLATIONS["variants"] | ABLATIONS["decodings"]),
         scale=paper.scale,
     script:
         RUN_NOTEBOOK

@@ -144,10 +144,16 @@ def test_magnitude_zero_changes_nothing(name):
         ({"name": "FT-Surrogate"}, r"did you mean 'ft-surrogate'\?"),
         ({"name": "own.amplitudescale"}, r"did you mean 'amplitude_scale'\?"),
         ({"task": "slep"}, r"unknown task 'slep'; did you mean 'sleep'\? Known: sleep, bci"),
-        ({"sfreq": 0}, r"sfreq must be positive, in Hz, got 0"),
-        ({"magnitude": 1.2}, r"magnitude of gaussian-noise must be between 0 and 1, got 1.2"),
-        ({"magnitude": -0.1}, r"magnitude of gaussian-noise must be between 0 and 1, got -0.1"),
-        ({"magnitude": float("nan")}, r"must be between 0 and 1, got nan"),
+        ({"sfreq": 0}, r"sfreq must be above 0 Hz, got 0"),
+        (
+            {"magnitude": 1.2},
+            r"magnitude of gaussian-noise must be at least 0 and at most 1, got 1.2",
+        ),
+        (
+            {"magnitude": -0.1},
+            r"magnitude of gaussian-noise must be at least 0 and at most 1, got -0.1",
+        ),
+        ({"magnitude": float("nan")}, r"must be at least 0 and at most 1, got nan"),
         ({"magnitude": 0.5, "value": 0.1}, r"magnitude or value, not both; got 0.5 and 0.1"),
         (
             {"value": -0.1},

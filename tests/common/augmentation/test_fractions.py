@@ -43,8 +43,8 @@ def test_another_state_draws_another_subset():
 @pytest.mark.parametrize(
     ("y", "fraction", "message"),
     [
-        (Y, 0.0, r"fraction must lie in \(0, 1\], got 0"),
-        (Y, 1.5, r"fraction must lie in \(0, 1\], got 1.5"),
+        (Y, 0.0, r"fraction must be above 0 and at most 1, got 0"),
+        (Y, 1.5, r"fraction must be above 0 and at most 1, got 1.5"),
         (Y, 1 / 256, "leaves none of the 50 examples of class 0; the smallest that leaves one is"),
         (Y.astype(float), 0.5, "one integer an example, got float64"),
         (Y[:0], 0.5, "one integer an example"),
@@ -109,7 +109,7 @@ def test_the_same_state_gives_the_same_parts():
         ("groups", BLOCKS, {"fold": 5}, "fold 5 of 5 over 10 groups"),
         ("groups", BLOCKS, {"n_folds": 11}, "fold 0 of 11 over 10 groups"),
         ("groups", BLOCKS // 4, {"n_folds": 2}, "fold 0 of 2 over 3 groups"),
-        ("groups", BLOCKS, {"validation": 1.0}, "validation must lie between 0 and 1, got 1"),
+        ("groups", BLOCKS, {"validation": 1.0}, "validation must be above 0 and below 1, got 1"),
         ("official", BLOCKS, {}, r"needs the groups 0 and 1, got \[0, 1, 2"),
         ("groups", np.arange(100), {"n_folds": 100}, "test part of fold 0 has 1 examples and none"),
     ],

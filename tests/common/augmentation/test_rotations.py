@@ -186,7 +186,7 @@ def test_errors_say_what_is_wrong():
     with pytest.raises(ValueError, match=r"channels 0 and 2 are both 'Pz'"):
         standard_positions(["Pz", "Cz", "Pz"])
     for degrees in (-1, np.inf, np.nan):
-        with pytest.raises(ValueError, match=r"max_degrees must be 0 or more, and finite, got"):
+        with pytest.raises(ValueError, match=r"max_degrees must be at least 0 °, got"):
             SensorsZRotation(ch_names=SLEEP, max_degrees=degrees, seed=0)
     with pytest.raises(ValueError, match=r"X has 3 channels, but 2 names were given"):
         SensorsZRotation(ch_names=SLEEP, max_degrees=1, seed=0, probability=1)(windows(2, 3, 4))

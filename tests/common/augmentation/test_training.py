@@ -111,8 +111,8 @@ def test_time_in_the_transform_is_a_part_of_the_whole():
         (separable(8), (np.zeros((0, 2, 4)), []), {}, "the validation set has X of shape"),
         ((np.zeros((0, 2, 4)), []), separable(8), {}, "the training set has X of shape"),
         ((np.zeros((3, 2, 4)), [0, 1]), separable(8), {}, r"\(3, 2, 4\) and 2 labels"),
-        (separable(8), separable(8), {"patience": 0}, "at least 1, got 5 and 0"),
-        (separable(8), separable(8), {"n_epochs": 0}, "at least 1, got 0 and 5"),
+        (separable(8), separable(8), {"patience": 0}, "patience must be at least 1, got 0"),
+        (separable(8), separable(8), {"n_epochs": 0}, "n_epochs must be at least 1, got 0"),
     ],
 )
 def test_what_cannot_be_trained_on_is_an_error(train, valid, options, message):
@@ -123,7 +123,7 @@ def test_what_cannot_be_trained_on_is_an_error(train, valid, options, message):
 def test_a_loss_that_is_not_finite_is_an_error():
     X, y = separable()
     with pytest.raises(FloatingPointError, match=r"the loss is nan .* in epoch 1"):
-        run(linear(), (X * np.nan, y))
+        run(linear(), (X, y), transform=lambda X, y, **_: (X * np.nan, y))
 
 
 # Networks

@@ -177,3 +177,28 @@ def test_each_recording_needs_its_detections(pairs):
     ):
         with pytest.raises(ValueError, match=r"3 sets of detections for 4 recordings"):
             table()
+
+
+def test_events_that_straddle_windows_count_in_one_score_and_not_in_the_other():
+    # Windows of 8 s: [1, 5] is whole, [6, 10] straddles 8 s, [17, 19] is beyond the last window.
+    truth = Events([1.0, 6.0, 17.0], [5.0, 10.0, 19.0], [1, 1, 1])
+    data = np.zeros((1, 200))
+    recording = Recording("a", data, 10.0, ("C3",), np.zeros((1, 2)), truth)
+    options = {"n_classes": 1, "rate": 4.0, "window": 8.0}
+
+    def scores(*spans):
+        start, end = np.array(spans).T
+        found = Events(start, end, np.ones(len(start)), np.full(len(start), 0.9))
+        return score_table([found], [recording], **options).loc[0]
+
+    perfect = scores((1, 5), (6, 10), (17, 19))
+    assert (perfect["f1_event"], perfect["f1_inside"]) == (1, 1)
+    assert perfect[["whole", "fragmented", "lost"]].tolist() == [1, 1, 1]
+    # A network of the release sees only what is whole: right in its own terms, one of three here.
+    alone = scores((1, 5))
+    assert (alone["f1_event"], alone["f1_inside"]) == (0.5, 1)
+    # A fragment at an edge is a false alarm where its event does not count.
+    fragment = scores((1, 5), (6, 8))
+    assert fragment["f1_inside"] == pytest.approx(2 / 3)
+    with pytest.raises(ValueError, match="window must be above 0 s, got 0 s"):
+        score_table([], [], n_classes=1, rate=4.0, window=0)

@@ -207,3 +207,21 @@ def test_a_broken_recording_taken_as_a_whole_is_said():
     started = annotate(whole, events_table([0, 19.995], [0, 19.995], ["Recording starts"] * 2))
     with warnings.catch_warnings(action="error"):
         preprocess(started, sfreq=100.0, low=None, high=None)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "message"),
+    [
+        ([0.0, np.nan], [1.0, 2.0], "start must be finite, got nan s at index 1"),
+        ([0.0], [np.inf], "end must be finite, got inf s at index 0"),
+        ([0.0, 1.0], [1.0], "start has 2, end has 1"),
+    ],
+)
+def test_windows_without_times_are_not_whole(start, end, message):
+    with pytest.raises(ValueError, match=message):
+        drop_crossing(recording(), start, end)
+
+
+def test_events_without_times_are_not_written():
+    with pytest.raises(ValueError, match="start of events must be finite, got nan s at index 1"):
+        annotate(recording(), EVENTS.assign(start=[2.0, np.nan, 12.0]))

@@ -73,3 +73,19 @@ def test_too_short():
         band_covariances(
             noise(), sfreq=SFREQ, bands=BANDS, frame=FRAME, n_epochs=11, name="subject CC7"
         )
+
+
+@pytest.mark.parametrize(
+    ("X", "options", "message"),
+    [
+        (np.where(noise() > 3, np.nan, noise()), {}, "signal of the recording must be finite, got"),
+        (noise()[0], {}, r"must have 2 axes, got shape \(2000,\)"),
+        (noise(), {"sfreq": np.nan}, "sfreq must be above 0 Hz, got nan Hz"),
+        (noise(), {"frame": 0.01}, "frame must be at least 0.02 s, got 0.01 s"),
+        (noise(), {"n_epochs": 0}, "n_epochs must be at least 1, got 0"),
+    ],
+)
+def test_wrong_input_is_one_clear_error(X, options, message):
+    values = {"sfreq": SFREQ, "bands": BANDS, "frame": FRAME, "n_epochs": 10}
+    with pytest.raises(ValueError, match=message):
+        band_covariances(X, **(values | options))

@@ -49,6 +49,8 @@ def test_scaling_errors():
         robust_scale([[1.0, np.nan], [np.inf, 0.0]])
     with pytest.raises(ValueError, match=r"got shape \(2, 0\)"):
         robust_scale(np.empty((2, 0)))
+    with pytest.raises(ValueError, match=r"X holds values up to 1.7e\+308, whose range cannot"):
+        robust_scale([[-1.7e308, -1.7e308, 1.7e308, 1.7e308]])
     with pytest.raises(ValueError, match="clamp must be positive or None, got 0"):
         robust_scale([[1.0]], clamp=0)
 

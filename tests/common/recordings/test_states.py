@@ -58,8 +58,8 @@ def test_blocks_are_runs_of_time():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"length": 0.0, "n_blocks": 2}, "must be positive, got 0 and 2"),
-        ({"length": 4.0, "n_blocks": 0}, "must be positive, got 4 and 0"),
+        ({"length": 0.0, "n_blocks": 2}, "length must be above 0 s, got 0.0 s"),
+        ({"length": 4.0, "n_blocks": 0}, "n_blocks must be at least 1, got 0"),
         ({"length": 4.0, "n_blocks": 6}, "'a' has 10 windows of 4 s, too few for 6 blocks"),
     ],
 )
