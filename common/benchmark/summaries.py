@@ -2,7 +2,7 @@
 
 from common import validation
 
-__all__ = ["advantage", "by_person"]
+__all__ = ["advantage", "by_person", "comparable"]
 
 
 def advantage(cells, category):
@@ -44,6 +44,31 @@ def advantage(cells, category):
     table = best.join(others, on=keys, how="inner")
     table["advantage"] = table["score"] - table.pop("other")
     return table[[*keys, "pipeline", "score", "advantage"]].reset_index(drop=True)
+
+
+def comparable(cells):
+    """Cells of the data sets that can tell pipelines apart.
+
+    Of one channel a covariance is one number, which every pipeline ranks alike: where more than
+    half of the pipelines have one and the same score, the others differ by chance.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        As in `advantage`.
+
+    Returns
+    -------
+    cells : pandas.DataFrame
+        Without the rows of such data sets; one of fewer than three pipelines stays.
+    """
+
+    def told_apart(scores):
+        # Equal scores, averaged in another order, are equal.
+        return len(scores) < 3 or 2 * scores.round(12).value_counts().max() <= len(scores)
+
+    keep = cells.groupby(["paradigm", "dataset"])["score"].transform(told_apart)
+    return cells[keep.astype(bool)]
 
 
 def by_person(table, *, same_people=()):

@@ -37,6 +37,19 @@ def test_data_sets_without_other_categories_have_no_advantage():
         summaries.advantage(table, "rieman")
 
 
+def test_a_data_set_that_ranks_pipelines_alike_leaves_comparisons():
+    """One channel: all but one of the pipelines have one score, up to the order of its sum."""
+    alike = {("a", "raw"): 0.1 + 0.2, ("b", "riemannian"): 0.3, ("c", "riemannian"): 0.3}
+    one = cells(alike | {("d", "riemannian"): 0.4}, dataset="One")
+    many = cells(
+        {("a", "raw"): 0.5, ("b", "riemannian"): 0.5, ("c", "riemannian"): 0.6, ("d", "deep"): 0.7}
+    )
+    two = cells({("a", "raw"): 0.5, ("b", "riemannian"): 0.5}, dataset="Two")
+    kept = summaries.comparable(pd.concat([one, many, two], ignore_index=True))
+    assert kept["dataset"].unique().tolist() == ["D", "Two"]
+    assert len(kept) == 6
+
+
 def test_scores_are_shares_and_cells_are_there_once():
     table = cells({("a", "raw"): 0.6, ("d", "deep"): 0.5})
     for score in (60.0, np.nan):
