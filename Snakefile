@@ -15,7 +15,7 @@ for module in [name for name in sys.modules if name.partition(".")[0] == "common
 # A grammar of web addresses that nbformat would load, 1.4 s of each start, and never use here.
 sys.modules.setdefault("rfc3987_syntax", None)
 
-from common import locks, reference, wiring
+from common import locks, papers, reference, wiring
 from common.notebooks import provenance
 
 wiring.check_folder(workflow)
@@ -26,81 +26,28 @@ if workflow.is_main_process and not workflow.dryrun:
     provenance.refresh_index()
 
 wiring.prepare_commands()
-BROKEN = wiring.tolerate_broken_papers(workflow)
+BROKEN = {}  # paper to what is wrong with it
 
 
 include: "data/rules.smk"
 
 
-# One block per paper: copy, and change the name. A hyphen in the folder is an underscore here.
-module dance:
-    snakefile:
-        "papers/dance/rules.smk"
-    config:
-        config
+# A folder below papers/ with a paper.yaml is a paper. A hyphen in its name is an underscore in those
+# of its rules.
+for PAPER in papers.names():
+    MODULE = papers.module(PAPER)
+    PREFIX = f"{MODULE}_"
 
+    module:
+        name: MODULE
+        snakefile:
+            f"papers/{PAPER}/rules.smk"
+        config:
+            config
 
-use rule * from dance as dance_*
+    with wiring.left_out_if_broken(workflow, BROKEN, PAPER):
 
-
-module hawkes_meg:
-    snakefile:
-        "papers/hawkes-meg/rules.smk"
-    config:
-        config
-
-
-use rule * from hawkes_meg as hawkes_meg_*
-
-
-module spd_sliced_wasserstein:
-    snakefile:
-        "papers/spd-sliced-wasserstein/rules.smk"
-    config:
-        config
-
-
-use rule * from spd_sliced_wasserstein as spd_sliced_wasserstein_*
-
-
-module eeg_augmentation:
-    snakefile:
-        "papers/eeg-augmentation/rules.smk"
-    config:
-        config
-
-
-use rule * from eeg_augmentation as eeg_augmentation_*
-
-
-module skada_bench:
-    snakefile:
-        "papers/skada-bench/rules.smk"
-    config:
-        config
-
-
-use rule * from skada_bench as skada_bench_*
-
-
-module kymatio_scattering:
-    snakefile:
-        "papers/kymatio-scattering/rules.smk"
-    config:
-        config
-
-
-use rule * from kymatio_scattering as kymatio_scattering_*
-
-
-module moabb:
-    snakefile:
-        "papers/moabb/rules.smk"
-    config:
-        config
-
-
-use rule * from moabb as moabb_*
+        use rule * from MODULE as PREFIX*
 
 
 TARGETS = wiring.targets(workflow, config, BROKEN)

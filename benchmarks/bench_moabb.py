@@ -27,12 +27,6 @@ from tests.workflow.conftest import ROOT, make_repository
 
 PIPELINES = ["CSP+LDA", "DLCSPauto+shLDA", "MDM", "FgMDM", "TS+LR", "CSP+SVM", "TS+SVM", "TS+EL"]
 TABLE = "results/moabb/embedded/tables/scores.csv"
-MODULE = """
-module moabb:
-    snakefile: "papers/moabb/rules.smk"
-    config: config
-use rule * from moabb as moabb_*
-"""
 ONE_PROCESS = """
 import json, sys, tempfile, warnings
 warnings.simplefilter("ignore")
@@ -94,9 +88,7 @@ def in_one_process(folder, options, environment):
 
 def as_workflow(folder, options, n_subjects):
     """Scores and seconds of the workflow, in a repository of its own."""
-    repository = make_repository(
-        folder / "repository", paper=ROOT / "papers" / "moabb", module=MODULE
-    )
+    repository = make_repository(folder / "repository", paper=ROOT / "papers" / "moabb")
     path = repository / "papers/moabb/paper.yaml"
     paper = yaml.safe_load(path.read_text())
     simulated = {"name": "Simulated", "subjects": n_subjects, "options": options}

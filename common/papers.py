@@ -22,6 +22,7 @@ __all__ = [
     "Rules",
     "configured_scale",
     "load",
+    "module",
     "names",
     "rules",
 ]
@@ -226,8 +227,17 @@ class Rules:
 
 
 def names():
-    """Folders below ``papers/`` that hold a paper, in alphabetical order."""
-    return sorted(path.parent.name for path in files.ROOT.glob("papers/*/paper.yaml"))
+    """Folders below ``papers/`` that hold a paper, in alphabetical order.
+
+    A folder whose name begins with ``_`` or ``.`` is none, for example a template.
+    """
+    found = [path.parent.name for path in files.ROOT.glob("papers/*/paper.yaml")]
+    return sorted(name for name in found if name[0] not in "_.")
+
+
+def module(name):
+    """Name of a paper's Snakemake module: the folder's, a hyphen being an underscore."""
+    return name.replace("-", "_")
 
 
 def load(name):

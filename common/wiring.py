@@ -1,9 +1,10 @@
-"""What the top ``Snakefile`` does besides listing papers: targets, recording, checks.
+"""What the top ``Snakefile`` does besides finding papers: targets, recording, checks.
 
 It looks at the rules that the papers have defined, so that a paper states nothing twice.
 """
 
 import argparse
+import contextlib
 import difflib
 import functools
 import math
@@ -23,8 +24,8 @@ from common.notebooks.fingerprint import fingerprint
 
 __all__ = [
     "RUN_NOTEBOOK", "Target", "announce_memory", "check_folder", "compare_memory", "configure",
-    "explain", "keep_texts", "measured_memory", "notebook", "patterns", "prepare_commands",
-    "record", "targets", "tolerate_broken_papers", "unless_broken",
+    "explain", "keep_texts", "left_out_if_broken", "measured_memory", "notebook", "patterns",
+    "prepare_commands", "record", "targets", "unless_broken",
 ]  # fmt: skip
 
 RUN_NOTEBOOK = papers.RUN_NOTEBOOK
@@ -88,55 +89,36 @@ def configure(workflow):
         raise WorkflowError(str(error)) from None
 
 
-def tolerate_broken_papers(workflow):
-    """Let a paper that cannot be read be left out, so that the others can be built.
+@contextlib.contextmanager
+def left_out_if_broken(workflow, broken, paper):
+    """Leave a paper out whose files cannot be read, so that the others can be built.
 
     Parameters
     ----------
     workflow : snakemake.workflow.Workflow
-        Its ``use rule * from`` statements no longer raise.
-
-    Returns
-    -------
+        Rules that the paper has added before its error are removed again.
     broken : dict of str to str
-        Paper to what is wrong, one line for each mistake. It fills while the modules are read.
+        Paper to what is wrong, one line for each mistake; the paper is added.
+    paper : str
+        Folder below ``papers/``; its rules are made in this context.
     """
     from snakemake.exceptions import format_exception_to_string
 
-    broken = {}
-    for path in sorted(files.ROOT.glob("papers/*/paper.yaml")):
-        try:
-            papers.load(path.parent.name)
-        except papers.PaperError as error:
-            broken[path.parent.name] = str(error)
-    use_rules = workflow.userule
-
-    def use_rules_if_possible(*arguments, **options):
-        name = (options.get("from_module") or "").replace("_", "-")
-        decorate = use_rules(*arguments, **options)
-
-        def guarded(ruleinfo):
-            if name in broken:
-                return None
-            known, depth = list(workflow._rules), len(workflow.included_stack)
-            try:
-                return decorate(ruleinfo)
-            except Exception as error:
-                if not name:
-                    raise
-                shown = isinstance(error, papers.PaperError | sources.SourceError)
-                broken[name] = (
-                    str(error) if shown else _one_line(error, workflow, format_exception_to_string)
-                )
-                for rule in [rule for rule in workflow._rules if rule not in known]:
-                    del workflow._rules[rule]
-                del workflow.included_stack[depth:]
-                return None
-
-        return guarded
-
-    workflow.userule = use_rules_if_possible
-    return broken
+    known, depth = list(workflow._rules), len(workflow.included_stack)
+    try:
+        papers.load(paper)  # its mistakes explain those of the rules
+    except papers.PaperError as error:
+        broken[paper] = str(error)
+    try:
+        yield
+    except Exception as error:
+        shown = isinstance(error, papers.PaperError | sources.SourceError)
+        message = str(error) if shown else _one_line(error, workflow, format_exception_to_string)
+        broken.setdefault(paper, message)
+    if paper in broken:
+        for rule in [rule for rule in workflow._rules if rule not in known]:
+            del workflow._rules[rule]
+        del workflow.included_stack[depth:]
 
 
 def _one_line(error, workflow, describe):
@@ -156,7 +138,7 @@ def unless_broken(broken, wanted):
     Parameters
     ----------
     broken : dict of str to str
-        From `tolerate_broken_papers`.
+        From `left_out_if_broken`.
     wanted : list of str
 
     Returns
@@ -227,7 +209,7 @@ class Target:
 
 
 def targets(workflow, config, broken):
-    """Targets of every paper that has a ``module`` block.
+    """Targets of every paper.
 
     At scale ``recorded`` nothing is computed: rules that would write recorded tables are dropped.
 
@@ -244,13 +226,13 @@ def targets(workflow, config, broken):
     targets : list of Target
     """
     found = []
-    for name in [module.replace("_", "-") for module in workflow.modules]:
+    for name in papers.names():
         if name in broken:
             continue
-        rules = papers.rules(name, config)
-        if rules.scale == "recorded":
-            _drop_rules(workflow, f"{rules.results}/")
         try:
+            rules = papers.rules(name, config)
+            if rules.scale == "recorded":
+                _drop_rules(workflow, f"{rules.results}/")
             found.append(Target(workflow, rules))
         except papers.PaperError as error:
             broken[name] = str(error)

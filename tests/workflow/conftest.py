@@ -10,12 +10,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = Path(__file__).parent / "toy"
-MODULE = """
-module toy:
-    snakefile: "papers/toy/rules.smk"
-    config: config
-use rule * from toy as toy_*
-"""
 
 
 class Repository:
@@ -68,8 +62,8 @@ class Repository:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def make_repository(path, *, paper=TOY, module=MODULE):
-    """Copy the wiring and a paper, the toy one at first, add its module block, commit."""
+def make_repository(path, *, paper=TOY):
+    """Copy the wiring and a paper, the toy one at first, and commit."""
     ignored = shutil.ignore_patterns("__pycache__", ".*")
     shutil.copytree(ROOT / "profiles", path / "profiles", ignore=ignored)
     shutil.copytree(ROOT / "common", path / "common", ignore=ignored)
@@ -79,28 +73,12 @@ def make_repository(path, *, paper=TOY, module=MODULE):
     shutil.copytree(paper, path / "papers" / paper.name, ignore=ignored)
     if paper == TOY:
         (path / "papers/toy/toy.py").rename(path / "common/toy.py")
-    for name in ("config.yaml", ".gitignore"):
+    for name in ("Snakefile", "config.yaml", ".gitignore"):
         shutil.copy(ROOT / name, path / name)
-    snakefile = without_papers((ROOT / "Snakefile").read_text(encoding="utf-8"))
-    marker = "TARGETS = "
-    (path / "Snakefile").write_text(snakefile.replace(marker, f"{module}\n\n{marker}", 1))
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
         subprocess.run([*git, *command], cwd=path, check=True)
     return Repository(path)
-
-
-def without_papers(snakefile):
-    """The top Snakefile without its papers' module blocks."""
-    kept, inside = [], False
-    for line in snakefile.splitlines(keepends=True):
-        if line.startswith("module "):
-            inside = True
-        elif inside and line.strip() and not line.startswith((" ", "use rule")):
-            inside = False
-        if not inside:
-            kept.append(line)
-    return "".join(kept)
 
 
 @pytest.fixture(scope="session")
@@ -115,9 +93,9 @@ def pristine(tmp_path_factory):
 def other_paper(tmp_path_factory):
     """Function that makes a repository with one of the real papers."""
 
-    def make(name, module):
+    def make(name):
         path = tmp_path_factory.mktemp(name) / "repository"
-        return make_repository(path, paper=ROOT / "papers" / name, module=module)
+        return make_repository(path, paper=ROOT / "papers" / name)
 
     return make
 

@@ -23,10 +23,15 @@ def two_papers(clone):
     shutil.copytree(clone / "papers/toy", clone / "papers/other")
     rules = clone / "papers/other/rules.smk"
     rules.write_text(rules.read_text().replace("toy", "other"))
-    snakefile = (clone / "Snakefile").read_text()
-    module = snakefile[snakefile.index("module toy:") : snakefile.index("TARGETS = ")]
-    clone.edit("Snakefile", module, module + module.replace("toy", "other"))
     return clone
+
+
+def test_a_paper_is_found_and_a_folder_with_an_underscore_is_none(two_papers):
+    (two_papers / "papers/other").rename(two_papers / "papers/_other")
+    assert "other" not in two_papers.snakemake("-n", "--forceall")
+    (two_papers / "papers/_other").rename(two_papers / "papers/other")
+    jobs = two_papers.jobs("-n", "--forceall", "papers/other/figures")
+    assert "other_bars" in jobs and "toy_bars" not in jobs
 
 
 def error(output):
@@ -98,8 +103,8 @@ def test_the_nearest_target_is_named(two_papers):
         "papers/toy/figures/bar.svg": f"{TARGET}/bars.svg",
         "papers/toy/figures/bras.svg": f"{TARGET}/bars.svg",
         "papers/toy/figures/bars.pdf": f"{TARGET}/bars.svg",
-        "bars.svg": f"{TARGET}/bars.svg",
-        "bars.csv": f"{TARGET}/bars.csv",
+        "bars.svg": "papers/other/figures/bars.svg",  # the first paper by name
+        "bars.csv": "papers/other/figures/bars.csv",
         "papers/toy/recrod": "papers/toy/record",
         "results/toy/embedded/claims.cvs": "results/toy/embedded/claims.csv",
         "results/toy/embedded/notebooks/scale-sum-0.ipynb": SCORE,

@@ -13,12 +13,6 @@ pytestmark = pytest.mark.workflow
 
 SCORES = "results/moabb/embedded/scores/left_right/Simulated-3"
 TABLE = "results/moabb/embedded/tables/scores.csv"
-MODULE = """
-module moabb:
-    snakefile: "papers/moabb/rules.smk"
-    config: config
-use rule * from moabb as moabb_*
-"""
 
 
 def change(repository, edit):
@@ -43,7 +37,7 @@ def smallest(scale):
 @pytest.fixture(scope="module")
 def repository(other_paper):
     """Built by a second run, after the first one was killed with one subject done."""
-    made = other_paper("moabb", MODULE)
+    made = other_paper("moabb")
     change(made, smallest)
     command, environment = made.command("-j1", TABLE)
     run = subprocess.Popen(

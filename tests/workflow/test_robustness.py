@@ -119,11 +119,6 @@ def make_two_papers(unbuilt, path):
         if file.name == "rules.smk":
             text = text.replace('"toy"', '"other"').replace("/toy/", "/other/")
         (other / file.name).write_text(text)
-    snakefile = repository / "Snakefile"
-    text = snakefile.read_text()
-    start, end = text.index("module toy:"), text.index("TARGETS = ")
-    module = text[start:end].replace("toy", "other")
-    snakefile.write_text(text[:end] + module + text[end:])
     return repository
 
 

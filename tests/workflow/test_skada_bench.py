@@ -9,12 +9,6 @@ pytestmark = pytest.mark.workflow
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = "results/skada-bench/embedded/tables/accuracy.csv"
-MODULE = """
-module skada_bench:
-    snakefile: "papers/skada-bench/rules.smk"
-    config: config
-use rule * from skada_bench as skada_bench_*
-"""
 
 
 def settings(repository):
@@ -40,7 +34,7 @@ def smallest(scale):
 
 @pytest.fixture(scope="module")
 def skada(other_paper):
-    repository = other_paper("skada-bench", MODULE)
+    repository = other_paper("skada-bench")
     change(repository, smallest)
     repository.snakemake("-j2", TABLE)
     return repository
