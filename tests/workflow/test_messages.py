@@ -128,7 +128,7 @@ def test_the_nearest_target_is_named(two_papers):
     )
     for target in ("zzz", "papers/zzz/zzz"):
         assert f"there is no target {target}" in answers[target]
-        assert "known papers: toy, other" in answers[target]
+        assert "known papers: other, toy" in answers[target]
 
 
 def test_a_target_that_is_nearly_right_is_one_line(clone):
