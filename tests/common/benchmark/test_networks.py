@@ -180,7 +180,7 @@ def test_trials_to_predict_are_like_those_learned():
         fitted.predict(X[:, :3])
     with pytest.raises(ValueError, match=r"of 4 channels and 200 samples; .* on 4 and 250"):
         fitted.predict(X[:, :, :200])
-    with pytest.raises(ValueError, match="X must be finite µV, got nan µV"):
+    with pytest.raises(ValueError, match="X must be finite, got nan µV"):
         fitted.predict(np.full_like(X, np.nan))
 
 
