@@ -178,6 +178,21 @@ def test_a_data_set_with_a_failed_shift_does_not_count_for_that_scorer():
     assert (selected["scorer"], selected["n_datasets"]) == ("mix-val-intra", 2)
 
 
+def test_a_scorer_that_fails_on_a_hard_data_set_does_not_win_by_it():
+    rows = [
+        ("easy", "a", "sa", "mix-val-both", [0.9]),
+        ("hard", "a", "sa", "mix-val-both", [np.nan]),
+        ("easy", "a", "sa", "mix-val-intra", [0.8]),
+        ("hard", "a", "sa", "mix-val-intra", [0.3]),
+    ]
+    selected = summary.select_scorer(table(rows)).loc["sa"]
+    assert selected.to_dict() == {
+        "scorer": "mix-val-intra",
+        "accuracy": pytest.approx(0.55),
+        "n_datasets": 2,
+    }
+
+
 def test_neither_baselines_nor_hindsight_are_selected():
     rows = [
         ("real", "a", "sa", "mix-val-both", [0.4]),
