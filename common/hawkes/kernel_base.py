@@ -31,6 +31,8 @@ import numpy as np
 import scipy.special
 import scipy.stats.qmc
 
+from common import validation
+
 __all__ = ["Kernel", "clip", "discretise", "from_unit", "grid_lags", "to_unit"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
@@ -47,6 +49,39 @@ class Kernel(ABC):
     """
 
     names: ClassVar[tuple[str, ...]]
+    positive: ClassVar[tuple[str, ...]] = ()
+    """Names of the parameters that must be above 0, such as a width."""
+
+    def check(self, parameters):
+        """Parameters as an array, if they describe a density.
+
+        Parameters
+        ----------
+        parameters : array_like, shape (n_parameters, ...)
+            In the order of `names`.
+
+        Returns
+        -------
+        parameters : ndarray of float, shape (n_parameters, ...)
+
+        Raises
+        ------
+        ValueError
+            If there are more or fewer than there are names, one is not finite, or one of
+            `positive` is not above 0.
+        """
+        found = np.asarray(parameters, dtype=float)
+        if found.ndim == 0 or len(found) != len(self.names):
+            raise ValueError(
+                f"{self!r} has the parameters {', '.join(self.names)}, got shape {found.shape}."
+            )
+        for name, values in zip(self.names, found, strict=True):
+            above = 0 if name in self.positive else None
+            if values.ndim:
+                validation.array(values, name, above=above, empty=True)
+            else:
+                validation.number(float(values), name, above=above)
+        return found
 
     @abstractmethod
     def bounds(self, length, delta):
@@ -157,7 +192,13 @@ class Kernel(ABC):
         -------
         lags : ndarray, shape (n_samples,)
             In s.
+
+        Raises
+        ------
+        ValueError
+            If the parameters describe no density: see `check`.
         """
+        parameters = self.check(parameters)
         return self._inverse(rng.random(n_samples), parameters, length)
 
     def columns(self, parameters):
@@ -209,12 +250,24 @@ def grid_lags(length, *, delta):
     lags : ndarray, shape (n_lags,)
         In s. A last lag that misses ``length`` by rounding only is moved onto it.
 
+    Raises
+    ------
+    ValueError
+        If one of the two is not positive, or ``delta`` exceeds ``length``: there is no lag.
+
     Examples
     --------
     >>> grid_lags(0.35, delta=0.07).round(2).tolist()
     [0.07, 0.14, 0.21, 0.28, 0.35]
     """
+    length = validation.number(length, "length", above=0, unit="s")
+    delta = validation.number(delta, "delta", above=0, unit="s")
     n_lags = int(np.floor(length / delta * (1 + 1e-9)))
+    if n_lags == 0:
+        raise ValueError(
+            f"delta={delta:g} s exceeds length={length:g} s, so no lag of the grid lies within the "
+            "support. Use delta of about a hundredth of length."
+        )
     lags = delta * np.arange(1, n_lags + 1)
     return np.where(lags > length * (1 - 1e-9), length, lags)
 
@@ -247,9 +300,10 @@ def discretise(kernel, parameters, *, length, delta, derivative=False):
     Raises
     ------
     ValueError
-        If a kernel vanishes, or is not finite, on the lags of the grid.
+        If the parameters describe no density (`Kernel.check`), the grid has no lag (`grid_lags`),
+        or a kernel vanishes, or is not finite, on its lags.
     """
-    parameters = np.asarray(parameters, dtype=float)
+    parameters = kernel.check(parameters)
     lags = grid_lags(length, delta=delta)
     value = kernel.value(lags, parameters, length=length)
     total = delta * value.sum(-1, keepdims=True)

@@ -10,6 +10,8 @@ from typing import ClassVar
 import numpy as np
 import scipy.special
 
+from common import validation
+
 from .kernel_base import Kernel, clip, discretise, from_unit, grid_lags, to_unit
 
 __all__ = [
@@ -29,11 +31,16 @@ __all__ = [
 class TruncatedGaussian(Kernel):
     """Gaussian density restricted to ``[lower, length]``; parameters `mean` and `sigma` in s.
 
-    They are the mean and deviation of the Gaussian before it is truncated.
+    They are the mean and deviation of the Gaussian before it is truncated. A negative ``lower`` is
+    refused: an event would be triggered before its cause.
     """
 
     lower: float = 0.0
     names: ClassVar[tuple[str, ...]] = ("mean", "sigma")
+    positive: ClassVar[tuple[str, ...]] = ("sigma",)
+
+    def __post_init__(self):
+        validation.number(self.lower, "lower", at_least=0, unit="s")
 
     def bounds(self, length, delta):
         """Mean within the support, sigma from half a grid step to the length of the support."""
@@ -91,6 +98,7 @@ class RaisedCosine(Kernel):
     """
 
     names: ClassVar[tuple[str, ...]] = ("u", "sigma")
+    positive: ClassVar[tuple[str, ...]] = ("sigma",)
 
     def bounds(self, length, delta):
         """At least one lag lies well inside: sigma from a grid step, u two steps from the end."""
@@ -146,6 +154,7 @@ class TruncatedExponential(Kernel):
     """
 
     names: ClassVar[tuple[str, ...]] = ("decay",)
+    positive: ClassVar[tuple[str, ...]] = ("decay",)
 
     def bounds(self, length, delta):
         """From nearly uniform to 95 % of the mass within a grid step."""
@@ -180,7 +189,7 @@ class TruncatedExponential(Kernel):
 
     def sample(self, n_samples, parameters, *, length, rng):
         """Draw lags, in s, by the closed form of the inverse."""
-        (decay,) = np.asarray(parameters, dtype=float)
+        (decay,) = self.check(parameters)
         return -np.log1p(rng.random(n_samples) * np.expm1(-decay * length)) / decay
 
 
@@ -194,6 +203,7 @@ class Kumaraswamy(Kernel):
     """
 
     names: ClassVar[tuple[str, ...]] = ("a", "b")
+    positive: ClassVar[tuple[str, ...]] = ("a", "b")
 
     def bounds(self, length, delta):
         """From a = 1, where the density at lag 0 is finite, to a peak narrower than a grid step.
@@ -226,7 +236,7 @@ class Kumaraswamy(Kernel):
 
     def sample(self, n_samples, parameters, *, length, rng):
         """Draw lags, in s, by the closed form of the inverse."""
-        a, b = np.asarray(parameters, dtype=float)
+        a, b = self.check(parameters)
         return length * (-np.expm1(np.log1p(-rng.random(n_samples)) / b)) ** (1 / a)
 
     @staticmethod

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 
+from common import validation
+
 from .driven import DrivenProcess
 from .estimator import HawkesEstimator
 from .kernels import TruncatedGaussian
@@ -116,13 +118,18 @@ def lag_rate(sources, targets, edges):
     rate : ndarray, shape (n_bins,)
         In Hz. Sources near the ends of the record count in full.
 
+    Raises
+    ------
+    ValueError
+        If times are unsorted or not finite, or edges do not ascend.
+
     Examples
     --------
     >>> lag_rate([1.0, 2.0], [1.25, 2.25, 2.75], [0.0, 0.5, 1.0]).tolist()
     [2.0, 1.0]
     """
     sources, targets = check_sorted(sources, name="sources"), check_sorted(targets, name="targets")
-    edges = np.asarray(edges, dtype=float)
+    edges = validation.vector(edges, "edges", unit="s", ascending=True)
     first = np.searchsorted(targets, sources + edges[0], side="left")
     last = np.searchsorted(targets, sources + edges[-1], side="right")
     n_pairs = last - first
@@ -201,8 +208,11 @@ def shift_circularly(times, end_time, *, shift):
     Raises
     ------
     ValueError
-        If times are unsorted or outside the record.
+        If times are unsorted or outside the record, the record has no length, or the shift is not
+        finite.
     """
+    end_time = validation.number(end_time, "end_time", above=0, unit="s")
+    shift = validation.number(shift, "shift", unit="s")
     times = check_sorted(times, name="times", end_time=end_time)
     return np.sort((times + shift) % end_time)
 

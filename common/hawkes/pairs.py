@@ -24,6 +24,7 @@ _BY_CHANCE = 1e-6  # probability below which an empty part of a record is no cha
 _SMALL = 0.1  # of a record: a part that may be empty without a word
 _YEARS = 1e8  # s: three years, the beginning of no record
 _FEWEST_WHOLE = 20  # times that are all whole numbers by chance, in s to the ms, in no record
+_FEWEST_PAIRS = 0.01  # within the support of the kernels, for each event
 _PAIR_BYTES = 40  # of a pair of events, with the copies on the way to a sparse matrix
 
 
@@ -219,8 +220,8 @@ def check_record(events, *, end_time, kernel_length=None, delta=None):
     -----
     UserWarning
         If more than a tenth of the record is empty before the first or after the last event, and
-        not by chance; if all times are whole numbers; or if events are so rare that no two are
-        expected within the support of the kernels.
+        not by chance; if all times are whole numbers; or if hardly any two events lie within the
+        support of the kernels.
     """
     events = [times for times in events if len(times)]
     n_events = sum(map(len, events))
@@ -254,12 +255,14 @@ def check_record(events, *, end_time, kernel_length=None, delta=None):
             stacklevel=4,
         )
     if kernel_length is not None and n_events >= _FEWEST_WHOLE:
-        expected = n_events**2 * kernel_length / end_time
-        if expected < 1:
+        every = np.sort(np.concatenate(events))
+        later = np.searchsorted(every, every + kernel_length, side="right")
+        n_pairs = int(np.sum(later - np.arange(1, n_events + 1)))
+        if n_pairs < _FEWEST_PAIRS * n_events:
             warnings.warn(
-                f"{n_events} events in {end_time:.12g} s are so rare that {expected:.2g} pairs of "
-                f"them are expected within kernel_length={kernel_length:g} s, too few to see a "
-                "kernel. Are the times in ms or ns? Convert them to s.",
+                f"{n_events} events in {end_time:.12g} s are so rare that {n_pairs} pairs of them "
+                f"lie within kernel_length={kernel_length:g} s, too few to see a kernel. Are the "
+                "times in ms or ns? Convert them to s.",
                 stacklevel=4,
             )
 
@@ -303,7 +306,7 @@ def broadcast_parameters(kernel, parameters, n_rows, n_columns):
     Raises
     ------
     ValueError
-        If a shape does not fit.
+        If a shape does not fit, or parameters describe no density (`Kernel.check`).
     """
     if _is_nested(kernel):
         for name, nested in (("kernel", kernel), ("parameters", parameters)):
@@ -313,6 +316,9 @@ def broadcast_parameters(kernel, parameters, n_rows, n_columns):
                     f"{name} must have {n_rows} rows of {n_columns}, one entry for each pair of "
                     f"processes, got rows of lengths {shape}."
                 )
+        for row, values in zip(kernel, parameters, strict=True):
+            for one, value in zip(row, values, strict=True):
+                _check_density(one, value)
         return parameters
     if parameters is None:  # a kernel of one's own may have none
         return None
@@ -325,6 +331,7 @@ def broadcast_parameters(kernel, parameters, n_rows, n_columns):
             f"parameters must have shape ({n_parameters}, {n_rows}, {n_columns}), or "
             f"({n_parameters},) if all pairs share them, got {np.shape(parameters)}."
         )
+    _check_density(kernel, found)
     return found
 
 
@@ -333,6 +340,12 @@ def kernel_of_pair(kernel, parameters, i, j):
     if _is_nested(kernel):
         return kernel[i][j], parameters[i][j]
     return kernel, None if parameters is None else parameters[:, i, j]
+
+
+def _check_density(kernel, parameters):
+    """Have a kernel check its parameters; an object that can only `sample` has no such check."""
+    if hasattr(kernel, "check"):
+        kernel.check(parameters)
 
 
 def _senders(binned):

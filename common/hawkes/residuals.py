@@ -17,6 +17,8 @@ kernel are paired; an older event has spent all its mass and is counted.
 
 import numpy as np
 
+from common import validation
+
 from .pairs import broadcast_parameters, check_record, check_sorted, iter_pairs, kernel_of_pair
 
 __all__ = ["compensator", "compensator_at", "intensity_at", "rescaled_intervals"]
@@ -49,7 +51,8 @@ def intensity_at(times, events, baseline, adjacency, kernel, parameters, *, leng
     Raises
     ------
     ValueError
-        If shapes do not fit, or events are unsorted or not finite.
+        If shapes do not fit, a rate or weight is negative or not finite, parameters describe no
+        density, or events are unsorted or not finite.
     """
     model = _Model(events, baseline, adjacency, kernel, parameters, length)
     times = _check_query(times)
@@ -151,8 +154,9 @@ class _Model:
                 f"events hold {n} process(es); baseline must have shape ({n},) and adjacency "
                 f"({n}, {n}), got {self.baseline.shape} and {self.adjacency.shape}."
             )
-        if not (np.isfinite(length) and length > 0):
-            raise ValueError(f"length must be positive and finite, got {length} s.")
+        validation.array(self.baseline, "baseline", at_least=0, unit="Hz", empty=True)
+        validation.array(self.adjacency, "adjacency", at_least=0, empty=True)
+        validation.number(length, "length", above=0, unit="s")
         self.kernel, self.length = kernel, length
         self.parameters = broadcast_parameters(kernel, parameters, n, n)
 
@@ -188,7 +192,4 @@ class _Model:
 
 
 def _check_query(times):
-    times = np.asarray(times, dtype=float)
-    if times.ndim != 1 or not np.all(np.isfinite(times)):
-        raise ValueError(f"times must be one-dimensional and finite, got shape {times.shape}.")
-    return times
+    return validation.vector(times, "times", unit="s", empty=True)

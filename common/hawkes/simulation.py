@@ -14,6 +14,8 @@ events.
 
 import numpy as np
 
+from common import validation
+
 from .pairs import broadcast_parameters, check_memory, check_record, kernel_of_pair
 
 __all__ = ["mean_intensity", "regular_stimuli", "simulate", "simulate_driven", "spectral_radius"]
@@ -56,8 +58,8 @@ def simulate(baseline, adjacency, kernel, parameters, *, length, end_time, rng, 
     Raises
     ------
     ValueError
-        If a rate is negative, shapes do not fit, a time is not positive, or the spectral radius of
-        the adjacency is 1 or more: the process would explode.
+        If a rate is negative, shapes do not fit, a time is not positive, parameters describe no
+        density, or the spectral radius of the adjacency is 1 or more: the process would explode.
 
     See Also
     --------
@@ -75,12 +77,7 @@ def simulate(baseline, adjacency, kernel, parameters, *, length, end_time, rng, 
     True
     """
     baseline, adjacency = _check_rates(baseline, adjacency)
-    radius = spectral_radius(adjacency)
-    if radius >= 1:
-        raise ValueError(
-            f"the spectral radius of adjacency is {radius:g}; it must be below 1, otherwise the "
-            f"number of events explodes. Scale adjacency by less than {1 / radius:g}."
-        )
+    _check_radius(adjacency)
     _check_times(length=length, end_time=end_time)
     if not (np.isfinite(burn_in) and burn_in >= 0):
         raise ValueError(f"burn_in must be 0 s or more, got {burn_in}.")
@@ -140,7 +137,8 @@ def simulate_driven(baseline, adjacency, kernel, parameters, drivers, *, length,
     Raises
     ------
     ValueError
-        If a rate is negative, shapes do not fit, or a time is not positive.
+        If a rate is negative, shapes do not fit, a time is not positive, parameters describe no
+        density, or the time of a stimulus is not finite.
 
     See Also
     --------
@@ -167,7 +165,10 @@ def simulate_driven(baseline, adjacency, kernel, parameters, drivers, *, length,
     elif np.ndim(parameters) == 2:
         parameters = np.asarray(parameters, dtype=float)[:, None, :]
     parameters = broadcast_parameters(kernel, parameters, 1, len(drivers))
-    drivers = [np.asarray(stimuli, dtype=float) for stimuli in drivers]
+    drivers = [
+        validation.vector(stimuli, f"drivers[{p}]", unit="s", empty=True)
+        for p, stimuli in enumerate(drivers)
+    ]
     # Stimuli every so many whole seconds are common, hence the step.
     check_record([np.sort(x[x <= end_time]) for x in drivers], end_time=end_time, delta=1.0)
     n_stimuli = np.array([len(stimuli) for stimuli in drivers])
@@ -230,9 +231,16 @@ def mean_intensity(baseline, adjacency):
     Returns
     -------
     intensity : ndarray, shape (n_processes,)
+
+    Raises
+    ------
+    ValueError
+        If a rate is negative, shapes do not fit, or the spectral radius is 1 or more: the number
+        of events grows without end, and there is no mean intensity.
     """
-    adjacency = np.asarray(adjacency, dtype=float)
-    return np.linalg.solve(np.eye(len(adjacency)) - adjacency, np.asarray(baseline, dtype=float))
+    baseline, adjacency = _check_rates(baseline, adjacency)
+    _check_radius(adjacency)
+    return np.linalg.solve(np.eye(len(adjacency)) - adjacency, baseline)
 
 
 def spectral_radius(adjacency):
@@ -311,6 +319,15 @@ def _check_rates(baseline, adjacency):
     _check_rate("baseline", baseline)
     _check_rate("adjacency", adjacency)
     return baseline, adjacency
+
+
+def _check_radius(adjacency):
+    radius = spectral_radius(adjacency)
+    if radius >= 1:
+        raise ValueError(
+            f"the spectral radius of adjacency is {radius:g}; it must be below 1, otherwise the "
+            f"number of events explodes. Scale adjacency by less than {1 / radius:g}."
+        )
 
 
 def _check_rate(name, values):

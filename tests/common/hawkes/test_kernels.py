@@ -15,6 +15,7 @@ from common.hawkes.kernels import (
     grid_lags,
     to_unit,
 )
+from common.hawkes.simulation import simulate
 
 
 class Triangle(Kernel):
@@ -401,4 +402,43 @@ def test_kernel_that_falls_between_the_lags_is_an_error():
     ):
         discretise(RaisedCosine(), parameters, length=1.0, delta=0.1)
     with pytest.raises(ValueError, match=r"kernel.bounds\(length=1, delta=0.1\)"):
-        discretise(TruncatedGaussian(), [np.nan, 0.1], length=1.0, delta=0.1)
+        discretise(TruncatedGaussian(), [9.0, 0.1], length=1.0, delta=0.1)
+
+
+NOT_DENSITIES = [
+    (TruncatedGaussian(), [np.nan, 0.1], "mean must be finite, got nan"),
+    (TruncatedGaussian(), [0.3, -0.1], "sigma must be .*above 0, got -0.1"),
+    (RaisedCosine(), [0.3, 0.0], "sigma must be .*above 0, got 0.0"),
+    (TruncatedExponential(), [-2.0], "decay must be .*above 0, got -2.0"),
+    (Kumaraswamy(), [-1.0, 2.0], "a must be .*above 0, got -1.0"),
+    (Kumaraswamy(), [1.0, np.inf], "b must be .*above 0, got inf"),
+    (TruncatedExponential(), [1.0, 2.0], r"has the parameters decay, got shape \(2,\)"),
+]
+
+
+@pytest.mark.parametrize(("kernel", "parameters", "message"), NOT_DENSITIES)
+def test_parameters_that_describe_no_density_are_refused(kernel, parameters, message):
+    options = {"length": 1.0, "rng": np.random.default_rng(0)}
+    with pytest.raises(ValueError, match=message):
+        kernel.sample(10, parameters, **options)
+    with pytest.raises(ValueError, match=message):
+        discretise(kernel, parameters, length=1.0, delta=0.1)
+    if len(parameters) == len(kernel.names):
+        with pytest.raises(ValueError, match=message):
+            simulate([1.0], [[0.5]], kernel, parameters, end_time=10.0, **options)
+        nested = {"kernel": [[kernel]], "parameters": [[parameters]]}
+        with pytest.raises(ValueError, match=message):
+            simulate([1.0], [[0.5]], **nested, end_time=10.0, **options)
+
+
+@pytest.mark.parametrize("lower", [-1.0, np.nan])
+def test_a_kernel_begins_at_0_or_later(lower):
+    with pytest.raises(ValueError, match=f"lower must be at least 0 s, got {lower}"):
+        TruncatedGaussian(lower)
+
+
+def test_a_grid_has_lags():
+    with pytest.raises(ValueError, match=r"delta=2 s exceeds length=1 s, so no lag of the grid"):
+        discretise(TruncatedGaussian(), [0.3, 0.1], length=1.0, delta=2.0)
+    with pytest.raises(ValueError, match=r"delta must be above 0 s, got 0"):
+        grid_lags(1.0, delta=0)

@@ -171,3 +171,14 @@ def test_shifted_responses_are_uncoupled():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_shift_and_a_record_are_finite():
+    with pytest.raises(ValueError, match="shift must be finite, got nan s"):
+        shift_circularly([1.0, 2.0], 10.0, shift=np.nan)
+    with pytest.raises(ValueError, match="end_time must be above 0 s, got 0"):
+        shift_circularly([], 0, shift=1.0)
+    with pytest.raises(ValueError, match=r"times\[0\] must be sorted"):
+        resample_blocks([[2.0, 1.0]], 10.0, block=1.0, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="edges must ascend"):
+        lag_rate([1.0], [1.5], [1.0, 0.0])

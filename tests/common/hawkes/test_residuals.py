@@ -160,11 +160,19 @@ def test_errors_name_what_is_wrong():
         compensator([[1.0], [2.0, 1.0]], BASELINE, ADJACENCY, kernel, parameters, **options)
     with pytest.raises(ValueError, match=r"events\[0\] spans \[1, 9\] s, outside the record"):
         compensator([[1.0, 9.0], [2.0]], BASELINE, ADJACENCY, kernel, parameters, **options)
-    with pytest.raises(ValueError, match=r"length must be positive and finite, got 0 s"):
+    with pytest.raises(ValueError, match=r"length must be above 0 s, got 0 s"):
         intensity_at([1.0], events, BASELINE, ADJACENCY, kernel, parameters, length=0)
     with pytest.raises(ValueError, match=r"times must be 0 s or later, got -1 s"):
         compensator_at([-1.0], events, BASELINE, ADJACENCY, kernel, parameters, length=1.0)
-    with pytest.raises(ValueError, match=r"times must be one-dimensional .* got shape \(\)"):
+    with pytest.raises(ValueError, match=r"baseline must be finite and at least 0 Hz, got -1.0 Hz"):
+        rescaled_intervals(events, [-1.0, 1.0], ADJACENCY, kernel, parameters, **options)
+    with pytest.raises(ValueError, match=r"baseline must be finite and at least 0 Hz, got nan Hz"):
+        compensator(events, [1.0, np.nan], ADJACENCY, kernel, parameters, **options)
+    with pytest.raises(ValueError, match=r"adjacency must be finite and at least 0, got nan"):
+        compensator(events, BASELINE, np.nan * ADJACENCY, kernel, parameters, **options)
+    with pytest.raises(ValueError, match=r"times must be finite, got nan s"):
+        intensity_at([np.nan], events, BASELINE, ADJACENCY, kernel, parameters, length=1.0)
+    with pytest.raises(ValueError, match=r"times must have 1 axes, got shape \(\)"):
         intensity_at(1.0, events, BASELINE, ADJACENCY, kernel, parameters, length=1.0)
     with pytest.raises(ValueError, match=r"parameters must have shape \(2, 2, 2\)"):
         intensity_at([1.0], events, BASELINE, ADJACENCY, kernel, [[1.0]], length=1.0)

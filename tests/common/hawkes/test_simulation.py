@@ -261,3 +261,20 @@ def test_errors_name_what_is_wrong():
         regular_stimuli(interval=0, share=0.5, end_time=10.0, rng=rng)
     with pytest.raises(ValueError, match=r"no stimulus fits: 0\.5 of the 0 points"):
         regular_stimuli(interval=5.0, share=0.5, end_time=10.0, rng=rng)
+
+
+def test_mean_intensity_exists_only_below_radius_1():
+    with pytest.raises(ValueError, match=r"spectral radius of adjacency is 1\.5;"):
+        mean_intensity([1.0], [[1.5]])
+    with pytest.raises(ValueError, match=r"baseline\[0\] is nan"):
+        mean_intensity([np.nan], [[0.5]])
+    with pytest.raises(ValueError, match=r"got \(2,\) and \(1, 1\)"):
+        mean_intensity([1.0, 1.0], [[0.5]])
+
+
+def test_stimuli_have_times():
+    options = {"length": 1.0, "end_time": 10.0, "rng": np.random.default_rng(0)}
+    with pytest.raises(ValueError, match=r"drivers\[1\] must be finite, got nan s at index 1"):
+        simulate_driven(
+            1.0, [0.5, 0.5], TruncatedGaussian(), [0.1, 0.1], [[1.0], [1.0, np.nan]], **options
+        )
