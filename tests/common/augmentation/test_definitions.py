@@ -436,14 +436,17 @@ def test_errors_say_what_is_wrong():
     ):
         with pytest.raises(ValueError, match=rf"{name} must be at least 0 and at most 1, got 1.1"):
             transform(**{name: 1.1}, seed=0)
-    for transform, name in (
-        (functools.partial(FrequencyShift, sfreq=100), "max_shift"),
-        (GaussianNoise, "sigma"),
-        (SmoothTimeMask, "mask_length"),
+    for transform, name, values in (
+        (functools.partial(FrequencyShift, sfreq=100), "max_shift", (-1, np.inf, np.nan)),
+        (GaussianNoise, "sigma", (-1, np.inf, np.nan)),
+        (SmoothTimeMask, "mask_length", (-1,)),
     ):
-        for value in (-1, np.inf, np.nan):
-            with pytest.raises((TypeError, ValueError), match=rf"{name} must be .*, got"):
+        for value in values:
+            with pytest.raises(ValueError, match=rf"{name} must be at least 0.*, got {value}"):
                 transform(**{name: value}, seed=0)
+    for value in (np.inf, np.nan, 2.5):
+        with pytest.raises(TypeError, match=rf"mask_length must be a whole number, got {value}"):
+            SmoothTimeMask(mask_length=value, seed=0)
 
 
 def test_an_empty_batch_stays_empty():
