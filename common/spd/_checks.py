@@ -8,6 +8,7 @@ __all__ = [
     "as_array",
     "check_count",
     "check_eigenvalues",
+    "check_finite",
     "check_order",
     "check_pair",
     "check_rng",
@@ -96,6 +97,15 @@ def check_count(value, *, name):
     """A number of things: an integer, at least 1."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+
+
+def check_finite(values, *, name):
+    """An array of numpy or torch without NaN and infinity."""
+    xp = array_api_compat.array_namespace(values)
+    if not bool(xp.all(xp.isfinite(values))):
+        found = to_numpy(values)
+        place = tuple(int(index) for index in np.argwhere(~np.isfinite(found))[0])
+        raise ValueError(f"{name}{list(place)} is {found[place]}; {name} must be finite.")
 
 
 def check_rng(rng):

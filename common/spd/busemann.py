@@ -4,7 +4,7 @@ import array_api_compat
 import numpy as np
 from array_api_compat import is_torch_array
 
-from ._checks import as_array, check_eigenvalues, check_stack, to_numpy
+from ._checks import as_array, check_eigenvalues, check_finite, check_stack, to_numpy
 
 __all__ = ["busemann_coordinates"]
 
@@ -45,7 +45,8 @@ def busemann_coordinates(matrices, theta, P):
     Raises
     ------
     ValueError
-        If a matrix is not symmetric positive definite or not finite, or shapes do not fit.
+        If a matrix is not symmetric positive definite or not finite, a row of ``theta`` does not
+        ascend, a matrix of ``P`` is not orthogonal to half of the digits, or shapes do not fit.
 
     See Also
     --------
@@ -72,7 +73,27 @@ def busemann_coordinates(matrices, theta, P):
             f"theta and P must have shapes (n_projections, {d}) and (n_projections, {d}, {d}), "
             f"got {shapes[0]} and {shapes[1]}."
         )
+    _check_flags(to_numpy(theta), to_numpy(P))
     return coordinates_of(with_inverses(matrices, name="matrices"), theta, P)
+
+
+def _check_flags(theta, P):
+    check_finite(theta, name="theta")
+    falls = np.argwhere(np.diff(theta) < 0)
+    if len(falls):
+        line, at = (int(index) for index in falls[0])
+        raise ValueError(
+            f"each row of theta must ascend, but in row {line} {theta[line, at + 1]:g} follows "
+            f"{theta[line, at]:g}. Sort it, and the columns of P in the same way."
+        )
+    check_finite(P, name="P")
+    away = np.abs(P.swapaxes(-1, -2) @ P - np.eye(P.shape[-1])).max(axis=(1, 2))
+    # Half of the digits: products of rotations in single precision are orthogonal, too.
+    if len(bad := np.flatnonzero(away > np.sqrt(np.finfo(np.float32).eps))):
+        raise ValueError(
+            f"P must hold orthogonal matrices, but P[{bad[0]}]^T P[{bad[0]}] is {away[bad[0]]:.2g} "
+            "from the identity. Take the Q of its QR decomposition."
+        )
 
 
 def with_inverses(matrices, *, name):

@@ -3,7 +3,7 @@
 import array_api_compat
 from array_api_compat import is_torch_array
 
-from ._checks import check_order, check_pair, check_weights, namespace, root
+from ._checks import check_finite, check_order, check_pair, check_weights, namespace, root
 from .projections import Projections, draw_projections
 from .transport import wasserstein_1d
 
@@ -179,7 +179,7 @@ def sliced_wasserstein(u, v, *, directions, p=2, x_weights=None, y_weights=None)
     Raises
     ------
     ValueError
-        If shapes do not fit or an option is out of range.
+        If shapes do not fit, a number is not finite or an option is out of range.
 
     Examples
     --------
@@ -197,6 +197,8 @@ def sliced_wasserstein(u, v, *, directions, p=2, x_weights=None, y_weights=None)
         )
     if any(0 in shape for shape in shapes):
         raise ValueError(f"u, v and directions must not be empty, got shapes {shapes}.")
+    for name, values in (("u", u), ("v", v), ("directions", directions)):
+        check_finite(values, name=name)
     projections = Projections("vectors", u.shape[1], (directions,))
     return _mean_over_lines(projections, u, v, p, x_weights, y_weights)
 

@@ -7,7 +7,7 @@ import array_api_compat
 import numpy as np
 from array_api_compat import is_torch_array
 
-from ._checks import check_eigenvalues, check_stack, namespace
+from ._checks import check_eigenvalues, check_finite, check_stack, namespace
 
 __all__ = [
     "exp_matrices",
@@ -145,7 +145,7 @@ def symmetric_matrices(vectors):
     Raises
     ------
     ValueError
-        If the length of the vectors is not of the form d (d + 1) / 2.
+        If the length of the vectors is not of the form d (d + 1) / 2, or one is not finite.
     """
     xp = namespace(vectors=vectors)
     shape = tuple(vectors.shape)
@@ -156,6 +156,7 @@ def symmetric_matrices(vectors):
             "vectors must have shape (..., n_channels * (n_channels + 1) / 2), got "
             f"{shape}: {length} is no such number."
         )
+    check_finite(vectors, name="vectors")
     _, scale, position = _layout(d)
     vectors = vectors / _like(scale, vectors)
     full = xp.take(vectors, _like(position, vectors, dtype=xp.int64), axis=-1)

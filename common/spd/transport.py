@@ -4,7 +4,7 @@ import array_api_compat
 import numpy as np
 from array_api_compat import is_torch_array
 
-from ._checks import as_array, check_order, check_weights, namespace
+from ._checks import as_array, check_finite, check_order, check_weights, namespace
 
 __all__ = ["wasserstein_1d"]
 
@@ -38,7 +38,8 @@ def wasserstein_1d(x, y, *, p=2, x_weights=None, y_weights=None):
     Raises
     ------
     ValueError
-        If the rows differ in number, ``p < 1``, or weights are negative, all zero or too few.
+        If the rows differ in number, a value is not finite, ``p < 1``, or weights are negative, all
+        zero or too few.
 
     Examples
     --------
@@ -52,6 +53,8 @@ def wasserstein_1d(x, y, *, p=2, x_weights=None, y_weights=None):
             "x and y must have shapes (n_projections, n) and (n_projections, m), none empty, got "
             f"{tuple(x.shape)} and {tuple(y.shape)}."
         )
+    check_finite(x, name="x")
+    check_finite(y, name="y")
     n, m = x.shape[-1], y.shape[-1]
     x_weights = check_weights(x_weights, name="x_weights", n_samples=n)
     y_weights = check_weights(y_weights, name="y_weights", n_samples=m)

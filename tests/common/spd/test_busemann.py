@@ -154,3 +154,23 @@ def test_almost_singular_matrices(n_large):
     got = busemann_coordinates(x, theta, P)[:, 0]
     assert np.isfinite(got).all()
     assert (abs(got - theta @ pivots) < 0.3 * abs(pivots[-1])).all()
+
+
+def test_what_is_no_direction_of_a_flag_is_refused():
+    M, theta, P = np.eye(2)[None], np.array([[0.0, 1.0]]), np.eye(2)[None]
+    for wrong, message in (
+        ((theta[:, ::-1], P), r"in row 0 0 follows 1\. Sort it, and the columns of P"),
+        ((np.array([[0.0, np.nan]]), P), r"theta\[0, 1\] is nan; theta must be finite"),
+        ((theta, 2 * P), r"P\[0\]\^T P\[0\] is 3 from the identity\. Take the Q"),
+        ((theta, np.full((1, 2, 2), np.nan)), r"P\[0, 0, 0\] is nan; P must be finite"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            busemann_coordinates(M, *wrong)
+
+
+def test_directions_in_single_precision_are_orthogonal_enough():
+    theta, P = flag_directions(50, 8, rng=np.random.default_rng(0))
+    M = np.eye(8)[None]
+    single = busemann_coordinates(M, theta.astype(np.float32), P.astype(np.float32))
+    # Coordinates of the identity are 0; the sum of 8 logarithms of rounded pivots is not.
+    np.testing.assert_allclose(single, 0, atol=8 * 8 * np.finfo(np.float32).eps)

@@ -335,12 +335,6 @@ def test_only_rounding_counts_as_distance_zero(dtype, p):
         assert found == (bits > 1,) * 3
 
 
-def test_a_distance_from_what_is_not_finite_is_no_zero():
-    for value in (np.nan, np.inf):
-        u, v = np.array([[value], [0.0]]), np.array([[1.0], [2.0]])
-        assert not sliced_wasserstein(u, v, directions=np.ones((1, 1))) < np.inf
-
-
 def test_gradient_at_the_identity_is_finite():
     x = torch.eye(3, dtype=torch.float64).repeat(4, 1, 1).requires_grad_()
     y = torch.from_numpy(random_sets(4, d=3)[0])
@@ -451,3 +445,13 @@ def test_projections_are_for_one_number_of_channels():
     lines = draw_projections("spdsw", 3, 4, rng=generator())
     with pytest.raises(ValueError, match=r"matrices of 4 channels, got shape \(3, 2, 2\)"):
         lines.coordinates(GOOD)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["u", "v", "directions"])
+def test_vectors_and_directions_are_finite(name, value):
+    arrays = {"u": np.zeros((3, 2)), "v": np.ones((3, 2)), "directions": np.eye(2)}
+    arrays[name] = arrays[name].copy()
+    arrays[name][1, 0] = value
+    with pytest.raises(ValueError, match=rf"{name}\[1, 0\] is {value}; {name} must be finite"):
+        sliced_wasserstein(arrays["u"], arrays["v"], directions=arrays["directions"])

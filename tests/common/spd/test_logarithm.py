@@ -242,3 +242,8 @@ def test_bad_length_of_a_vector(length):
 def test_vectors_need_square_matrices():
     with pytest.raises(ValueError, match=r"got \(2, 3\)"):
         symmetric_vectors(np.ones((2, 3)))
+
+
+def test_vectors_of_matrices_are_finite():
+    with pytest.raises(ValueError, match=r"vectors\[0, 2\] is nan; vectors must be finite"):
+        symmetric_matrices(np.array([[1.0, 0.0, np.nan]]))

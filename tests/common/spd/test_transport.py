@@ -149,3 +149,13 @@ X, Y = np.zeros((2, 3)), np.zeros((2, 4))
 def test_bad_input(x, y, options, message):
     with pytest.raises(ValueError, match=message):
         wasserstein_1d(x, y, **options)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_are_finite(kind, value):
+    x, y = np.zeros((2, 3)), np.array([[0.0, 1.0, 2.0], [0.0, value, 2.0]])
+    with pytest.raises(ValueError, match=rf"y\[1, 1\] is {value}; y must be finite"):
+        wasserstein_1d(kind(x), kind(y))
+    with pytest.raises(ValueError, match=rf"x\[1, 1\] is {value}; x must be finite"):
+        wasserstein_1d(kind(y), kind(x))
