@@ -1,4 +1,4 @@
-"""Claims can fail: each is told apart in a made-up world where it is true and one where it is false.
+"""Claims can fail: each is judged in a made-up world where it is true and one where it is false.
 
 `judged` executes a paper's claims.ipynb on made-up tables with the columns of the real ones.
 """
