@@ -212,6 +212,7 @@ class Claim:
         factor = (half / distance) ** 2
         if self.n is None or factor * self.n > 1e6:
             much = f"about {factor:.2g} times as much data" if factor < 1e4 else "far more data"
+            much = "slightly more data" if factor < 1.1 else much
         else:
             much = f"about {math.ceil(factor * self.n)} units instead of {self.n}"
         return f"the interval holds the threshold; {much} would decide, if our value stayed"
