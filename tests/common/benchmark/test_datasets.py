@@ -247,7 +247,7 @@ def test_what_moabb_does_not_do_by_itself():
         (lambda: datasets.make("Simulated", interval=[2, 1]), r"later end .* got \[2, 1\]"),
         (
             lambda: datasets.make("Simulated", interval=[0, np.nan]),
-            "interval must be finite s, got",
+            "interval must be finite, got",
         ),
         (
             lambda: datasets.paradigm("left_right", datasets.make("Simulated"), resample=-1),

@@ -181,9 +181,7 @@ def test_molecules_are_checked(crooked):
     lost[2, 1] = np.nan
     with pytest.raises(ValueError, match=r"positions of molecule crooked .* nan Å at index \(2, 1"):
         position_scale([crooked._replace(positions=lost)], sigma=2.0)
-    with pytest.raises(
-        ValueError, match=r"positions must be finite Å, got nan Å at index \(2, 1\)"
-    ):
+    with pytest.raises(ValueError, match=r"positions must be finite, got nan Å at index \(2, 1\)"):
         densities(crooked._replace(positions=lost), scale=3.0, **GRID)
     with pytest.raises(ValueError, match=r"three coordinates, got shape \(4, 2\)"):
         align(crooked.positions[:, :2])
