@@ -1,7 +1,8 @@
 # One job per data set of registry.yaml, or subject of it: data/raw/<name>, verified. Papers take these files as input.
 import os
 
-from common import papers, registry, wiring
+from common import registry
+from common.workflow import papers, wiring
 
 if config.get(
     "mirror"

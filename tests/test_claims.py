@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from common import claims, files
+from common import files
+from common.report import claims
 
 SCALES = ("embedded", "paper")
 # tests/worlds/<paper>.py, a hyphen being an underscore: world(true, scale) gives tables by name.

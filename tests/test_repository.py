@@ -17,8 +17,10 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from common import environment, files, prerequisites, quotes, reference
-from common.notebooks import clean, fingerprint, parameters, run
+from common import files
+from common.report import quotes, reference
+from common.workflow import environment, prerequisites
+from common.workflow.notebooks import clean, fingerprint, parameters, run
 
 PAPERS = sorted(path.name for path in files.ROOT.glob("papers/*/") if path.name[0] not in "._")
 STEPS = sorted(files.relative(path) for path in files.ROOT.glob("papers/*/*.ipynb"))
@@ -43,14 +45,16 @@ def test_notebooks_are_committed_clean():
     for name in _git("ls-files", "*.ipynb").decode().splitlines():
         content = _git("cat-file", "blob", f":{name}")
         dirty += [name] if clean.clean(content) != content else []
-    assert not dirty, "set the filter, and add them again: python -m common.environment; git add"
+    assert not dirty, (
+        "set the filter, and add them again: python -m common.workflow.environment; git add"
+    )
 
 
 def test_the_filter_is_that_of_the_attributes():
     _committed()
     answer = _git("check-attr", "filter", "--", "papers/dance/claims.ipynb").decode()
     assert answer.split()[-1] == "notebook"
-    assert environment.FILTER.startswith("f=common/notebooks/clean.py;")
+    assert environment.FILTER.startswith("f=common/workflow/notebooks/clean.py;")
 
 
 def test_results_has_only_its_page_in_commits():
@@ -60,7 +64,7 @@ def test_results_has_only_its_page_in_commits():
 
 @pytest.mark.parametrize("paper", PAPERS)
 def test_numbers_in_a_readme_are_those_of_its_tables(paper):
-    assert quotes.stale(paper) == [], f"fill them: python -m common.quotes {paper}"
+    assert quotes.stale(paper) == [], f"fill them: python -m common.report.quotes {paper}"
 
 
 @pytest.mark.parametrize("paper", PAPERS)
@@ -231,7 +235,7 @@ def test_every_pin_has_a_wheel_for_every_target():
             if has != "all" and target not in has.split():
                 without.setdefault(name, set()).add(where["python_version"])
     # connection-pool is plain Python, which needs no compiler. immutables is compiled: what
-    # common.prerequisites asks for a compiler for.
+    # common.workflow.prerequisites asks for a compiler for.
     assert without.pop("connection-pool") == {"3.11", "3.12", "3.13", "3.14"}
     compiled = {f"{a}.{b}": name for (a, b), name in prerequisites.COMPILED.items()}
     assert {version: name for name, versions in without.items() for version in versions} == compiled

@@ -28,7 +28,7 @@ import scipy.stats
 
 from common import validation
 from common.adaptation.simulated import PUBLISHED_NAMES
-from common.statistics import Interval
+from common.report.statistics import Interval
 
 __all__ = [
     "BASELINES",

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from common.augmentation.names import IDENTITY
-from common.statistics import Interval, mean_interval
+from common.report.statistics import Interval, mean_interval
 
 __all__ = [
     "accuracy_intervals",

@@ -9,8 +9,9 @@ import itertools
 import math
 import time
 
-from common import files, papers
+from common import files
 from common.augmentation.names import FIXED, IDENTITY, PARAMETRIC
+from common.workflow import papers
 
 __all__ = [
     "EXPERIMENTS", "augmentations", "contracts", "cost", "fits", "jobs", "read_timings",
@@ -130,7 +131,7 @@ def fits(job, settings):
 
 
 def contracts(settings, experiment):
-    """What the table of an experiment must hold, by data set; see `common.tables.gather`.
+    """What the table of an experiment must hold, by data set; see `common.report.tables.gather`.
 
     Parameters
     ----------

@@ -77,8 +77,9 @@ def contracts(settings, paradigm, *, sets=None):
     -------
     contracts : dict of str to dict
         Label of the data set to ``parts``, keys of `pieces`, and ``contract``, for
-        `common.tables.gather`: every combination of ``dataset``, ``subject`` and ``pipeline`` has a
-        row. How many sessions there are, the piece itself knows: its table is written whole.
+        `common.report.tables.gather`: every combination of ``dataset``, ``subject`` and
+        ``pipeline`` has a row. How many sessions there are, the piece itself knows: its table is
+        written whole.
     """
     catalogue.names(paradigm)  # says so where there is no such paradigm
     if paradigm not in settings:

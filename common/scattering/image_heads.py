@@ -12,8 +12,7 @@ import numpy as np
 import torch
 
 from common import validation
-
-from .base import as_choice, as_integer
+from common.scattering.base import as_choice, as_integer
 
 __all__ = ["accuracy", "augment", "make_head", "normalize", "train_head"]
 

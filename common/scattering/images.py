@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common import files, validation
-
-from .base import as_integer
+from common.scattering.base import as_integer
 
 __all__ = ["Cifar10", "features_of", "learning_curve", "read_cifar10", "read_digits"]
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .base import as_integer
+from common.scattering.base import as_integer
 
 __all__ = ["Inversion", "invert_adam", "invert_bold_driver", "psnr"]
 

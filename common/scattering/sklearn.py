@@ -12,8 +12,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import validate_data
 
 import common.scattering as transforms
-
-from .base import as_integer
+from common.scattering.base import as_integer
 
 __all__ = ["HarmonicScattering3D", "Scattering1D", "Scattering2D"]
 

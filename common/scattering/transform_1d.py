@@ -23,8 +23,15 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from . import filters_1d as filters
-from .base import Scattering, as_choice, as_integer, modulus, records_gradient, refuse_options
+from common.scattering import filters_1d as filters
+from common.scattering.base import (
+    Scattering,
+    as_choice,
+    as_integer,
+    modulus,
+    records_gradient,
+    refuse_options,
+)
 
 __all__ = ["Scattering1D"]
 

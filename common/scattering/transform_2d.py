@@ -22,8 +22,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .base import Scattering, as_choice, as_integer, modulus, records_gradient, refuse_options
-from .filters_2d import filter_bank, low_pass, padded_shape
+from common.scattering.base import (
+    Scattering,
+    as_choice,
+    as_integer,
+    modulus,
+    records_gradient,
+    refuse_options,
+)
+from common.scattering.filters_2d import filter_bank, low_pass, padded_shape
 
 __all__ = ["Scattering2D"]
 

@@ -1,5 +1,6 @@
 # From raw recordings to figures: prepare → encoder → train → gather → figures, claims.
-from common import papers, registry
+from common import registry
+from common.workflow import papers
 
 paper = papers.rules("dance", config)
 RUN_NOTEBOOK = papers.RUN_NOTEBOOK

@@ -1,5 +1,6 @@
 # Recordings → windows → curves and parameter search, a job a chunk of fits → tables → figures.
-from common import papers, registry
+from common import registry
+from common.workflow import papers
 from common.augmentation import plan
 
 paper = papers.rules("eeg-augmentation", config)

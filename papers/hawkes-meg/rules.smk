@@ -1,5 +1,6 @@
 # Simulation and fit → tables → figures; recordings → atoms and events → latencies.
-from common import papers, peers, registry
+from common import registry
+from common.workflow import papers, peers
 
 paper = papers.rules("hawkes-meg", config)
 RUN_NOTEBOOK = papers.RUN_NOTEBOOK

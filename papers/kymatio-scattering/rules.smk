@@ -1,5 +1,6 @@
 # Timings; signals, images and molecules → coefficients → regression or classification → figures.
-from common import papers, peers, registry
+from common import registry
+from common.workflow import papers, peers
 
 paper = papers.rules("kymatio-scattering", config)
 RUN_NOTEBOOK = papers.RUN_NOTEBOOK

@@ -1,5 +1,6 @@
 # Data set × subject × group of pipelines: one job each → tables → figures.
-from common import files, papers, registry
+from common import files, registry
+from common.workflow import papers
 from common.benchmark import plan
 
 paper = papers.rules("moabb", config)

@@ -1,5 +1,6 @@
 # Data → fits (one job a data set, unit of shifts and method) → scores → tables → figures.
-from common import papers, registry
+from common import registry
+from common.workflow import papers
 from common.adaptation import catalogue
 
 paper = papers.rules("skada-bench", config)

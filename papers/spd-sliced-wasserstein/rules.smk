@@ -1,5 +1,6 @@
 # Distances: time → complexity → figures. Cohort → brain age. Recordings → covariances → adaptation.
-from common import papers, registry
+from common import registry
+from common.workflow import papers
 
 paper = papers.rules("spd-sliced-wasserstein", config)
 RUN_NOTEBOOK = papers.RUN_NOTEBOOK

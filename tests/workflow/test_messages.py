@@ -369,7 +369,7 @@ def test_jobs_that_take_more_than_the_budget_together_wait_for_each_other(clone)
 
 
 def test_the_budget_of_a_run_is_a_share_of_the_limit(clone):
-    with (clone / "common/memory.py").open("a") as file:
+    with (clone / "common/workflow/memory.py").open("a") as file:
         file.write("\n\ndef limit():\n    return 1000, 'this test'\n")
     output = clone.snakemake("-j4", "data/derived/toy/clean.json")
     assert "memory" not in output

@@ -242,7 +242,9 @@ def test_an_error_of_snakemake_says_error_once(unbuilt, tmp_path):
 
 
 def test_progress_bars_show_on_the_console_and_not_in_the_notebook(repository):
-    repository.edit("common/notebooks/kernel.py", "PROGRESS_EVERY = 5.0", "PROGRESS_EVERY = 0.1")
+    repository.edit(
+        "common/workflow/notebooks/kernel.py", "PROGRESS_EVERY = 5.0", "PROGRESS_EVERY = 0.1"
+    )
     repository.edit(
         "papers/toy/2-scale.ipynb",
         "for step in range(3):",

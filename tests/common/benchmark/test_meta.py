@@ -9,8 +9,8 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import statistics
 from common.benchmark import meta
+from common.report import statistics
 
 
 def rng(seed=0):

@@ -1,4 +1,4 @@
-from common import papers
+from common.workflow import papers
 
 paper = papers.rules("toy", config)
 RUN_NOTEBOOK = papers.RUN_NOTEBOOK
