@@ -182,7 +182,7 @@ def test_a_word_out_of_place_is_one_line(clone, arguments, expected):
         ("rules.smk", "threads: 1\n", "threads 1\n", "papers/other/rules.smk, line "),
         (
             "rules.smk",
-            "from common import papers",
+            "from common.workflow import papers",
             "nothing()",
             "line 1: NameError: name 'noth",
         ),

@@ -115,9 +115,8 @@ def test_edited_code_makes_a_reference_outdated(copy):
 
 
 def _outdated(repository):
-    command = (
-        "import json; from common import reference; print(json.dumps(reference.outdated('toy')))"
-    )
+    command = "import json; from common.report import reference; "
+    command += "print(json.dumps(reference.outdated('toy')))"
     done = subprocess.run(
         [sys.executable, "-c", command], cwd=repository.path, capture_output=True, text=True
     )

@@ -54,7 +54,8 @@ def test_jobs_go_on_where_there_are_no_locks_and_say_so(root, monkeypatch, capsy
 
 
 def test_a_held_lock_is_waited_for(root):
-    code = "from common import locks\nwith locks.exclusive('a.lock'): open('order', 'a').write('2')"
+    code = "from common.workflow import locks\n"
+    code += "with locks.exclusive('a.lock'): open('order', 'a').write('2')"
     with locks.exclusive("a.lock"):
         environment = {**os.environ, "PYTHONPATH": str(locks.Path(locks.__file__).parents[2])}
         other = subprocess.Popen(
