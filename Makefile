@@ -12,14 +12,14 @@ LAB    ?=
 VENV  := .venv
 READY := $(VENV)/.ready
 QUIET := -q --disable-warnings
-RULES := Snakefile $(wildcard papers/*/rules.smk tests/workflow/*/rules.smk)
+RULES := Snakefile $(wildcard common/*/*.smk papers/*/rules.smk tests/workflow/*/rules.smk)
 # Modules, not scripts: the first line of a script cannot name a folder with a space.
 PY    := $(VENV)/bin/python
 PIP    = $(PY) -m pip --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help env figures test lint unit workflow smoke test-embedded test-dispatch test-lock lab report \
+.PHONY: help env figures test lint unit workflow smoke test-embedded test-dispatch test-lock lab index report \
     peers slurm lock clean distclean FORCE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -35,6 +35,7 @@ help:
 	@echo "make test-dispatch         tests of numbers with the kernels of other processors, half an hour"
 	@echo "make lint                  formatting and style only"
 	@echo "make lab                   JupyterLab at the root of the repository"
+	@echo "make index                 the lists of papers in README.md and CITATION.cff, from their paper.yaml"
 	@echo "make report                report.html: figures with captions, claims, and what ran"
 	@echo "make peers                 .venv-peers: libraries that are only compared with (tick, kymatio)"
 	@echo "make slurm                 add to .venv what submitting to Slurm needs"
@@ -70,7 +71,7 @@ $(READY): requirements.lock pyproject.toml $(if $(TORCH_INDEX),FORCE)
 # A killed run's lock is removed by the next run; a live run's is respected (common/workflow/locks.py).
 figures: $(READY)
 	@test -z "$(PAPER)" || test -f "papers/$(PAPER)/paper.yaml" || { \
-	    echo "No paper '$(PAPER)'. Papers: $$(cd papers && echo *)" >&2; exit 1; }
+	    echo "No paper '$(PAPER)'. Papers: $$(cd papers && echo [a-z]*)" >&2; exit 1; }
 	@$(PY) -m snakemake -j$(JOBS) $(TARGET)
 	@$(PY) -m common.report.reference summary $(PAPER)
 
@@ -115,6 +116,9 @@ test-lock: $(READY)
 
 lab: $(READY)
 	@PYTHONPATH="$(CURDIR)" $(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" $(LAB)
+
+index: $(READY)
+	@$(PY) -m common.workflow.index
 
 report: figures
 	@$(PY) -m snakemake --report report.html $(TARGET)

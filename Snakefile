@@ -16,7 +16,7 @@ for module in [name for name in sys.modules if name.partition(".")[0] == "common
 sys.modules.setdefault("rfc3987_syntax", None)
 
 from common.report import reference
-from common.workflow import locks, papers, wiring
+from common.workflow import locks, papers, steps, wiring
 from common.workflow.notebooks import provenance
 
 wiring.check_folder(workflow)
@@ -120,9 +120,9 @@ rule scoreboard:
         mem_mb=500,
         runtime=5,
     params:
-        notebook=wiring.notebook("notebooks/scoreboard.ipynb"),
+        notebook=steps.notebook("notebooks/scoreboard.ipynb"),
     script:
-        wiring.RUN_NOTEBOOK
+        steps.RUN
 
 
 for paper in BROKEN:

@@ -2,7 +2,7 @@
 import os
 
 from common import registry
-from common.workflow import papers, wiring
+from common.workflow import steps
 
 if config.get(
     "mirror"
@@ -28,9 +28,9 @@ rule fetch_subject:
         mem_mb=4000,
         runtime=120,
     params:
-        notebook=wiring.notebook("notebooks/fetch.ipynb"),
+        notebook=steps.notebook("notebooks/fetch.ipynb"),
     script:
-        papers.RUN_NOTEBOOK
+        steps.RUN
 
 
 for dataset, entry in ENTRIES.items():
@@ -52,8 +52,8 @@ for dataset, entry in ENTRIES.items():
             mem_mb=300,
             runtime=120,
         params:
-            notebook=wiring.notebook("notebooks/fetch.ipynb"),
+            notebook=steps.notebook("notebooks/fetch.ipynb"),
             name=dataset,
             subject=None,
         script:
-            papers.RUN_NOTEBOOK
+            steps.RUN

@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from common import files
 from common.report import quotes, reference
-from common.workflow import environment, prerequisites
+from common.workflow import environment, index, prerequisites
 from common.workflow.notebooks import clean, fingerprint, parameters, run
 
 PAPERS = sorted(path.name for path in files.ROOT.glob("papers/*/") if path.name[0] not in "._")
@@ -65,6 +65,10 @@ def test_results_has_only_its_page_in_commits():
 @pytest.mark.parametrize("paper", PAPERS)
 def test_numbers_in_a_readme_are_those_of_its_tables(paper):
     assert quotes.stale(paper) == [], f"fill them: python -m common.report.quotes {paper}"
+
+
+def test_the_lists_of_papers_are_those_of_the_folders():
+    assert index.stale() == [], "write them: make index"
 
 
 @pytest.mark.parametrize("paper", PAPERS)

@@ -1,243 +1,28 @@
-"""House style, one colour per method, and `save`: a figure, its numbers, and where they come from.
+"""House style, one look per method, and `save`: a figure, its numbers, and where they come from.
 
-A notebook calls `use_style` once, before it draws. Importing this module changes nothing: global
-settings that change on import surprise whoever imports for another reason.
+A notebook calls `use_style` once, before it draws, with the methods of its paper. Importing this
+module changes nothing: global settings that change on import surprise whoever imports for another
+reason.
 """
 
 import contextlib
-import difflib
 import os
 import textwrap
 from pathlib import Path
 
 import matplotlib
 import matplotlib.style
+import yaml
 from cycler import cycler
 from matplotlib.transforms import Bbox
 
-from common import files
+from common import files, validation
+from common.report.palette import OKABE_ITO, SHARED
 from common.workflow.notebooks import provenance
 
-__all__ = [
-    "COLORS", "LABELS", "MARKERS", "OKABE_ITO", "SCALES", "color", "save", "style", "use_style",
-]  # fmt: skip
+__all__ = ["SCALES", "color", "in_order", "label", "marker", "save", "style", "use_style"]
 
-OKABE_ITO = {
-    "black": "#000000",
-    "orange": "#E69F00",
-    "sky blue": "#56B4E9",
-    "bluish green": "#009E73",
-    "yellow": "#F0E442",
-    "blue": "#0072B2",
-    "vermillion": "#D55E00",
-    "reddish purple": "#CC79A7",
-}
-"""The palette of Okabe and Ito, readable by colour-blind readers."""
-
-COLORS = {
-    "truth": OKABE_ITO["black"],
-    "expert": OKABE_ITO["black"],
-    "published": "#999999",
-    # dance
-    "dance": OKABE_ITO["blue"],
-    "dance-released": OKABE_ITO["sky blue"],
-    "dense": OKABE_ITO["orange"],
-    "sliding": OKABE_ITO["bluish green"],
-    "onset-informed": OKABE_ITO["reddish purple"],
-    # spd-sliced-wasserstein
-    "spdsw": OKABE_ITO["blue"],
-    "logsw": OKABE_ITO["sky blue"],
-    "hspdsw": OKABE_ITO["bluish green"],
-    "sw": OKABE_ITO["yellow"],
-    "lew": OKABE_ITO["vermillion"],
-    "les": OKABE_ITO["orange"],
-    "aiw": OKABE_ITO["reddish purple"],
-    "no-alignment": OKABE_ITO["black"],
-    "tangent-space": OKABE_ITO["bluish green"],
-    "mean-age": OKABE_ITO["black"],
-    # hawkes-meg
-    "fadin": OKABE_ITO["blue"],
-    "likelihood": OKABE_ITO["orange"],
-    "em": OKABE_ITO["bluish green"],
-    "least-squares": OKABE_ITO["reddish purple"],
-    "autodiff": OKABE_ITO["black"],
-    "tick-basis-kernels": OKABE_ITO["vermillion"],
-    "tick-em": OKABE_ITO["sky blue"],
-    "dripp": OKABE_ITO["vermillion"],
-    # eeg-augmentation: colours and markers differ within a family
-    "identity": OKABE_ITO["black"],
-    "ft-surrogate": OKABE_ITO["blue"],
-    "frequency-shift": OKABE_ITO["orange"],
-    "bandstop-filter": OKABE_ITO["bluish green"],
-    "gaussian-noise": OKABE_ITO["blue"],
-    "smooth-time-mask": OKABE_ITO["orange"],
-    "time-reverse": OKABE_ITO["bluish green"],
-    "sign-flip": OKABE_ITO["reddish purple"],
-    "channels-dropout": OKABE_ITO["blue"],
-    "channels-shuffle": OKABE_ITO["orange"],
-    "channels-symmetry": OKABE_ITO["bluish green"],
-    "sensors-x-rotation": OKABE_ITO["blue"],
-    "sensors-y-rotation": OKABE_ITO["orange"],
-    "sensors-z-rotation": OKABE_ITO["bluish green"],
-    # skada-bench
-    "reference": OKABE_ITO["black"],
-    "reweighting": OKABE_ITO["blue"],
-    "mapping": OKABE_ITO["vermillion"],
-    "subspace": OKABE_ITO["bluish green"],
-    "other": OKABE_ITO["reddish purple"],
-    "train-src": OKABE_ITO["black"],
-    "train-tgt": OKABE_ITO["sky blue"],
-    "source-domain": OKABE_ITO["blue"],
-    "target-domain": OKABE_ITO["orange"],
-    "simulated-data": OKABE_ITO["sky blue"],
-    "recorded-data": OKABE_ITO["vermillion"],
-    # kymatio-scattering
-    "scattering": OKABE_ITO["blue"],
-    "kymatio": OKABE_ITO["orange"],
-    "pixels": OKABE_ITO["black"],
-    "composition": OKABE_ITO["black"],
-    "order-0": OKABE_ITO["sky blue"],
-    "order-1": OKABE_ITO["orange"],
-    "order-2": OKABE_ITO["blue"],
-    # moabb
-    "raw": OKABE_ITO["orange"],
-    "riemannian": OKABE_ITO["blue"],
-    "deep": OKABE_ITO["bluish green"],
-    "own": OKABE_ITO["reddish purple"],
-}
-"""Colour of each method, in every figure of every paper. A new method is added here."""
-
-MARKERS = {
-    "truth": "*",
-    "expert": "*",
-    "published": "_",
-    "dance": "o",
-    "dance-released": "v",
-    "dense": "s",
-    "sliding": "^",
-    "onset-informed": "D",
-    "spdsw": "o",
-    "logsw": "v",
-    "hspdsw": "^",
-    "sw": "P",
-    "lew": "s",
-    "les": "D",
-    "aiw": "X",
-    "no-alignment": "x",
-    "tangent-space": "^",
-    "mean-age": "_",
-    "fadin": "o",
-    "likelihood": "s",
-    "em": "^",
-    "least-squares": "v",
-    "autodiff": "P",
-    "tick-basis-kernels": "X",
-    "tick-em": "D",
-    "dripp": "D",
-    "identity": "x",
-    "ft-surrogate": "o",
-    "frequency-shift": "s",
-    "bandstop-filter": "^",
-    "gaussian-noise": "s",
-    "smooth-time-mask": "^",
-    "time-reverse": "v",
-    "sign-flip": "D",
-    "channels-dropout": "^",
-    "channels-shuffle": "v",
-    "channels-symmetry": "D",
-    "sensors-x-rotation": "v",
-    "sensors-y-rotation": "D",
-    "sensors-z-rotation": "o",
-    "reference": "P",
-    "reweighting": "o",
-    "mapping": "s",
-    "subspace": "^",
-    "other": "D",
-    "train-src": "x",
-    "train-tgt": "*",
-    "source-domain": "o",
-    "target-domain": "s",
-    "simulated-data": "o",
-    "recorded-data": "s",
-    "scattering": "o",
-    "kymatio": "s",
-    "pixels": "x",
-    "composition": "x",
-    "order-0": "D",
-    "order-1": "s",
-    "order-2": "o",
-    "raw": "s",
-    "riemannian": "o",
-    "deep": "^",
-    "own": "D",
-}
-"""Marker of each method, a second cue beside its colour."""
-
-LABELS = {
-    "truth": "Truth",
-    "expert": "Expert",
-    "published": "Published",
-    "dance": "DANCE",
-    "dance-released": "DANCE, the paper's decoding",
-    "dense": "Dense head alone",
-    "sliding": "Sliding-window classifier",
-    "onset-informed": "Onset-informed classifier",
-    "spdsw": "SPDSW",
-    "logsw": "logSW",
-    "hspdsw": "HSPDSW",
-    "sw": "SW",
-    "lew": "LEW",
-    "les": "LES",
-    "aiw": "AIW",
-    "no-alignment": "No alignment",
-    "tangent-space": "Tangent space",
-    "mean-age": "Mean age",
-    "fadin": "FaDIn",
-    "likelihood": "Maximum likelihood",
-    "em": "EM, histogram kernels",
-    "least-squares": "Least squares, histogram kernels",
-    "autodiff": "l2 by autograd",
-    "tick-basis-kernels": "tick HawkesBasisKernels",
-    "tick-em": "tick HawkesEM",
-    "dripp": "DriPP",
-    "identity": "No augmentation",
-    "ft-surrogate": "FT surrogate",
-    "frequency-shift": "Frequency shift",
-    "bandstop-filter": "Band-stop filter",
-    "gaussian-noise": "Gaussian noise",
-    "smooth-time-mask": "Smooth time mask",
-    "time-reverse": "Time reverse",
-    "sign-flip": "Sign flip",
-    "channels-dropout": "Channels dropout",
-    "channels-shuffle": "Channels shuffle",
-    "channels-symmetry": "Channels symmetry",
-    "sensors-x-rotation": "Rotation about x",
-    "sensors-y-rotation": "Rotation about y",
-    "sensors-z-rotation": "Rotation about z",
-    "reference": "Reference",
-    "reweighting": "Reweighting",
-    "mapping": "Mapping",
-    "subspace": "Subspace",
-    "other": "Other",
-    "train-src": "Train Src",
-    "train-tgt": "Train Tgt",
-    "source-domain": "Source",
-    "target-domain": "Target",
-    "simulated-data": "Simulated shifts",
-    "recorded-data": "Recorded data",
-    "scattering": "common.scattering",
-    "kymatio": "kymatio 0.3.0",
-    "pixels": "Pixels",
-    "composition": "Composition",
-    "order-0": "Order 0",
-    "order-1": "Order 1",
-    "order-2": "Order 2",
-    "raw": "Raw signal",
-    "riemannian": "Riemannian",
-    "deep": "Deep learning",
-    "own": "Own",
-}
-"""Name of each method as a figure shows it."""
+_looks = {name: dict(look) for name, look in SHARED.items()}
 
 SCALES = {
     "smoke": "smoke scale: too small to mean anything",
@@ -283,11 +68,35 @@ _STAMP_SIZE = 6.0  # points
 _STAMP_COLOR = "#666666"
 
 
-def use_style():
+def use_style(styles=None):
     """Apply the house style to everything drawn from here on.
 
     It starts from matplotlib's defaults, so a user's own matplotlibrc changes no figure.
+
+    Parameters
+    ----------
+    styles : dict of str to dict, optional
+        Looks of the paper's methods, as ``methods`` in its ``paper.yaml``: ``label``, ``color`` (a
+        name of `common.report.palette.OKABE_ITO`) and ``marker``. `color`, `style` and the like
+        know these and the shared ones, and no other. In a notebook that is run by hand, where
+        nobody passes them, they are read from the ``paper.yaml`` beside it.
+
+    Raises
+    ------
+    ValueError
+        If a colour is not in the palette.
     """
+    if not styles and not os.environ.get("ARTIFACTS_JOB") and Path("paper.yaml").is_file():
+        styles = yaml.safe_load(Path("paper.yaml").read_text(encoding="utf-8")).get("methods")
+    looks = {name: dict(look) for name, look in (SHARED | (styles or {})).items()}
+    for name, look in looks.items():
+        validation.choice(look["color"], OKABE_ITO, f"the colour of {name}")
+    _looks.clear()
+    _looks.update(looks)
+    _reset_style()
+
+
+def _reset_style():
     matplotlib.style.use("default")
     matplotlib.rcParams.update(STYLE)
 
@@ -298,7 +107,7 @@ def color(method):
     Parameters
     ----------
     method : str
-        A name in `COLORS`.
+        A name of ``methods`` in ``paper.yaml``, as given to `use_style`, or a shared one.
 
     Returns
     -------
@@ -308,16 +117,19 @@ def color(method):
     Raises
     ------
     ValueError
-        If the method has no colour, with the nearest name that has one.
+        If the method has no look, with the nearest name that has one.
     """
-    if method not in COLORS:
-        near = difflib.get_close_matches(str(method), COLORS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(COLORS)}."
-        raise ValueError(
-            f"no colour for method {method!r}; {hint} A new method is added to COLORS, MARKERS "
-            "and LABELS in common/report/figures.py."
-        )
-    return COLORS[method]
+    return OKABE_ITO[_look(method)["color"]]
+
+
+def marker(method):
+    """Marker of a method, a second cue beside its colour; see `color`."""
+    return _look(method)["marker"]
+
+
+def label(method):
+    """Name of a method as a figure shows it; see `color`."""
+    return _look(method)["label"]
 
 
 def style(method):
@@ -326,7 +138,7 @@ def style(method):
     Parameters
     ----------
     method : str
-        A name in `COLORS`.
+        As in `color`.
 
     Returns
     -------
@@ -338,7 +150,33 @@ def style(method):
     ValueError
         As `color`.
     """
-    return {"color": color(method), "marker": MARKERS[method], "label": LABELS[method]}
+    return {"color": color(method), "marker": marker(method), "label": label(method)}
+
+
+def in_order(methods):
+    """Those methods that have a look, each once, in the order of ``paper.yaml``.
+
+    Parameters
+    ----------
+    methods : iterable of str
+        For example a column of a table.
+
+    Returns
+    -------
+    methods : list of str
+    """
+    there = set(methods)
+    return [name for name in _looks if name in there]
+
+
+def _look(method):
+    if method not in _looks:
+        raise ValueError(
+            f"no look for method {method!r}; known are {', '.join(_looks)}."
+            f"{validation.nearest(method, _looks)} A new method is added to `methods` in the "
+            "paper's paper.yaml, and figures.use_style(styles) makes it known."
+        )
+    return _looks[method]
 
 
 def save(fig, table, *, svg, scale, data):
@@ -369,7 +207,7 @@ def save(fig, table, *, svg, scale, data):
     _check(table, svg=svg, scale=scale, data=data)
     svg = Path(svg)
     with matplotlib.rc_context():
-        use_style()
+        _reset_style()
         # Saving takes a figure's layout away and gives it back; with this setting on, a figure
         # that has none would come back with one.
         matplotlib.rcParams["figure.constrained_layout.use"] = False

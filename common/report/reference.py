@@ -282,7 +282,7 @@ def _read(table, paper):
 def _checked_claims(table, paper, settings):
     claims = _read(table, paper)
     unchecked = [
-        any(fnmatch.fnmatchcase(statement, pattern) for pattern in settings.unchecked_claims)
+        any(fnmatch.fnmatchcase(statement, pattern) for pattern in settings.claims.unchecked)
         for statement in claims["statement"]
     ]
     return claims[~np.array(unchecked, dtype=bool)]

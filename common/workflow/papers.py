@@ -1,37 +1,32 @@
 """``config.yaml`` and ``papers/<paper>/paper.yaml``: what they may say, checked before any job.
 
-`rules` gives a paper's ``rules.smk`` everything it needs from them.
+`common.workflow.steps` makes of them what a paper's ``rules.smk`` uses.
 """
 
 import difflib
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
 
 from common import files, sources
 from common.report.agreement import Tolerance
-from common.workflow.notebooks.fingerprint import fingerprint
+from common.report.palette import MARKERS, OKABE_ITO
 
 __all__ = [
-    "RUN_NOTEBOOK",
+    "Claims",
     "Config",
     "Figure",
+    "Method",
     "Paper",
     "PaperError",
-    "Rules",
+    "Resources",
     "configured_scale",
     "load",
     "module",
     "names",
-    "rules",
+    "near",
 ]
-
-# Snakemake fills in what a script's path has in braces.
-RUN_NOTEBOOK = re.sub("([{}])", r"\1\1", str(files.ROOT / "common/workflow/notebooks/run.py"))
-"""The ``script:`` of every rule that runs a notebook."""
-
-_CAPTION = str(files.ROOT / "common/workflow/caption.rst")
 
 
 class PaperError(ValueError):
@@ -61,7 +56,81 @@ class Config(_Strict):
     folders: dict[str, str] = {}
 
 
-class Figure(_Strict):
+class Method(_Strict):
+    """How figures show one method of a paper.
+
+    Parameters
+    ----------
+    label : str
+    color : str
+        A name of `common.report.palette.OKABE_ITO`.
+    marker : str
+        As matplotlib names it, one of `common.report.palette.MARKERS`.
+    """
+
+    label: str
+    color: Literal[*OKABE_ITO]
+    marker: Literal[*MARKERS]
+
+
+class _Reader(_Strict):
+    """A notebook that reads tables: a figure's, or the claims'.
+
+    ``reads`` names its inputs, a file each or a list of them. The first part of a path says where
+    a file is: ``published/`` in the paper's folder, ``raw/`` an entry of the registry,
+    ``derived/`` what a step has prepared; anything else, for example ``tables/``, is a result.
+    ``{key.key}`` in a path stands for that setting of the scale, for each of its values if it
+    holds several.
+
+    ``passes`` names parameters that it gets besides these: a setting by its place, such as
+    ``timeline.label``, where ``*`` stands for every key (a dictionary of them is passed), or
+    a number or a list as it is.
+    """
+
+    reads: dict[str, str | list[str]] = {}
+    passes: dict[str, str | int | float | list] = {}
+
+
+class Claims(_Reader):
+    """The claims of a paper.
+
+    Parameters
+    ----------
+    reads, passes : dict
+        A list of files holds, at the scale ``recorded``, those that there are: what has no table
+        is not testable.
+    unchecked : list of str
+        Patterns (`fnmatch`) of statements whose outcome ``check`` leaves out: those on measured
+        times, and those that are there only where a peer is installed.
+    """
+
+    unchecked: list[str] = []
+
+
+class Resources(_Strict):
+    """What a step needs, if that is not the usual.
+
+    Parameters
+    ----------
+    mem_mb : int, default=500
+        Memory in MB.
+    runtime : int, default=10
+        Minutes after which a cluster may end the job.
+    paper : dict, optional
+        ``mem_mb`` and ``runtime`` at the scale ``paper``, where they differ.
+    """
+
+    mem_mb: Annotated[int, pydantic.Field(gt=0)] = 500
+    runtime: Annotated[int, pydantic.Field(gt=0)] = 10
+    paper: dict[Literal["mem_mb", "runtime"], Annotated[int, pydantic.Field(gt=0)]] = {}
+
+    def at(self, scale):
+        """``mem_mb`` and ``runtime`` at a scale, as a dictionary."""
+        usual = {"mem_mb": self.mem_mb, "runtime": self.runtime}
+        return usual | self.paper if scale == "paper" else usual
+
+
+class Figure(_Reader):
     """One figure of a paper.
 
     Parameters
@@ -69,6 +138,8 @@ class Figure(_Strict):
     title, caption : str
     original : str, int or None
         The figure's number in the paper; None for a figure of ours.
+    reads, passes : dict
+        Inputs and parameters of its notebook.
     tolerances : list of common.report.agreement.Tolerance
         How far its numbers may be from the reference; the first that fits a column and a row
         governs. Columns without one keep to `common.report.agreement.STRICT`.
@@ -95,8 +166,7 @@ class Paper(_Strict):
     the claims. It is for a paper of which only a part can be computed, for example because the rest
     needs data that few people have.
 
-    ``unchecked_claims`` are patterns (`fnmatch`) of statements whose outcome ``check`` leaves out:
-    those on measured times, and those that are there only where a peer is installed.
+    ``resources`` names steps, as ``rules.smk`` does, that need more than the usual.
     """
 
     title: str
@@ -107,123 +177,11 @@ class Paper(_Strict):
     summary: str
     preview: str | None = None
     recorded: list[str] | None = None
-    unchecked_claims: list[str] = []
+    methods: dict[str, Method] = {}
     figures: dict[str, Figure]
+    claims: Claims = Claims()
+    resources: dict[str, Resources] = {}
     scales: _Scales
-
-
-class Rules:
-    """What a paper's ``rules.smk`` uses.
-
-    Attributes
-    ----------
-    name : str
-    scale, device : str
-        From the configuration. The runner turns the device ``"auto"`` into the one that the job
-        finds: the machine that reads the rules need not be the one that runs them.
-    settings : dict
-        The scale's settings; at ``smoke`` those of ``embedded`` with what differs, at ``recorded``
-        those of ``paper``.
-    results : str
-        Folder of the tables: ``results/<paper>/<scale>``, at ``recorded``
-        ``papers/<paper>/recorded``.
-    built : str
-        Folder of what every scale writes, such as the claims table: ``results/<paper>/<scale>``.
-    figures : list of str
-        Names of the figures.
-    folders : dict of str to str
-    """
-
-    def __init__(self, name, paper, config):
-        self.name = name
-        self.paper = paper
-        self.scale = config.scale
-        self.device = config.device
-        self.mirror = config.mirror
-        self.folders = config.folders
-        self.settings = settings(name, paper, self.scale)
-        self.built = f"results/{name}/{self.scale}"
-        self.results = f"papers/{name}/recorded" if self.scale == "recorded" else self.built
-        self.figures = list(paper.figures)
-
-    def figure(self, name):
-        """SVG file of a figure; an error where ``paper.yaml`` does not list it.
-
-        As an output it enters Snakemake's report with the title and caption of ``paper.yaml``.
-        """
-        _known(name, self.figures, f"papers/{self.name}/paper.yaml: figure")
-        figure = self.paper.figures[name]
-        original = "" if figure.original is None else f" (figure {figure.original} of the paper)"
-        svg = f"papers/{self.name}/figures/{name}.svg"
-        beside = [svg.replace(".svg", suffix) for suffix in (".csv", ".ipynb", ".json")]
-        return self._reported(
-            svg,
-            f"{figure.title}{original}",
-            figure.caption,
-            "Numbers, notebook and provenance: {}, {}, {}.".format(*beside),
-        )
-
-    @property
-    def claims(self):
-        """Claims table, ``<built>/claims.csv``; as an output it enters Snakemake's report."""
-        return self._reported(
-            f"{self.built}/claims.csv",
-            "Claims",
-            "What the paper claims beside what this run found, with an outcome for each claim.",
-            "The file is a table; the Scoreboard of a report of all papers shows it on the screen.",
-        )
-
-    def available(self, tables):
-        """Of these result tables those that are recorded; at the other scales all of them.
-
-        For the claims of a paper of which a part is recorded: the notebook takes a list of tables,
-        and what it has no table for is not testable.
-        """
-        if self.scale != "recorded":
-            return list(tables)
-        return [table for table in tables if files.resolve(table).exists()]
-
-    def memory(self, *, embedded, paper):
-        """Memory of a job whose data are larger at the paper's scale, for ``mem_mb=``.
-
-        Parameters
-        ----------
-        embedded, paper : int
-            In MB, at each scale.
-
-        Returns
-        -------
-        mb : int
-        """
-        return paper if self.scale == "paper" else embedded
-
-    def _reported(self, path, title, *paragraphs):
-        """A path that Snakemake's report shows under the paper's title."""
-        from snakemake.io import flag, report
-
-        # One label only: of a second one with two values the report makes a switch.
-        category, label = _no_wildcards(self.paper.title), _no_wildcards(title)
-        file = report(path, category=category, labels={"result": label}, caption=_CAPTION)
-        return flag(file, "caption", "\n\n".join(map(_rst, (*paragraphs, f"Scale: {self.scale}."))))
-
-    def notebook(self, file):
-        """A notebook of the paper with its fingerprint, for ``params: notebook=``.
-
-        Returns
-        -------
-        notebook : str
-            ``papers/<paper>/<file>@<fingerprint>``.
-        """
-        path = f"papers/{self.name}/{file}"
-        if not files.resolve(path).exists():
-            known = [other.name for other in files.resolve(path).parent.glob("*.ipynb")]
-            raise PaperError(
-                f"papers/{self.name}/rules.smk: no notebook {path}{_near(file, known)}"
-            )
-        try:
-            return f"{path}@{fingerprint(files.resolve(path), root=files.ROOT)}"
-        except sources.SourceError as error:
-            raise PaperError(str(error)) from None
 
 
 def names():
@@ -324,23 +282,6 @@ def configured_scale():
     return config(_read("config.yaml")).scale
 
 
-def rules(name, values):
-    """What a paper's ``rules.smk`` uses.
-
-    Parameters
-    ----------
-    name : str
-        Folder below ``papers/``.
-    values : dict
-        Snakemake's ``config``.
-
-    Returns
-    -------
-    rules : Rules
-    """
-    return Rules(name, load(name), config(values))
-
-
 def _read(source):
     try:
         content = sources.read_yaml(source)
@@ -365,15 +306,15 @@ def _explain(model, error, source):
     place = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
         known = _fields(model, parents)
-        return f"{source}: unknown key {place}{_near(str(key), known)}"
+        return f"{source}: unknown key {place}{near(str(key), known)}"
     if error["type"] == "missing":
         return f"{source}: {place} is required"
     what = error["msg"].removeprefix("Input should be ").removeprefix("a ")
     hint = ""
     if error["type"] == "literal_error":
         known = re.findall(r"'(.*?)'", what)
-        near = difflib.get_close_matches(str(error["input"]), known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        found = difflib.get_close_matches(str(error["input"]), known, n=1)
+        hint = f"; did you mean {found[0]!r}?" if found else ""
     return f"{source}: {place} is {error['input']!r}, it should be {what}{hint}"
 
 
@@ -387,25 +328,16 @@ def _fields(model, parents):
     return list(model.model_fields)
 
 
-def _near(name, known):
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+def near(name, known):
+    """``; did you mean 'one'? (known: one, two)`` for a name that is not among the known ones."""
+    found = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {found[0]!r}?" if found else ""
     return f"{hint} (known: {', '.join(sorted(known)) or 'none'})"
-
-
-def _rst(text):
-    """Plain text as reStructuredText that says just that."""
-    return re.sub(r"([^\w\s]|_)", r"\\\1", " ".join(text.split()))
-
-
-def _no_wildcards(text):
-    """A text that looks the same and in which Snakemake finds no ``{wildcard}``."""
-    return text.replace("{", "{\N{WORD JOINER}")
 
 
 def _known(name, known, place):
     if name not in known:
-        raise PaperError(f"{place} {name!r} is not listed under figures{_near(name, list(known))}")
+        raise PaperError(f"{place} {name!r} is not listed under figures{near(name, list(known))}")
 
 
 def _merged(embedded, smoke, place):
@@ -417,7 +349,7 @@ def _merged(embedded, smoke, place):
             known = list(map(str, embedded))
             raise PaperError(
                 f"{here} is missing from embedded; smoke only says what differs from it"
-                f"{_near(str(key), known)}"
+                f"{near(str(key), known)}"
             )
         old = embedded[key]
         if isinstance(old, dict) and new is None:
@@ -441,5 +373,5 @@ def _same_keys(embedded, paper, place):
             if key not in other:
                 raise PaperError(
                     f"{place}.{name}.{key} is missing from {other_name}; both scales have the "
-                    f"same keys{_near(key, list(other))}"
+                    f"same keys{near(key, list(other))}"
                 )

@@ -19,17 +19,14 @@ from pathlib import Path
 import pandas as pd
 
 from common import files, sources
-from common.workflow import console, memory, papers
+from common.workflow import console, memory, papers, steps
 from common.workflow.notebooks import isolation, provenance
-from common.workflow.notebooks.fingerprint import fingerprint
 
 __all__ = [
-    "RUN_NOTEBOOK", "Target", "announce_memory", "check_folder", "compare_memory", "configure",
-    "explain", "keep_texts", "left_out_if_broken", "measured_memory", "notebook", "patterns",
+    "Target", "announce_memory", "check_folder", "compare_memory", "configure",
+    "explain", "keep_texts", "left_out_if_broken", "measured_memory", "patterns",
     "prepare_commands", "record", "targets", "unless_broken",
 ]  # fmt: skip
-
-RUN_NOTEBOOK = papers.RUN_NOTEBOOK
 
 MARGIN = 1.3
 """Memory that a rule declares, as a multiple of the largest measured peak."""
@@ -181,8 +178,8 @@ class Target:
         missing = [name for name in wanted if name not in makers]
         if missing:
             raise papers.PaperError(
-                f"papers/{self.paper}/paper.yaml: no rule of papers/{self.paper}/rules.smk "
-                f"writes {', '.join(missing)}"
+                f"papers/{self.paper}/rules.smk: no rule writes {', '.join(missing)}. "
+                'Its last line is: include: "../../common/workflow/steps.smk"'
             )
         claims = str(rules.claims)
         wanted += [claims] if claims in makers else []
@@ -231,7 +228,7 @@ def targets(workflow, config, broken):
         if name in broken:
             continue
         try:
-            rules = papers.rules(name, config)
+            rules = steps.of(name, config)
             if rules.scale == "recorded":
                 _drop_rules(workflow, f"{rules.results}/")
             found.append(Target(workflow, rules))
@@ -463,11 +460,6 @@ def _peaks(rule):
             values = pd.to_numeric(table["max_rss"], errors="coerce")  # "NA": too short to see
             peaks += [float(value) * 2**20 / 1e6 for value in values.dropna()]
     return peaks
-
-
-def notebook(path):
-    """A notebook of no paper with its fingerprint, for ``params: notebook=``."""
-    return f"{path}@{fingerprint(files.resolve(path), root=files.ROOT)}"
 
 
 def patterns(workflow, config):

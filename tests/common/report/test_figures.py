@@ -38,7 +38,7 @@ def table():
 
 def draw(table):
     fig, ax = plt.subplots()
-    ax.plot(table["x"], table["y"], color=figures.color("dance"), label="DANCE")
+    ax.plot(table["x"], table["y"], color=figures.color("truth"), label="DANCE")
     ax.set(xlabel="Time (s)", ylabel="Score")
     ax.legend()
     return fig
@@ -60,55 +60,57 @@ def words(root):
     return " ".join(re.findall(r">([^<>]+)</text>", (root / SVG).read_text(encoding="utf-8")))
 
 
-# Colours
+# Looks of methods
 
-
-def test_every_method_has_a_colour_a_marker_and_a_label():
-    assert set(figures.COLORS) == set(figures.MARKERS) == set(figures.LABELS)
-    assert set(figures.COLORS.values()) <= {*figures.OKABE_ITO.values(), "#999999"}
-
-
-@pytest.mark.parametrize(
-    "methods",
-    [
-        ["truth", "published", "dance", "dense", "sliding", "onset-informed"],
-        ["spdsw", "logsw", "hspdsw", "lew", "les", "aiw", "no-alignment"],
-        ["spdsw", "logsw", "sw", "tangent-space", "mean-age"],
-        ["truth", "fadin", "likelihood", "em", "least-squares", "tick-basis-kernels", "tick-em"],
-        ["truth", "fadin", "dripp"],
-        ["identity", "ft-surrogate", "frequency-shift", "bandstop-filter"],
-        ["identity", "gaussian-noise", "smooth-time-mask", "time-reverse", "sign-flip"],
-        ["identity", "channels-dropout", "channels-shuffle", "channels-symmetry"],
-        ["identity", "sensors-x-rotation", "sensors-y-rotation", "sensors-z-rotation"],
-        ["reference", "reweighting", "mapping", "subspace", "other"],
-        ["train-src", "train-tgt", "reweighting", "mapping", "subspace", "other"],
-        ["published", "scattering", "kymatio"],
-        ["published", "pixels", "order-0", "order-1", "order-2"],
-        ["published", "composition", "order-0", "order-1", "order-2"],
-        ["published", "raw", "riemannian", "deep", "own"],
-    ],
-)
-def test_methods_of_one_figure_differ_in_colour_and_marker(methods):
-    for cue in (figures.COLORS, figures.MARKERS):
-        assert len({cue[method] for method in methods}) == len(methods)
+LOOKS = {
+    "dance": {"label": "DANCE", "color": "blue", "marker": "o"},
+    "dense": {"label": "Dense head", "color": "orange", "marker": "s"},
+}
 
 
 def test_a_methods_style_is_what_plot_takes():
+    figures.use_style(LOOKS)
     assert figures.style("dance") == {"color": "#0072B2", "marker": "o", "label": "DANCE"}
+    assert (figures.color("truth"), figures.marker("truth")) == ("#000000", "*")
+    assert figures.in_order(["dense", "nobody", "dance", "truth"]) == ["truth", "dance", "dense"]
 
 
 @pytest.mark.parametrize(
     ("method", "message"),
     [
-        ("dnace", "no colour for method 'dnace'; did you mean 'dance'?"),
-        ("zzz", "known are truth, expert, published, dance"),
+        ("dnace", "no look for method 'dnace'; known are truth, expert, published, dance, dense."),
+        ("dnace", "Did you mean 'dance'?"),
+        ("zzz", "A new method is added to `methods` in the paper's paper.yaml"),
     ],
 )
 def test_an_unknown_method_names_the_nearest_one(method, message):
-    assert figures.color("dance") == "#0072B2"
-    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+    figures.use_style(LOOKS)
+    with pytest.raises(ValueError, match=re.escape(message)):
         figures.color(method)
-    assert "common/report/figures.py" in str(caught.value)
+
+
+def test_methods_of_another_paper_are_forgotten():
+    figures.use_style(LOOKS)
+    figures.use_style({"mine": LOOKS["dance"]})
+    with pytest.raises(ValueError, match="no look for method 'dense'"):
+        figures.color("dense")
+
+
+def test_a_colour_outside_the_palette_is_refused():
+    with pytest.raises(ValueError, match="the colour of a must be one of black, orange"):
+        figures.use_style({"a": {"label": "A", "color": "pink", "marker": "o"}})
+
+
+def test_by_hand_the_looks_are_those_of_the_paper_beside_the_notebook(tmp_path, monkeypatch):
+    monkeypatch.delenv("ARTIFACTS_JOB", raising=False)
+    (tmp_path / "paper.yaml").write_text(json.dumps({"methods": LOOKS}))
+    monkeypatch.chdir(tmp_path)
+    figures.use_style({})
+    assert figures.label("dense") == "Dense head"
+    monkeypatch.setenv("ARTIFACTS_JOB", "1")  # a job gets them as a parameter
+    figures.use_style({})
+    with pytest.raises(ValueError, match="no look for method 'dense'"):
+        figures.label("dense")
 
 
 # Style

@@ -123,90 +123,46 @@ def test_the_repositorys_configuration_is_valid():
     papers.config(yaml.safe_load((files.ROOT / "config.yaml").read_text()))
 
 
-@pytest.mark.parametrize(
-    ("scale", "results", "built", "seeds"),
-    [
-        ("smoke", "results/toy/smoke", "results/toy/smoke", [0]),
-        ("embedded", "results/toy/embedded", "results/toy/embedded", [0]),
-        ("paper", "results/toy/paper", "results/toy/paper", [0, 1]),
-        ("recorded", "papers/toy/recorded", "results/toy/recorded", [0, 1]),
-    ],
-)
-def test_each_scale_has_its_folder_and_settings(write, scale, results, built, seeds):
-    write()
-    paper = papers.rules("toy", {"scale": scale, "mirror": None})
-    assert (paper.results, paper.built, paper.settings) == (results, built, {"seeds": seeds})
-    assert paper.figure("one") == "papers/toy/figures/one.svg"
-    assert paper.claims == f"{built}/claims.csv"
-
-
-def test_the_smoke_scale_is_the_embedded_one_with_what_differs(write):
-    embedded = {
-        "seeds": [0, 1, 2],
-        "n_samples": None,
-        "datasets": {"a": {"subjects": 4, "steps": [1, 2]}, "b": {"subjects": 4}},
-        "kept": {"x": 1},
-    }
-    smoke = {
-        "seeds": [0],  # replaces the list
-        "n_samples": 10,
-        "datasets": {"a": {"subjects": None}, "b": None},  # no value; and no such entry
-    }
-    write(scales={"embedded": embedded, "smoke": smoke, "paper": embedded})
-    assert papers.rules("toy", {"scale": "smoke"}).settings == {
-        "seeds": [0],
-        "n_samples": 10,
-        "datasets": {"a": {"subjects": None, "steps": [1, 2]}},
-        "kept": {"x": 1},
-    }
-    assert papers.rules("toy", {"scale": "embedded"}).settings == embedded
-
-
-def test_a_paper_that_is_small_has_no_smoke_scale_of_its_own(write):
-    write()
-    smoke, embedded = (papers.rules("toy", {"scale": name}) for name in ("smoke", "embedded"))
-    assert smoke.settings == embedded.settings
-
-
-def test_memory_depends_on_the_scale(write):
-    write()
-    asked = {
-        scale: papers.rules("toy", {"scale": scale}).memory(embedded=900, paper=6000)
-        for scale in ("smoke", "embedded", "paper", "recorded")
-    }
-    assert asked == {"smoke": 900, "embedded": 900, "paper": 6000, "recorded": 900}
-
-
 def test_a_scale_that_is_misspelt_suggests_the_nearest():
     assert error(papers.config, {"scale": "papr"}).endswith("did you mean 'paper'?")
 
 
-def test_a_notebook_that_cannot_be_read_is_named(write, tmp_path):
-    write()
-    (tmp_path / "papers/toy/1-train.ipynb").write_text("")
-    message = error(papers.rules("toy", {}).notebook, "1-train.ipynb")
-    assert message.startswith("papers/toy/1-train.ipynb: the file is empty")
+def test_a_method_has_a_colour_of_the_palette_and_a_known_marker(write):
+    for look, expected in [
+        ({"label": "A", "color": "blu", "marker": "o"}, "did you mean 'blue'?"),
+        ({"label": "A", "color": "blue", "marker": "oo"}, "methods.a.marker is 'oo', it should be"),
+        ({"label": "A", "color": "blue"}, "methods.a.marker is required"),
+    ]:
+        write(methods={"a": look})
+        assert expected in error(papers.load, "toy")
 
 
-def test_a_missing_notebook_or_figure_suggests_the_nearest(write, tmp_path):
-    write()
-    (tmp_path / "papers/toy/1-train.ipynb").write_text('{"cells": []}')
-    paper = papers.rules("toy", {})
-    name, _, code = paper.notebook("1-train.ipynb").partition("@")
-    assert name == "papers/toy/1-train.ipynb"
-    assert len(code) == 12
-    assert "did you mean '1-train.ipynb'?" in error(paper.notebook, "1-trian.ipynb")
-    assert "did you mean 'one'?" in error(paper.figure, "oen")
+def test_resources_are_positive_whole_numbers(write):
+    write(resources={"fit": {"mem_mb": 0}})
+    assert "resources.fit.mem_mb is 0, it should be greater than 0" in error(papers.load, "toy")
+    write(resources={"fit": {"mem_gb": 1}})
+    assert "unknown key resources.fit.mem_gb; did you mean 'mem_mb'?" in error(papers.load, "toy")
 
 
-def test_at_the_recorded_scale_only_recorded_tables_are_available(write, tmp_path):
-    write()
-    tables = {}
-    for scale in ("paper", "recorded"):
-        paper = papers.rules("toy", {"scale": scale})
-        tables[scale] = [f"{paper.results}/{name}.csv" for name in ("one", "two")]
-        assert paper.available(tables[scale]) == (tables[scale] if scale == "paper" else [])
-    path = tmp_path / tables["recorded"][1]
-    path.parent.mkdir(parents=True)
-    path.touch()
-    assert paper.available(tables["recorded"]) == tables["recorded"][1:]
+@pytest.mark.parametrize(
+    ("paper", "methods"),
+    [
+        ("dance", ["dance", "dance-released", "dense", "sliding", "onset-informed"]),
+        ("spd-sliced-wasserstein", ["spdsw", "logsw", "hspdsw", "lew", "les", "aiw"]),
+        ("spd-sliced-wasserstein", ["spdsw", "logsw", "sw", "tangent-space", "mean-age"]),
+        ("hawkes-meg", ["fadin", "likelihood", "em", "least-squares", "tick-em"]),
+        ("hawkes-meg", ["fadin", "dripp"]),
+        ("eeg-augmentation", ["identity", "ft-surrogate", "frequency-shift", "bandstop-filter"]),
+        ("eeg-augmentation", ["gaussian-noise", "smooth-time-mask", "time-reverse", "sign-flip"]),
+        ("eeg-augmentation", ["channels-dropout", "channels-shuffle", "channels-symmetry"]),
+        ("skada-bench", ["reference", "reweighting", "mapping", "subspace", "other"]),
+        ("skada-bench", ["train-src", "train-tgt", "reweighting", "mapping", "subspace", "other"]),
+        ("kymatio-scattering", ["scattering", "kymatio"]),
+        ("kymatio-scattering", ["pixels", "order-0", "order-1", "order-2"]),
+        ("moabb", ["raw", "riemannian", "deep", "own"]),
+    ],
+)
+def test_methods_of_one_figure_differ_in_colour_and_marker(paper, methods):
+    looks = papers.load(paper).methods
+    for cue in ("color", "marker"):
+        assert len({getattr(looks[method], cue) for method in methods}) == len(methods)
