@@ -19,7 +19,7 @@ PIP    = $(PY) -m pip --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help env figures test lint unit workflow smoke test-embedded test-dispatch test-lock lab index report \
+.PHONY: help env figures test lint unit workflow smoke test-embedded test-dispatch test-lock lab paper index report \
     peers slurm lock clean distclean FORCE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -35,6 +35,7 @@ help:
 	@echo "make test-dispatch         tests of numbers with the kernels of other processors, half an hour"
 	@echo "make lint                  formatting and style only"
 	@echo "make lab                   JupyterLab at the root of the repository"
+	@echo "make paper NAME=my-paper   the folder of a new paper, a copy of papers/_template"
 	@echo "make index                 the lists of papers in README.md and CITATION.cff, from their paper.yaml"
 	@echo "make report                report.html: figures with captions, claims, and what ran"
 	@echo "make peers                 .venv-peers: libraries that are only compared with (tick, kymatio)"
@@ -116,6 +117,9 @@ test-lock: $(READY)
 
 lab: $(READY)
 	@PYTHONPATH="$(CURDIR)" $(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" $(LAB)
+
+paper: $(READY)
+	@$(PY) -m common.workflow.index --new "$(NAME)"
 
 index: $(READY)
 	@$(PY) -m common.workflow.index

@@ -1,18 +1,54 @@
-"""Lists of papers in README.md and CITATION.cff, written from the papers' ``paper.yaml``.
+"""A new paper's folder, and the lists of papers in README.md and CITATION.cff.
 
-``make index`` (``python -m common.workflow.index``) writes them; a test compares. The list in
-README.md stands between two comments; in CITATION.cff it is everything from ``references:`` on.
+``make paper NAME=my-paper`` copies ``papers/_template``. ``make index`` writes the lists from the
+papers' ``paper.yaml``; a test compares. The list in README.md stands between two comments; in
+CITATION.cff it is everything from ``references:`` on.
 """
 
+import argparse
 import re
+import shutil
 import sys
 
 from common import files
 from common.workflow import console, papers
 
-__all__ = ["citation", "main", "readme", "stale"]
+__all__ = ["citation", "main", "new", "readme", "stale"]
+
+TEMPLATE = "_template"
+"""Folder of the paper that new ones are copied from."""
 
 _BLOCK = re.compile(r"(<!-- papers -->\n).*?(<!-- end of papers -->)", re.DOTALL)
+
+
+def new(name):
+    """Make the folder of a new paper: a copy of the template, under its own name.
+
+    Parameters
+    ----------
+    name : str
+        Lower case, with hyphens.
+
+    Raises
+    ------
+    papers.PaperError
+        If the name is none for a paper, or the folder exists; nothing is written then.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        raise papers.PaperError(
+            f"a paper's name has lower-case letters, digits and single hyphens, got {name!r}; for "
+            "example: make paper NAME=my-paper"
+        )
+    folder, template = files.resolve(f"papers/{name}"), files.resolve(f"papers/{TEMPLATE}")
+    if folder.exists():
+        raise papers.PaperError(f"papers/{name} exists. Take another name, or edit what is there")
+    unfinished = folder.with_name(f".new-{files.owner()}")
+    built = shutil.ignore_patterns("figures", ".*", "__pycache__")
+    shutil.copytree(template, unfinished, ignore=built)
+    for path in files.walk(unfinished):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(TEMPLATE, name), encoding="utf-8")
+    unfinished.rename(folder)
 
 
 def readme(text, listed):
@@ -102,10 +138,19 @@ def stale():
     return [name for name, text, wanted in _wanted() if text != wanted]
 
 
-def main():
-    """Write the lists; what changed is printed."""
+def main(arguments=None):
+    """Write the lists, or make a paper; what changed is printed."""
     console.accept_any_encoding()
+    parser = argparse.ArgumentParser(prog="python -m common.workflow.index")
+    parser.add_argument("--new", metavar="PAPER", help="make the folder of a new paper")
+    options = parser.parse_args(arguments)
     try:
+        if options.new is not None:
+            new(options.new)
+            print(
+                f"papers/{options.new}/: written. Run it: snakemake -j2 papers/{options.new}/figures"
+            )
+            return 0
         for name, text, wanted in _wanted():
             if text != wanted:
                 files.write_text(name, wanted)

@@ -1,8 +1,11 @@
 """Lists of papers follow from the papers."""
 
+import shutil
+
 import pytest
 import yaml
 
+from common import files
 from common.workflow import index, papers
 
 FIGURE = papers.Figure(title='Scores | "all"', caption="C")
@@ -58,6 +61,38 @@ def test_the_citation_is_yaml_with_every_paper():
     assert first["doi"] == "10.0/2"
     assert first["identifiers"][0]["value"] == "arXiv:2501.00001"
     assert index.citation(after, LISTED) == after
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    shutil.copytree(files.ROOT / "papers/_template", tmp_path / "papers/_template")
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_a_new_paper_is_the_template_under_its_name(repository, capsys):
+    assert index.main(["--new", "my-paper"]) == 0
+    assert "snakemake -j2 papers/my-paper/figures" in capsys.readouterr().out
+    made, template = repository / "papers/my-paper", repository / "papers/_template"
+    assert papers.names() == ["my-paper"]
+    for path in template.rglob("*"):
+        if path.is_file():
+            text = (made / path.relative_to(template)).read_text("utf-8")
+            assert text == path.read_text("utf-8").replace("_template", "my-paper")
+    assert [path.name for path in (repository / "papers").iterdir() if path.name[0] == "."] == []
+
+
+@pytest.mark.parametrize("name", ["", "My-Paper", "_paper", "my_paper", "my--paper", "../a", "1a"])
+def test_a_name_that_is_none_is_refused(repository, name, capsys):
+    assert index.main(["--new", name]) == 1
+    assert f"single hyphens, got {name!r}; for example: make paper" in capsys.readouterr().err
+    assert [path.name for path in (repository / "papers").iterdir()] == ["_template"]
+
+
+def test_a_paper_that_exists_is_left_alone(repository, capsys):
+    index.new("mine")
+    assert index.main(["--new", "mine"]) == 1
+    assert "papers/mine exists. Take another name" in capsys.readouterr().err
 
 
 def test_without_papers_there_is_a_heading_only():
