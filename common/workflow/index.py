@@ -147,9 +147,8 @@ def main(arguments=None):
     try:
         if options.new is not None:
             new(options.new)
-            print(
-                f"papers/{options.new}/: written. Run it: snakemake -j2 papers/{options.new}/figures"
-            )
+            folder = f"papers/{options.new}"
+            print(f"{folder}/: written. Run it: snakemake -j2 {folder}/figures")
             return 0
         for name, text, wanted in _wanted():
             if text != wanted:
