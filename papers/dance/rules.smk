@@ -47,8 +47,11 @@ def variant(wildcards, key):
 
 
 def decodings(wildcards):
-    """Other ways to read the answers of DANCE, on the data set of the ablations."""
-    mine = (wildcards.dataset, wildcards.method) == (ABLATIONS["dataset"], "dance")
+    """Other ways to read the answers of the ablations' reference: DANCE, if no other is trained."""
+    reference = (
+        "ablation-reference" if "reference" in ABLATIONS["variants"] else "dance"
+    )
+    mine = (wildcards.dataset, wildcards.method) == (ABLATIONS["dataset"], reference)
     return ABLATIONS["decodings"] if mine else {}
 
 
@@ -252,7 +255,7 @@ rule ablation:
         n_queries=lambda wildcards: variant(wildcards, "n_queries"),
         stages=lambda wildcards: variant(wildcards, "stages"),
         terms=lambda wildcards: variant(wildcards, "terms") or {},
-        decodings={},
+        decodings=decodings,
         settings=lambda wildcards: pick(wildcards.dataset, TRAIN),
         network=NETWORK,
         device=paper.device,
@@ -450,10 +453,10 @@ rule ablations:
 
 rule claims:
     input:
-        scores=f"{TABLES}/scores.csv",
-        durations=f"{TABLES}/durations.csv",
-        ablations=f"{TABLES}/ablations.csv",
-        published="papers/dance/published/f1_official.csv",
+        tables=paper.available(
+            f"{TABLES}/{name}.csv" for name in ("scores", "durations", "ablations")
+        ),
+        published=["papers/dance/published/f1_official.csv"],
     output:
         claims_csv=paper.claims,
     log:
@@ -466,7 +469,6 @@ rule claims:
         runtime=5,
     params:
         notebook=paper.notebook("claims.ipynb"),
-        dataset=ABLATIONS["dataset"],
         scale=paper.scale,
     script:
         RUN_NOTEBOOK
