@@ -249,10 +249,10 @@ rule time_and_energy:
 
 rule claims:
     input:
-        scores=f"{TABLES}/scores.csv",
-        times=f"{TABLES}/times.csv",
-        published=f"{PUBLISHED}/within_session_long.csv",
-        datasets=f"{PUBLISHED}/paper_datasets.csv",
+        tables=paper.available(f"{TABLES}/{kind}.csv" for kind in ("scores", "times")),
+        published=expand(
+            f"{PUBLISHED}/{{name}}.csv", name=["within_session_long", "paper_datasets"]
+        ),
     output:
         claims_csv=paper.claims,
     log:
