@@ -131,8 +131,10 @@ class Plan:
         return self.option(wildcards, "terms") or {}
 
     def decodings(self, wildcards):
-        """Other ways to read the answers of DANCE, on the data set of the ablations."""
-        mine = (wildcards.dataset, wildcards.method) == (self.ablations["dataset"], "dance")
+        """Other ways to read the answers of the ablations' reference: DANCE, if no other is trained."""
+        trained = "reference" in self.ablations["variants"]
+        reference = f"{ABLATION}reference" if trained else "dance"
+        mine = (wildcards.dataset, wildcards.method) == (self.ablations["dataset"], reference)
         return self.ablations["decodings"] if mine else {}
 
     def training(self, wildcards):

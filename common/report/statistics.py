@@ -19,6 +19,7 @@ __all__ = [
     "Interval",
     "PairedTest",
     "bootstrap_interval",
+    "crossed_interval",
     "effect_interval",
     "effect_size",
     "hedges",
@@ -90,6 +91,43 @@ def mean_interval(x, *, confidence=0.95):
     mean, sem = x.mean(), x.std(ddof=1) / np.sqrt(len(x))
     half = scipy.stats.t.ppf(0.5 + confidence / 2, len(x) - 1) * sem
     return Interval(float(mean), float(mean - half), float(mean + half))
+
+
+def crossed_interval(x, *, confidence=0.95):
+    """Interval of the mean over two kinds of units, each measured with each: subjects and seeds.
+
+    Of the Student intervals over the means of rows and over those of columns, the wider. Rows alone
+    would say nothing of other columns, for example of another training of the same network. Where
+    neither kind of unit matters it is wider than it need be.
+
+    Parameters
+    ----------
+    x : array_like, shape (n_rows, n_columns)
+        At least two of each.
+    confidence : float, default=0.95
+
+    Returns
+    -------
+    interval : Interval
+        In the unit of ``x``.
+
+    Raises
+    ------
+    TypeError
+        If ``x`` or ``confidence`` is no number.
+    ValueError
+        If ``x`` is not two-dimensional, has fewer than two rows or columns, or a value that is not
+        finite.
+
+    Examples
+    --------
+    >>> crossed_interval([[1.0, 2.0], [3.0, 4.0]]).value
+    2.5
+    """
+    x = _finite(x, name="x", at_least=2, n_dims=(2,))
+    over_rows = mean_interval(x.mean(axis=1), confidence=confidence)
+    over_columns = mean_interval(x.mean(axis=0), confidence=confidence)
+    return max(over_rows, over_columns, key=lambda one: one.high - one.low)
 
 
 def bootstrap_interval(x, *, rng, statistic=np.mean, confidence=0.95, n_resamples=9999):
@@ -479,6 +517,11 @@ def stouffer(p_values, n):
     difference is against the alternative, counts as :math:`1 - 2^{-n_k}`, and ``p = 0``, which can
     only be underflow, as its mirror image :math:`2^{-n_k}`, the smallest p value of that test. So
     exchanging p for 1 - p exchanges the sign of z. All else is unchanged.
+
+    The p values of a sign-flip test are multiples of :math:`2^{-n_k}`, and both directions count
+    the observed pattern: they sum to more than one, and so do the combined p values of both. Under
+    the null hypothesis the combination errs on the safe side: it is below a usual level less often
+    than that level says.
 
     Parameters
     ----------

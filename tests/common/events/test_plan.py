@@ -64,12 +64,19 @@ def test_recordings_are_one_file_per_subject_split_or_data_set():
     assert plan.preparation("simulated", "sfreq") == {}
 
 
-def test_only_dance_on_the_data_set_of_the_ablations_is_decoded_in_other_ways():
-    settings = steps.of("dance", {"scale": "embedded"}).settings
+@pytest.mark.parametrize(
+    ("scale", "expected"),
+    [
+        ("embedded", ("simulated", "dance")),
+        ("paper", ("BNCI2014_001", "ablation-reference")),
+    ],
+)
+def test_only_the_reference_of_the_ablations_is_decoded_in_other_ways(scale, expected):
+    settings = steps.of("dance", {"scale": scale}).settings
     plan = Plan(settings, "derived", "results")
     asked = {
         (dataset, method): bool(plan.decodings(SimpleNamespace(dataset=dataset, method=method)))
         for dataset in plan.datasets
-        for method in ("dance", "dense")
+        for method in ("dance", "dense", "ablation-reference", "ablation-no-dense-term")
     }
-    assert [key for key, decoded in asked.items() if decoded] == [("simulated", "dance")]
+    assert [key for key, decoded in asked.items() if decoded] == [expected]
