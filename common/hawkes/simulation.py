@@ -57,6 +57,8 @@ def simulate(baseline, adjacency, kernel, parameters, *, length, end_time, rng, 
 
     Raises
     ------
+    TypeError
+        If ``rng`` is no generator.
     ValueError
         If a rate is negative, shapes do not fit, a time is not positive, parameters describe no
         density, or the spectral radius of the adjacency is 1 or more: the process would explode.
@@ -85,6 +87,7 @@ def simulate(baseline, adjacency, kernel, parameters, *, length, end_time, rng, 
     parameters = broadcast_parameters(kernel, parameters, n_processes, n_processes)
     _check_number(mean_intensity(baseline, adjacency).sum() * (end_time + burn_in), end_time)
 
+    rng = validation.generator(rng)
     n_immigrants, parents, pairs, generations = _grow(
         baseline * (end_time + burn_in), adjacency, rng=rng
     )
@@ -136,6 +139,8 @@ def simulate_driven(baseline, adjacency, kernel, parameters, drivers, *, length,
 
     Raises
     ------
+    TypeError
+        If ``rng`` is no generator.
     ValueError
         If a rate is negative, shapes do not fit, a time is not positive, parameters describe no
         density, or the time of a stimulus is not finite.
@@ -173,6 +178,7 @@ def simulate_driven(baseline, adjacency, kernel, parameters, drivers, *, length,
     check_record([np.sort(x[x <= end_time]) for x in drivers], end_time=end_time, delta=1.0)
     n_stimuli = np.array([len(stimuli) for stimuli in drivers])
     _check_number(baseline * end_time + adjacency @ n_stimuli, end_time)
+    rng = validation.generator(rng)
     times = [rng.uniform(0, end_time, rng.poisson(baseline * end_time))]
     for p, stimuli in enumerate(drivers):
         found = np.repeat(stimuli, rng.poisson(adjacency[p], len(stimuli)))
@@ -202,6 +208,8 @@ def regular_stimuli(*, interval, share, end_time, rng):
 
     Raises
     ------
+    TypeError
+        If ``rng`` is no generator.
     ValueError
         If an argument is out of range.
     """
@@ -215,6 +223,7 @@ def regular_stimuli(*, interval, share, end_time, rng):
             f"no stimulus fits: {share:g} of the {len(grid)} points every {interval:g} s up to "
             f"{end_time:g} s. Use a longer record."
         )
+    rng = validation.generator(rng)
     return np.sort(rng.choice(grid, size=round(share * len(grid)), replace=False))
 
 

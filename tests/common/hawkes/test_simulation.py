@@ -263,6 +263,20 @@ def test_errors_name_what_is_wrong():
         regular_stimuli(interval=5.0, share=0.5, end_time=10.0, rng=rng)
 
 
+@pytest.mark.parametrize("rng", [0, None])
+def test_a_seed_is_no_generator(rng):
+    # A seed would draw the same events at every call.
+    options = {"end_time": 10.0, "rng": rng}
+    calls = [
+        lambda: simulate([1.0], [[0.5]], *KERNELS["gaussian"], length=1.0, **options),
+        lambda: simulate_driven(1.0, [0.5], *KERNELS["gaussian"], [[1.0]], length=1.0, **options),
+        lambda: regular_stimuli(interval=1.0, share=0.5, **options),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match=rf"rng must be a numpy.random.Generator, got {rng}"):
+            call()
+
+
 def test_mean_intensity_exists_only_below_radius_1():
     with pytest.raises(ValueError, match=r"spectral radius of adjacency is 1\.5;"):
         mean_intensity([1.0], [[1.5]])
