@@ -25,6 +25,7 @@ __all__ = [
     "holm",
     "jackknife_interval",
     "mean_interval",
+    "pair_mean_interval",
     "paired_test",
     "proportion_interval",
     "rank_correlation",
@@ -203,6 +204,57 @@ def jackknife_interval(x, *, statistic, confidence=0.95):
     _, low, high = mean_interval(n * value - (n - 1) * without, confidence=confidence)
     half = (high - low) / 2
     return Interval(value, value - half, value + half)
+
+
+def pair_mean_interval(x, first, second, *, confidence=0.95):
+    r"""Student interval of a mean over pairs of units, such as a source and a target subject.
+
+    Pairs that share a unit are not independent. So the units are taken out in turn, each with all
+    its pairs: `jackknife_interval` of the mean over the pairs whose two units are both there. It
+    holds its level where units make the differences, and is wider where pairs do. Where each pair
+    is of one unit with itself, it is `mean_interval` of units with one pair each.
+
+    Parameters
+    ----------
+    x : array_like, shape (n_pairs,)
+    first, second : array_like, shape (n_pairs,)
+        The units of each pair: numbers or names.
+    confidence : float, default=0.95
+
+    Returns
+    -------
+    interval : Interval
+        ``value`` is the mean over all pairs.
+    n_units : int
+
+    Raises
+    ------
+    TypeError
+        If a value is no number.
+    ValueError
+        If lengths differ, a value is not finite, or all pairs share a unit.
+
+    Examples
+    --------
+    >>> pair_mean_interval([1.0, 2.0, 3.0], ["a", "b", "c"], ["b", "c", "a"])[1]
+    3
+    """
+    x = _finite(x, name="x", at_least=1)
+    validation.same_length(x=x, first=first, second=second)
+    units, members = np.unique(np.concatenate([first, second]), return_inverse=True)
+    members = members.reshape(2, -1)
+    for unit, name in enumerate(units):
+        if np.all((members == unit).any(axis=0)):
+            raise ValueError(
+                f"all {len(x)} pairs hold {name!s}, so nothing is left without it. "
+                "An interval over units needs pairs of others too."
+            )
+
+    def mean(present):
+        return x[np.isin(members, present).all(axis=0)].mean()
+
+    numbers = np.arange(len(units), dtype=float)
+    return jackknife_interval(numbers, statistic=mean, confidence=confidence), len(units)
 
 
 def proportion_interval(n_successes, n, *, confidence=0.95):
