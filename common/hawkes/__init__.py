@@ -13,7 +13,13 @@ from .kernels import (
 )
 from .likelihood import LikelihoodEstimator
 from .process import KERNELS, Process
-from .simulation import mean_intensity, regular_stimuli, simulate, simulate_driven
+from .simulation import (
+    mean_intensity,
+    regular_stimuli,
+    simulate,
+    simulate_driven,
+    simulate_responses,
+)
 
 __all__ = [
     "KERNELS",
@@ -34,4 +40,5 @@ __all__ = [
     "regular_stimuli",
     "simulate",
     "simulate_driven",
+    "simulate_responses",
 ]

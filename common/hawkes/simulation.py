@@ -16,9 +16,17 @@ import numpy as np
 
 from common import validation
 
+from .kernels import TruncatedGaussian
 from .pairs import broadcast_parameters, check_memory, check_record, kernel_of_pair
 
-__all__ = ["mean_intensity", "regular_stimuli", "simulate", "simulate_driven", "spectral_radius"]
+__all__ = [
+    "mean_intensity",
+    "regular_stimuli",
+    "simulate",
+    "simulate_driven",
+    "simulate_responses",
+    "spectral_radius",
+]
 
 _EVENT_BYTES = 40  # of an event, with what it takes to draw it
 
@@ -225,6 +233,55 @@ def regular_stimuli(*, interval, share, end_time, rng):
         )
     rng = validation.generator(rng)
     return np.sort(rng.choice(grid, size=round(share * len(grid)), replace=False))
+
+
+def simulate_responses(responses, *, baseline, intervals, support, end_time, rng):
+    """Stimuli of several kinds in random order, and a process for each that responds to it alone.
+
+    Parameters
+    ----------
+    responses : array_like, shape (n_kinds, 3)
+        Of each kind: the mean number of events that a stimulus triggers, and mean and deviation of
+        their lag before truncation, in s.
+    baseline : array_like, shape (n_kinds,)
+        Rates of spontaneous events, in Hz.
+    intervals : tuple of float
+        Shortest and longest time between two stimuli, in s; in between, all are equally likely.
+        Exactly periodic stimuli would make any shift of the responses look like another latency.
+    support : tuple of float
+        Shortest and longest lag, in s.
+    end_time : float
+        In s.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    drivers, events : tuple of ndarray
+        Sorted times of the stimuli of each kind, and of the events of each process, in s.
+
+    Raises
+    ------
+    TypeError
+        If ``rng`` is no generator.
+    ValueError
+        If shapes do not fit or a number is out of range: see `simulate_driven`.
+    """
+    responses = validation.array(responses, "responses", ndim=2)
+    validation.same_length(responses=responses, baseline=baseline)
+    shortest = validation.number(intervals[0], "intervals[0]", above=0, unit="s")
+    longest = validation.number(intervals[1], "intervals[1]", at_least=shortest, unit="s")
+    end_time = validation.number(end_time, "end_time", above=0, unit="s")
+    rng = validation.generator(rng)
+    onsets = np.cumsum(rng.uniform(shortest, longest, size=int(end_time / shortest)))
+    onsets = onsets[onsets < end_time]
+    kind = rng.permutation(np.arange(len(onsets)) % len(responses))
+    drivers = tuple(onsets[kind == k] for k in range(len(responses)))
+    options = {"length": support[1], "end_time": end_time, "rng": rng}
+    events = tuple(
+        simulate_driven(rate, [weight], TruncatedGaussian(support[0]), lags, [stimuli], **options)
+        for rate, (weight, *lags), stimuli in zip(baseline, responses, drivers, strict=True)
+    )
+    return drivers, events
 
 
 def mean_intensity(baseline, adjacency):

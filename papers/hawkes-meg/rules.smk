@@ -50,6 +50,7 @@ PARTS = {
     "latency": expand(
         f"{paper.results}/latency/{{dataset}}.csv", dataset=LATENCY["datasets"]
     ),
+    "recovery": [f"{paper.results}/recovery/driven.csv"],
 }
 CONTRACTS = {
     "discretization": {
@@ -83,6 +84,10 @@ CONTRACTS = {
     },
     "shapes": {"kernel": list(KERNELS)},
     "latency": {"dataset": LATENCY["datasets"]},
+    "recovery": {
+        "record": list(range(LATENCY["recovery"]["n_records"])),
+        "driver": ["audio", "visual"],
+    },
 }
 
 
@@ -317,6 +322,28 @@ rule latency:
         delta=LATENCY["delta"],
         support=lambda wildcards: LATENCY["supports"][wildcards.dataset],
         resampling=LATENCY["resampling"],
+    script:
+        RUN_NOTEBOOK
+
+
+rule recovery:
+    input:
+        targets=f"{PUBLISHED}/table_f_meg_sample_targets.csv",
+    output:
+        recovered=f"{paper.results}/recovery/driven.csv",
+    log:
+        notebook=f"{paper.results}/notebooks/recovery.ipynb",
+    benchmark:
+        f"{paper.results}/benchmarks/recovery.tsv"
+    threads: 1
+    resources:
+        mem_mb=paper.memory(embedded=400, paper=1000),
+        runtime=60,
+    params:
+        notebook=paper.notebook("8-recovery.ipynb"),
+        settings=LATENCY["driven"] | LATENCY["recovery"],
+        delta=LATENCY["delta"],
+        support=LATENCY["supports"]["driven"],
     script:
         RUN_NOTEBOOK
 
