@@ -25,6 +25,7 @@ __all__ = [
     "holm",
     "jackknife_interval",
     "mean_interval",
+    "mean_of_intervals",
     "pair_mean_interval",
     "paired_test",
     "proportion_interval",
@@ -204,6 +205,55 @@ def jackknife_interval(x, *, statistic, confidence=0.95):
     _, low, high = mean_interval(n * value - (n - 1) * without, confidence=confidence)
     half = (high - low) / 2
     return Interval(value, value - half, value + half)
+
+
+def mean_of_intervals(intervals):
+    r"""Interval of the mean of independent estimates, from the interval of each.
+
+    With estimates :math:`v_k` and lower bounds :math:`l_k`, the lower bound of the mean of K of
+    them is :math:`\bar v - \sqrt{\sum_k (v_k - l_k)^2} / K` [1]_, and the upper one its mirror
+    image: for normal estimates of known variance the interval of the mean itself. Of Student's
+    intervals of few units each, it is wider than it need be.
+
+    Parameters
+    ----------
+    intervals : sequence of Interval
+        At least one; all of one confidence.
+
+    Returns
+    -------
+    interval : Interval
+
+    Raises
+    ------
+    TypeError
+        If a bound is no number.
+    ValueError
+        If there is no interval, a number is not finite, or an estimate lies outside its interval.
+
+    References
+    ----------
+    .. [1] G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a
+       general approach", Stat. Med. 27(10), 2008.
+
+    Examples
+    --------
+    >>> mean_of_intervals([(1.0, 0.7, 1.3), (3.0, 2.6, 3.4)])
+    Interval(value=2.0, low=1.75, high=2.25)
+    """
+    found = validation.array(intervals, "intervals", ndim=2)
+    if found.shape[1] != 3:
+        raise ValueError(f"intervals must be (value, low, high), got shape {found.shape}.")
+    values, lows, highs = found.T
+    outside = np.flatnonzero((values < lows) | (values > highs))
+    if len(outside):
+        raise ValueError(
+            f"intervals[{outside[0]}] is {found[outside[0]].tolist()}: its value lies outside its "
+            "bounds. The order is (value, low, high)."
+        )
+    value = values.mean()
+    below, above = (np.sqrt(((end - values) ** 2).sum()) / len(values) for end in (lows, highs))
+    return Interval(float(value), float(value - below), float(value + above))
 
 
 def pair_mean_interval(x, first, second, *, confidence=0.95):

@@ -100,6 +100,28 @@ def test_jackknife_of_a_mean_is_students_interval():
     assert found == pytest.approx(statistics.mean_interval(x))
 
 
+def test_mean_of_intervals_of_normal_estimates_is_that_of_their_mean():
+    # Standard errors 3 and 4 of two estimates: 5 / 2 of their mean.
+    z = scipy.stats.norm.ppf(0.975)
+    found = statistics.mean_of_intervals([(v, v - z * s, v + z * s) for v, s in ((1, 3), (7, 4))])
+    assert found == pytest.approx((4, 4 - 2.5 * z, 4 + 2.5 * z))
+    assert statistics.mean_of_intervals([(1.0, 0.5, 4.0)]) == (1.0, 0.5, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("intervals", "message"),
+    [
+        ([], "intervals must have 2 axes, got shape"),
+        ([(1.0, 2.0)], r"\(value, low, high\), got shape \(1, 2\)"),
+        ([(1.0, 0.0, 2.0), (5.0, 6.0, 7.0)], r"intervals\[1\] is \[5.0, 6.0, 7.0\]: its value"),
+        ([(1.0, np.nan, 2.0)], "intervals must be finite, got nan"),
+    ],
+)
+def test_mean_of_intervals_rejects_what_is_none(intervals, message):
+    with pytest.raises(ValueError, match=message):
+        statistics.mean_of_intervals(intervals)
+
+
 def test_pairs_of_a_unit_with_itself_are_units():
     x = rng().exponential(size=9)
     found, n_units = statistics.pair_mean_interval(x, range(9), range(9))
@@ -592,6 +614,18 @@ def test_jackknife_interval_covers(n, effect):
     worlds = np.exp(0.3 * normal_worlds(n, 0, 1000)) * effect
     truth = np.log(effect) + 0.3**2 / 2
     assert 0.93 <= covers(interval, worlds, truth) <= 0.97
+
+
+@pytest.mark.parametrize(("sizes", "most"), [((10, 10), 0.97), ((40, 10, 20), 0.97), ((4, 4), 1)])
+def test_mean_of_intervals_covers(sizes, most):
+    """Means of samples; Student's quantile of few units enters each, so their mean is safe."""
+    worlds = rng(len(sizes)).normal(0.7, 1, (2000, sum(sizes)))
+
+    def interval(x):
+        samples = np.split(x, np.cumsum(sizes)[:-1])
+        return statistics.mean_of_intervals([statistics.mean_interval(one) for one in samples])
+
+    assert 0.93 <= covers(interval, worlds, 0.7) <= most
 
 
 @pytest.mark.parametrize("spreads", [(1.0, 1.0), (1.0, 0.0), (0.0, 1.0)])
