@@ -125,7 +125,7 @@ def lag_rate(sources, targets, edges):
     Raises
     ------
     ValueError
-        If times are unsorted or not finite, or edges do not ascend.
+        If there is no source, times are unsorted or not finite, or edges make no bins.
 
     Examples
     --------
@@ -134,6 +134,10 @@ def lag_rate(sources, targets, edges):
     """
     sources, targets = check_sorted(sources, name="sources"), check_sorted(targets, name="targets")
     edges = validation.vector(edges, "edges", unit="s", ascending=True)
+    if len(sources) == 0:
+        raise ValueError("sources is empty: a rate is counted from one source at least.")
+    if len(edges) < 2 or not np.diff(edges).all():
+        raise ValueError(f"edges must be two or more different lags, got {edges.tolist()} s.")
     first = np.searchsorted(targets, sources + edges[0], side="left")
     last = np.searchsorted(targets, sources + edges[-1], side="right")
     n_pairs = last - first

@@ -264,9 +264,12 @@ def simulate_responses(responses, *, baseline, intervals, support, end_time, rng
     TypeError
         If ``rng`` is no generator.
     ValueError
-        If shapes do not fit or a number is out of range: see `simulate_driven`.
+        If shapes do not fit, a number is out of range (see `simulate_driven`), or a kind gets no
+        stimulus.
     """
     responses = validation.array(responses, "responses", ndim=2)
+    if responses.shape[1] != 3:
+        raise ValueError(f"responses must have 3 columns, got shape {responses.shape}.")
     validation.same_length(responses=responses, baseline=baseline)
     shortest = validation.number(intervals[0], "intervals[0]", above=0, unit="s")
     longest = validation.number(intervals[1], "intervals[1]", at_least=shortest, unit="s")
@@ -274,6 +277,11 @@ def simulate_responses(responses, *, baseline, intervals, support, end_time, rng
     rng = validation.generator(rng)
     onsets = np.cumsum(rng.uniform(shortest, longest, size=int(end_time / shortest)))
     onsets = onsets[onsets < end_time]
+    if len(onsets) < len(responses):
+        raise ValueError(
+            f"{len(onsets)} stimuli fit into {end_time:g} s at intervals of {shortest:g} to "
+            f"{longest:g} s, for {len(responses)} kinds. Use a longer record."
+        )
     kind = rng.permutation(np.arange(len(onsets)) % len(responses))
     drivers = tuple(onsets[kind == k] for k in range(len(responses)))
     options = {"length": support[1], "end_time": end_time, "rng": rng}

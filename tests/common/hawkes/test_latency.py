@@ -193,3 +193,9 @@ def test_a_shift_and_a_record_are_finite():
         resample_blocks([[2.0, 1.0]], 10.0, block=1.0, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="edges must ascend"):
         lag_rate([1.0], [1.5], [1.0, 0.0])
+    with pytest.raises(ValueError, match=r"two or more different lags, got \[0.0, 0.5, 0.5\] s"):
+        lag_rate([1.0], [1.5], [0.0, 0.5, 0.5])
+    with pytest.raises(ValueError, match=r"two or more different lags, got \[0.0\] s"):
+        lag_rate([1.0], [1.5], [0.0])
+    with pytest.raises(ValueError, match="sources is empty"):
+        lag_rate([], [1.5], [0.0, 0.5])

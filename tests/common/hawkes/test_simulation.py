@@ -232,6 +232,10 @@ def test_bad_responses_are_named():
         simulate_responses(RESPONSES, **{**good, "intervals": [0, 1]})
     with pytest.raises(ValueError, match=r"intervals\[1\] must be at least 2 s, got 1 s"):
         simulate_responses(RESPONSES, **{**good, "intervals": [2, 1]})
+    with pytest.raises(ValueError, match=r"1 stimuli fit into 10 s .* 7 to 9 s, for 2 kinds"):
+        simulate_responses(RESPONSES, **{**good, "intervals": [7, 9]})
+    with pytest.raises(ValueError, match=r"responses must have 3 columns, got shape \(1, 2\)"):
+        simulate_responses([[0.5, 0.1]], **{**good, "baseline": [0.1]})
     with pytest.raises(ValueError, match=r"responses must have 2 axes, got shape \(3,\)"):
         simulate_responses(RESPONSES[0], **good)
     with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator, got 0"):
