@@ -38,4 +38,11 @@ def test_a_step_is_passed_what_belongs_to_its_wildcards(plan):
     assert plan.n_seeds(wildcards) == settings["discretization"]["n_seeds"][1000]
     assert plan.support(wildcards) == [0.03, 0.5]
     assert plan.recording(SimpleNamespace(dataset="sample"))["line"] == 60
+    assert plan.driven()["support"] == [0.03, 0.5]
+    assert plan.recovery() == {
+        **plan.driven(),
+        **settings["latency"]["recovery"],
+        "delta": settings["latency"]["delta"],
+    }
+    assert plan.shown(wildcards) == settings["kernels"][settings["nonparametric"]["kernel"]]
     assert list(plan.pick("likelihood", "deltas", "n_seeds")) == ["deltas", "n_seeds"]
