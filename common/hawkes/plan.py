@@ -88,6 +88,10 @@ class Plan:
         """The process on which estimators without a parametric kernel are compared."""
         return self.settings["kernels"][self.settings["nonparametric"]["kernel"]]
 
+    def nonparametric(self):
+        """Settings of that comparison that each of its records reads."""
+        return self.pick("nonparametric", "kernel", "delta", "n_seeds", "methods", "tick")
+
     def driven(self):
         """How stimuli and the responses to them are simulated."""
         latency = self.settings["latency"]
@@ -114,9 +118,11 @@ class Plan:
         """How atoms are learnt from a data set of MNE's."""
         return self.settings["latency"]["mne"][wildcards.dataset]
 
-    def support(self, wildcards):
-        """Shortest and longest lag of a data set, in s."""
-        return self.settings["latency"]["supports"][wildcards.dataset]
+    def latency(self, wildcards):
+        """How the latencies of a data set are estimated, and their intervals."""
+        latency = self.settings["latency"]
+        lags = {"delta": latency["delta"], "support": latency["supports"][wildcards.dataset]}
+        return lags | latency["resampling"]
 
 
 def _of_kernels(experiment):

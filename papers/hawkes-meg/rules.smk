@@ -5,7 +5,6 @@ from common.workflow import peers, steps
 paper = steps.of("hawkes-meg", config)
 plan = Plan(paper.settings)
 TABLES = plan.tables()
-LATENCY = paper.settings["latency"]
 
 
 rule prepare_striatum:
@@ -15,7 +14,7 @@ rule prepare_striatum:
         atoms=f"{paper.derived}/striatum.npz",
     params:
         notebook=paper.notebook("1-prepare-striatum.ipynb"),
-        settings=LATENCY["striatum"],
+        settings=paper.settings["latency"]["striatum"],
     script:
         steps.RUN
 
@@ -75,9 +74,7 @@ rule nonparametric:
     params:
         notebook=paper.notebook("4-nonparametric.ipynb"),
         truth=plan.shown,
-        settings=plan.pick(
-            "nonparametric", "kernel", "delta", "n_seeds", "methods", "tick"
-        ),
+        settings=plan.nonparametric(),
         tick_installed=peers.installed("tick"),
     script:
         steps.RUN
@@ -132,9 +129,7 @@ rule latency:
         latencies=f"{paper.results}/latency/{{dataset}}.csv",
     params:
         notebook=paper.notebook("8-latency.ipynb"),
-        delta=LATENCY["delta"],
-        support=plan.support,
-        resampling=LATENCY["resampling"],
+        settings=plan.latency,
     script:
         steps.RUN
 
