@@ -19,6 +19,7 @@ __all__ = [
     "Interval",
     "PairedTest",
     "bootstrap_interval",
+    "crossed_interval",
     "effect_interval",
     "effect_size",
     "hedges",
@@ -33,6 +34,7 @@ __all__ = [
 
 _ALTERNATIVES = ("two-sided", "greater", "less")
 _FEWEST_ROWS = 10  # of a bootstrap: with fewer, resamples hardly differ from one another
+_FEWEST_SEEDS = 3  # crossed with examples: two often agree by chance
 _FEWEST_RANKS = 6  # of a rank correlation: with five pairs coverage falls below 90 %
 _FEWEST_RESAMPLES = 999  # 2.5 % of them and less are counted from either end
 _LARGEST = 1e150  # squares of larger numbers overflow
@@ -90,6 +92,96 @@ def mean_interval(x, *, confidence=0.95):
     mean, sem = x.mean(), x.std(ddof=1) / np.sqrt(len(x))
     half = scipy.stats.t.ppf(0.5 + confidence / 2, len(x) - 1) * sem
     return Interval(float(mean), float(mean - half), float(mean + half))
+
+
+def crossed_interval(x, *, strata=None, confidence=0.95):
+    r"""Student interval of a mean over examples and seeds, every example with every seed.
+
+    Both are samples: another draw would bring other examples and other seeds. With
+
+    .. math:: x_{es} = \mu + E_e + S_s + I_{es}
+
+    the mean of n examples and k seeds has the variance
+    :math:`\sigma_E^2 / n + \sigma_S^2 / k + \sigma_I^2 / nk`. The variance of the examples' means
+    over n, :math:`V_E`, has the expectation :math:`\sigma_E^2 / n + \sigma_I^2 / nk`; that of the
+    seeds' means over k, :math:`V_S`, has :math:`\sigma_S^2 / k + \sigma_I^2 / nk`; and that of the
+    residuals over nk, :math:`V_I`, has :math:`\sigma_I^2 / nk`. So :math:`V = V_S + A` with
+    :math:`A = \max(V_E - V_I, 0)`, the examples' own part, estimates it.
+
+    :math:`V_S` has few degrees of freedom, :math:`k - 1`, and A nearly the :math:`n - 1` of the
+    examples. The quantile is Cochran's mean [1]_ of the two Student quantiles, weighted by the
+    variances: the interval is :math:`\pm (t_{k-1} V_S + t_{n-1} A) / \sqrt V`. With three seeds it
+    covers 94 to 98 % of nominal 95; Satterthwaite's degrees of freedom, which are large where
+    :math:`V_S` happens to be small, cover 91 %.
+
+    With strata, the mean is that of the strata's means, as in a balanced accuracy; :math:`V_E` and
+    :math:`V_I` are sums over strata.
+
+    Parameters
+    ----------
+    x : array_like, shape (n_examples, n_seeds)
+        At least three seeds.
+    strata : array_like, shape (n_examples,), optional
+        Which stratum an example is of, such as its class: at least two examples of each.
+    confidence : float, default=0.95
+
+    Returns
+    -------
+    interval : Interval
+        In the unit of ``x``; without width where all values of a stratum are equal.
+
+    Raises
+    ------
+    TypeError
+        If ``x`` or ``confidence`` is no number.
+    ValueError
+        If there are fewer than three seeds or two examples of a stratum, a value is not finite, or
+        lengths differ.
+
+    See Also
+    --------
+    mean_interval : Of one sample; also where each example has seeds of its own (average them).
+
+    References
+    ----------
+    .. [1] W. G. Cochran, "Approximate significance levels of the Behrens-Fisher test", Biometrics
+       20(1), 1964.
+
+    Examples
+    --------
+    >>> crossed_interval([[1.0, 1.0, 1.0], [3.0, 3.0, 3.0], [5.0, 5.0, 5.0]]).value
+    3.0
+    """
+    x = _finite(x, name="x", at_least=2, n_dims=(2,))
+    n_seeds = x.shape[1]
+    if n_seeds < _FEWEST_SEEDS:
+        raise ValueError(
+            f"an interval over examples and seeds needs at least {_FEWEST_SEEDS} seeds, got "
+            f"{n_seeds}: fewer do not say how much seeds differ. Run more."
+        )
+    strata = np.zeros(len(x)) if strata is None else np.asarray(strata)
+    validation.same_length(x=x, strata=strata)
+    confidence = _checked(confidence)
+    names = np.unique(strata)
+    of_seeds, own = 0.0, 0.0
+    for name in names:
+        part = x[strata == name] / len(names)
+        n = len(part)
+        if n < 2:
+            raise ValueError(
+                f"stratum {name} has one example only; a variance needs two. Leave it out."
+            )
+        seeds, means = part.mean(axis=0), part.mean(axis=1)
+        residuals = part - seeds - means[:, None] + part.mean()
+        of_seeds = of_seeds + seeds
+        own += means.var(ddof=1) / n
+        own -= np.sum(residuals**2) / ((n - 1) * (n_seeds - 1)) / (n * n_seeds)
+    value, of_seeds, own = float(of_seeds.mean()), of_seeds.var(ddof=1) / n_seeds, max(own, 0.0)
+    if of_seeds + own == 0:
+        return Interval(value, value, value)
+    quantiles = scipy.stats.t.ppf(0.5 + confidence / 2, [n_seeds - 1, len(x) - len(names)])
+    half = float((quantiles @ [of_seeds, own]) / np.sqrt(of_seeds + own))
+    return Interval(value, value - half, value + half)
 
 
 def bootstrap_interval(x, *, rng, statistic=np.mean, confidence=0.95, n_resamples=9999):

@@ -41,6 +41,42 @@ def test_equal_values_have_an_interval_without_width():
     assert statistics.mean_interval([0.1] * 3) == pytest.approx((0.1, 0.1, 0.1))
 
 
+# Examples crossed with seeds
+
+
+def test_where_seeds_or_examples_agree_the_crossed_interval_is_students():
+    x = rng().standard_normal(9)
+    examples, seeds = np.tile(x[:, None], 4), np.tile(x, (5, 1))
+    for found in (examples, seeds):
+        assert statistics.crossed_interval(found) == pytest.approx(statistics.mean_interval(x))
+    assert statistics.crossed_interval(np.full((4, 3), 0.1)) == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_a_crossed_interval_follows_unit_sign_and_order():
+    x = rng().standard_normal((8, 4))
+    strata = np.array(list("aababbab"))
+    value, low, high = statistics.crossed_interval(x, strata=strata)
+    assert low < value < high
+    found = statistics.crossed_interval(1 - 3 * x[::-1, ::-1], strata=strata[::-1])
+    assert found == pytest.approx((1 - 3 * value, 1 - 3 * high, 1 - 3 * low))
+
+
+def test_strata_count_alike_whatever_their_size():
+    x = np.concatenate([np.zeros((2, 3)), np.ones((8, 3))])
+    strata = np.repeat([0, 1], [2, 8])
+    assert statistics.crossed_interval(x, strata=strata) == pytest.approx((0.5, 0.5, 0.5))
+    assert statistics.crossed_interval(x).value == pytest.approx(0.8)
+
+
+def test_too_few_seeds_or_examples_have_no_crossed_interval():
+    with pytest.raises(ValueError, match=r"at least 3 seeds, got 2: .* Run more"):
+        statistics.crossed_interval(np.zeros((5, 2)))
+    with pytest.raises(ValueError, match=r"stratum 1 has one example only"):
+        statistics.crossed_interval(np.zeros((3, 3)), strata=[0, 0, 1])
+    with pytest.raises(ValueError, match=r"x has 3, strata has 2"):
+        statistics.crossed_interval(np.zeros((3, 3)), strata=[0, 1])
+
+
 # Bootstrap
 
 
@@ -539,6 +575,17 @@ def normal_worlds(n, effect, n_worlds=2000):
 @pytest.mark.parametrize("n", [2, 3, 6, 30])
 def test_mean_interval_covers(n, effect):
     assert 0.93 <= covers(statistics.mean_interval, normal_worlds(n, effect), effect) <= 0.97
+
+
+@pytest.mark.parametrize("of_seeds", [0, 1, 3])
+@pytest.mark.parametrize(("n", "n_seeds", "most"), [(40, 3, 0.98), (40, 5, 0.97), (200, 8, 0.97)])
+def test_crossed_interval_covers(n, n_seeds, most, of_seeds):
+    """The seeds' mean deviates by a multiple of what the examples' mean deviates by."""
+    draw, worlds = rng([n, n_seeds]), 2000
+    x = draw.standard_normal((worlds, n, 1)) + 0.5 * draw.standard_normal((worlds, n, n_seeds))
+    x += of_seeds * np.sqrt(n_seeds / n) * draw.standard_normal((worlds, 1, n_seeds))
+    # Of three seeds it may be somewhat wide, as its docstring says.
+    assert 0.93 <= covers(statistics.crossed_interval, x, 0) <= most
 
 
 @pytest.mark.parametrize("effect", [0.5, 2])
