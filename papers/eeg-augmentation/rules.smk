@@ -308,12 +308,12 @@ rule summary:
 rule claims:
     input:
         tables=paper.available(
-            f"{TABLES}/{table}.csv" for table in ("curves", "class-scores", "search")
+            f"{TABLES}/{table}.csv" for table in ("curves", "class-scores")
         ),
         published=[
             f"{PUBLISHED}/learning_curve_sleep_frequency.csv",
             f"{PUBLISHED}/per_class_f1_gain_sleep.csv",
-            f"{PUBLISHED}/parameter_search_sleep.csv",
+            f"{PUBLISHED}/abstract.csv",
         ],
     output:
         claims_csv=paper.claims,
