@@ -47,6 +47,7 @@ rule prepare:
             key: DATASETS[wildcards.dataset][key]
             for key in ("units", "seeds", "n_samples")
         },
+        folders=paper.folders,
     script:
         RUN_NOTEBOOK
 
@@ -335,12 +336,16 @@ rule compute_time:
 
 rule claims:
     input:
-        accuracy=f"{TABLES}/accuracy.csv",
-        deep=paper.available(expand(f"{TABLES}/deep-{{dataset}}.csv", dataset=DEEP)),
+        tables=paper.available(
+            f"{TABLES}/{table}.csv"
+            for table in ["accuracy", *(f"deep-{dataset}" for dataset in DEEP)]
+        ),
         published=[
             f"{PUBLISHED}/simulated_scores.csv",
             f"{PUBLISHED}/simulated_cv_scores.csv",
             f"{PUBLISHED}/shallow_table_unsupervised.csv",
+            f"{PUBLISHED}/shallow_table_supervised.csv",
+            f"{PUBLISHED}/deep_table_unsupervised.csv",
         ],
     output:
         claims_csv=paper.claims,
@@ -354,7 +359,6 @@ rule claims:
         runtime=5,
     params:
         notebook=paper.notebook("claims.ipynb"),
-        n_points=SETTINGS["n_points"],
         scale=paper.scale,
     script:
         RUN_NOTEBOOK
