@@ -1,6 +1,8 @@
 """Claims can fail: each is judged in a made-up world where it is true and one where it is false.
 
-`judged` executes a paper's claims.ipynb on made-up tables with the columns of the real ones.
+`judged` executes a paper's claims.ipynb on made-up tables with the columns of the real ones. Where
+a claim is read from the paper's own tables, the world makes up these too, under the names of the
+published files.
 """
 
 import importlib
@@ -27,17 +29,20 @@ def judged(tmp_path):
 
     def judge(paper, tables, scale):
         folder = files.resolve(f"papers/{paper}")
-        paths = []
+        paths = {}
         for name, table in tables.items():
-            paths.append(str(tmp_path / f"{name}.csv"))
-            table.to_csv(paths[-1], index=False)
+            paths[name] = str(tmp_path / f"{name}.csv")
+            table.to_csv(paths[name], index=False)
         names = {"__name__": "claims"}
         for cell in json.loads((folder / "claims.ipynb").read_text())["cells"]:
             if cell["cell_type"] != "code":
                 continue
             exec("".join(cell["source"]), names)
             if "parameters" in cell["metadata"].get("tags", []):
-                names |= {"tables": paths, "scale": scale, "claims_csv": tmp_path / "claims.csv"}
+                # A table with the name of a published file takes its place.
+                theirs = [paths.pop(Path(one).stem, one) for one in names["published"]]
+                names |= {"tables": list(paths.values()), "published": theirs, "scale": scale}
+                names["claims_csv"] = tmp_path / "claims.csv"
         return pd.read_csv(tmp_path / "claims.csv").set_index("statement")["outcome"]
 
     return judge
@@ -52,9 +57,11 @@ def test_each_testable_claim_holds_where_it_is_true_and_fails_where_it_is_false(
     assert list(true.index) == list(false.index)
     testable = true != claims.NOT_TESTABLE
     assert testable.any()
-    assert set(true[testable]) <= {claims.REPRODUCED, claims.BETTER}, true
-    assert set(false[testable]) == {claims.CONTRADICTED}, false
+    assert set(true[testable]) <= {claims.REPRODUCED, claims.BETTER, claims.HOLDS}, true
+    assert set(false[testable]) <= {claims.CONTRADICTED, claims.HOLDS_NOT}, false
     assert set(false[~testable]) <= {claims.NOT_TESTABLE}, false
+    published = true == claims.HOLDS
+    assert list(published) == list(false == claims.HOLDS_NOT)
 
 
 @pytest.mark.parametrize("paper", WORLDS)
