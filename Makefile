@@ -12,14 +12,14 @@ LAB    ?=
 VENV  := .venv
 READY := $(VENV)/.ready
 QUIET := -q --disable-warnings
-RULES := Snakefile $(wildcard papers/*/rules.smk tests/workflow/*/rules.smk)
+RULES := Snakefile $(wildcard common/*/*.smk papers/*/rules.smk tests/workflow/*/rules.smk)
 # Modules, not scripts: the first line of a script cannot name a folder with a space.
 PY    := $(VENV)/bin/python
 PIP    = $(PY) -m pip --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help env figures test lint unit workflow smoke test-embedded test-dispatch test-lock lab report \
+.PHONY: help env figures test lint unit workflow smoke test-embedded test-dispatch test-lock lab paper index report \
     peers slurm lock clean distclean FORCE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -35,6 +35,8 @@ help:
 	@echo "make test-dispatch         tests of numbers with the kernels of other processors, half an hour"
 	@echo "make lint                  formatting and style only"
 	@echo "make lab                   JupyterLab at the root of the repository"
+	@echo "make paper NAME=my-paper   the folder of a new paper, a copy of papers/_template"
+	@echo "make index                 the lists of papers in README.md and CITATION.cff, from their paper.yaml"
 	@echo "make report                report.html: figures with captions, claims, and what ran"
 	@echo "make peers                 .venv-peers: libraries that are only compared with (tick, kymatio)"
 	@echo "make slurm                 add to .venv what submitting to Slurm needs"
@@ -53,7 +55,7 @@ env: $(READY)
 $(READY): requirements.lock pyproject.toml $(if $(TORCH_INDEX),FORCE)
 	@"$(PYTHON)" -c "" 2>/dev/null || { \
 	    echo "There is no '$(PYTHON)'. Install Python 3.11 to 3.14, or name it: make env PYTHON=python3.12" >&2; exit 1; }
-	@"$(PYTHON)" common/prerequisites.py "$(TORCH_INDEX)"
+	@"$(PYTHON)" common/workflow/prerequisites.py "$(TORCH_INDEX)"
 	@test ! -e $@.partial -a -z "$(TORCH_INDEX)" && $(PY) -m pip --version >/dev/null 2>&1 || \
 	    "$(PYTHON)" -m venv --clear $(VENV)
 	@touch $@.partial
@@ -64,15 +66,15 @@ $(READY): requirements.lock pyproject.toml $(if $(TORCH_INDEX),FORCE)
 	@$(PIP) install --quiet --use-pep517 -r requirements.lock
 	@echo "Installing this repository (3/3)"
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
-	@$(PY) -m common.environment
+	@$(PY) -m common.workflow.environment
 	@mv $@.partial $@
 
-# A killed run's lock is removed by the next run; a live run's is respected (common/locks.py).
+# A killed run's lock is removed by the next run; a live run's is respected (common/workflow/locks.py).
 figures: $(READY)
 	@test -z "$(PAPER)" || test -f "papers/$(PAPER)/paper.yaml" || { \
-	    echo "No paper '$(PAPER)'. Papers: $$(cd papers && echo *)" >&2; exit 1; }
+	    echo "No paper '$(PAPER)'. Papers: $$(cd papers && echo [a-z]*)" >&2; exit 1; }
 	@$(PY) -m snakemake -j$(JOBS) $(TARGET)
-	@$(PY) -m common.reference summary $(PAPER)
+	@$(PY) -m common.report.reference summary $(PAPER)
 
 test: lint unit $(if $(PAPER),,workflow) smoke
 	@echo "== All passed"
@@ -111,10 +113,16 @@ test-embedded: $(READY)
 
 # Asks the package index for every pin on every supported Python and platform.
 test-lock: $(READY)
-	@TEST_LOCK=1 $(PY) -m pytest $(QUIET) tests/common/test_environment.py -k every_pin_is_found
+	@TEST_LOCK=1 $(PY) -m pytest $(QUIET) tests/common/workflow/test_environment.py -k every_pin_is_found
 
 lab: $(READY)
 	@PYTHONPATH="$(CURDIR)" $(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" $(LAB)
+
+paper: $(READY)
+	@$(PY) -m common.workflow.index --new "$(NAME)"
+
+index: $(READY)
+	@$(PY) -m common.workflow.index
 
 report: figures
 	@$(PY) -m snakemake --report report.html $(TARGET)
@@ -122,12 +130,12 @@ report: figures
 # requirements.lock as constraints: nothing that is installed changes its version.
 slurm: $(READY)
 	@$(PIP) install --quiet -c requirements.lock -r requirements-slurm.lock
-	@$(PY) -m common.environment
+	@$(PY) -m common.workflow.environment
 
 peers: .venv-peers/.ready
 
 .venv-peers/.ready: requirements-peers.lock
-	@"$(PYTHON)" common/prerequisites.py "$(TORCH_INDEX)"
+	@"$(PYTHON)" common/workflow/prerequisites.py "$(TORCH_INDEX)"
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info >= (3, 14))' || { \
 	    echo "The peers need Python 3.13 or older: make peers PYTHON=python3.13" >&2; exit 1; }
 	@rm -rf .venv-peers && "$(PYTHON)" -m venv .venv-peers
@@ -157,7 +165,7 @@ lock: $(READY)
 	$(RESOLVE) -c requirements.lock requirements-slurm.in -o "$$uv/requirements-slurm.in" >/dev/null && \
 	$(call LOCK,requirements-slurm.in) && \
 	$(RESOLVE) --no-deps requirements.lock --format pylock.toml -o "$$uv/pylock.toml" >/dev/null && \
-	$(PY) -m common.environment --record "$$uv/pylock.toml" requirements.wheels && \
+	$(PY) -m common.workflow.environment --record "$$uv/pylock.toml" requirements.wheels && \
 	echo "requirements.lock: $$(grep -c == requirements.lock) packages"
 
 clean:

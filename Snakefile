@@ -15,8 +15,9 @@ for module in [name for name in sys.modules if name.partition(".")[0] == "common
 # A grammar of web addresses that nbformat would load, 1.4 s of each start, and never use here.
 sys.modules.setdefault("rfc3987_syntax", None)
 
-from common import locks, papers, reference, wiring
-from common.notebooks import provenance
+from common.report import reference
+from common.workflow import locks, papers, steps, wiring
+from common.workflow.notebooks import provenance
 
 wiring.check_folder(workflow)
 wiring.configure(workflow)
@@ -74,7 +75,7 @@ rule verify:
     params:
         made=lambda wildcards: wiring.patterns(workflow, config),  # of the rules below, too
     shell:
-        "{sys.executable:q} -m common.notebooks.provenance --made {params.made:q}"
+        "{sys.executable:q} -m common.workflow.notebooks.provenance --made {params.made:q}"
 
 
 rule check:
@@ -87,7 +88,7 @@ rule check:
     params:
         scale=config["scale"],
     shell:
-        "{sys.executable:q} -m common.reference check --scale {params.scale}"
+        "{sys.executable:q} -m common.report.reference check --scale {params.scale}"
 
 
 # What jobs took, beside what their rules declare.
@@ -95,7 +96,7 @@ rule memory:
     params:
         rows=lambda wildcards: wiring.measured_memory(workflow),
     shell:
-        "{sys.executable:q} -m common.wiring memory --files {params.rows:q}"
+        "{sys.executable:q} -m common.workflow.wiring memory --files {params.rows:q}"
 
 
 rule scoreboard:
@@ -119,9 +120,9 @@ rule scoreboard:
         mem_mb=500,
         runtime=5,
     params:
-        notebook=wiring.notebook("notebooks/scoreboard.ipynb"),
+        notebook=steps.notebook("notebooks/scoreboard.ipynb"),
     script:
-        wiring.RUN_NOTEBOOK
+        steps.RUN
 
 
 for paper in BROKEN:
@@ -165,7 +166,7 @@ for target in TARGETS:
                 params:
                     paper=target.paper,
                 shell:
-                    "{sys.executable:q} -m common.wiring nothing-recorded {params.paper}"
+                    "{sys.executable:q} -m common.workflow.wiring nothing-recorded {params.paper}"
 
     for action in ["check", "reference"]:
 
@@ -180,7 +181,7 @@ for target in TARGETS:
                 paper=target.paper,
                 scale=config["scale"],
             shell:
-                "{sys.executable:q} -m common.reference {params.action} {params.paper}"
+                "{sys.executable:q} -m common.report.reference {params.action} {params.paper}"
                 " --scale {params.scale}"
 
     rule:
@@ -193,7 +194,7 @@ for target in TARGETS:
             paper=target.paper,
             scale=config["scale"],
         shell:
-            "{sys.executable:q} -m common.wiring record {params.paper}"
+            "{sys.executable:q} -m common.workflow.wiring record {params.paper}"
             " --scale {params.scale} --files {input:q}"
 
     if target.preview:
@@ -207,7 +208,7 @@ for target in TARGETS:
             params:
                 paper=target.paper,
             shell:
-                "{sys.executable:q} -m common.wiring preview {params.paper} --files {input:q}"
+                "{sys.executable:q} -m common.workflow.wiring preview {params.paper} --files {input:q}"
 
 
 wiring.keep_texts(workflow)

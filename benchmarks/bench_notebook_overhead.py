@@ -76,7 +76,7 @@ def our_command(notebook, seconds, folder):
         None,
         str(ROOT),
     )
-    runner = ROOT / "common/notebooks/run.py"
+    runner = ROOT / "common/workflow/notebooks/run.py"
     script = folder / "script.py"
     script.write_text(
         f"import sys; import pickle; snakemake = pickle.loads({pickle.dumps(job, protocol=4)}); "

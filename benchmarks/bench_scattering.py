@@ -21,7 +21,8 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # without an installed `common`
 
-from common import files, peers
+from common import files
+from common.workflow import peers
 
 SCRIPT = "benchmarks/peers/kymatio_speed.py"
 

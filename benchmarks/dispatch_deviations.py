@@ -18,7 +18,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common import agreement, files, papers, reference
+from common import files
+from common.report import agreement, reference
+from common.workflow import papers
 
 
 def build(clone, environment, jobs):

@@ -1,7 +1,8 @@
 # One job per data set of registry.yaml, or subject of it: data/raw/<name>, verified. Papers take these files as input.
 import os
 
-from common import papers, registry, wiring
+from common import registry
+from common.workflow import steps
 
 if config.get(
     "mirror"
@@ -27,9 +28,9 @@ rule fetch_subject:
         mem_mb=4000,
         runtime=120,
     params:
-        notebook=wiring.notebook("notebooks/fetch.ipynb"),
+        notebook=steps.notebook("notebooks/fetch.ipynb"),
     script:
-        papers.RUN_NOTEBOOK
+        steps.RUN
 
 
 for dataset, entry in ENTRIES.items():
@@ -51,8 +52,8 @@ for dataset, entry in ENTRIES.items():
             mem_mb=300,
             runtime=120,
         params:
-            notebook=wiring.notebook("notebooks/fetch.ipynb"),
+            notebook=steps.notebook("notebooks/fetch.ipynb"),
             name=dataset,
             subject=None,
         script:
-            papers.RUN_NOTEBOOK
+            steps.RUN

@@ -40,7 +40,7 @@ _find_a_cache()
 
 def _accept_any_encoding():
     # By its place, not its name: another package called `common` may come first on the path.
-    path = Path(__file__).parents[1] / "common/console.py"
+    path = Path(__file__).parents[1] / "common/workflow/console.py"
     spec = importlib.util.spec_from_file_location("artifacts_console", path)
     console = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(console)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).parent
+ROOMS = ("report", "workflow")  # of common/, whose modules are used one by one
 
 # The same examples in every run, and no failure because the machine is slow or busy.
 settings.register_profile(
@@ -27,16 +28,20 @@ def pytest_configure(config):
 
 def pytest_ignore_collect(collection_path, config):
     """Ignore a folder or file of ``tests/common`` whose part of ``common`` is not used."""
-    if config.used is not None and collection_path.parent == TESTS / "common":
-        name = collection_path.stem.removeprefix("test_")
+    inside = collection_path.is_relative_to(TESTS / "common")
+    if config.used is not None and inside and collection_path != TESTS / "common":
+        *folders, last = collection_path.relative_to(TESTS / "common").parts
+        if folders and folders[0] not in ROOMS:
+            return None  # all tests of a family that is used
+        name = ".".join([*folders, last.removeprefix("test_").removesuffix(".py")])
         return None if name in config.used else True
     return None
 
 
 def _used(paper):
-    """First names below ``common`` that a paper's notebooks reach; None without a paper."""
+    """Modules and their folders below ``common`` that a paper reaches; None without a paper."""
     from common import files
-    from common.notebooks.fingerprint import modules
+    from common.workflow.notebooks.fingerprint import modules
 
     if paper is None:
         return None
@@ -45,4 +50,5 @@ def _used(paper):
         known = sorted(path.parent.name for path in files.ROOT.glob("papers/*/paper.yaml"))
         raise pytest.UsageError(f"no paper {paper!r}; papers: {', '.join(known)}")
     found = set().union(*(modules(path, root=files.ROOT) for path in notebooks))
-    return {name.split(".")[1] for name in found if "." in name}
+    below = [name.split(".")[1:] for name in found]
+    return {".".join(parts[:n]) for parts in below for n in range(1, len(parts) + 1)}

@@ -72,7 +72,11 @@ DISPATCHES = {
 }
 
 # Folders in which nothing is computed are left out.
-TESTS = ("tests/common", "--ignore=tests/common/registry", "--ignore=tests/common/notebooks")
+TESTS = (
+    "tests/common",
+    "--ignore=tests/common/registry",
+    "--ignore=tests/common/workflow",
+)
 
 
 def main(arguments):

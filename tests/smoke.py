@@ -71,7 +71,8 @@ def unmarked(copy, papers):
     problems : list of str
         A figure without the words, or a claim that is judged; also a paper without either.
     """
-    from common import claims, figures, files
+    from common import files
+    from common.report import claims, figures
 
     problems = []
     for paper in papers:

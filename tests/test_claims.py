@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from common import claims, files
+from common import files
+from common.report import claims
 
 SCALES = ("embedded", "paper")
 # tests/worlds/<paper>.py, a hyphen being an underscore: world(true, scale) gives tables by name.
@@ -75,3 +76,28 @@ def test_each_claim_is_testable_at_one_scale_at_least(paper, judged):
     outcomes = [judged(paper, WORLDS[paper](True, scale), scale) for scale in SCALES]
     never = pd.concat(outcomes, axis=1).eq(claims.NOT_TESTABLE).all(axis=1)
     assert not never.any(), list(never[never].index)
+
+
+@pytest.mark.parametrize("paper", WORLDS)
+def test_a_table_that_is_missing_leaves_the_claims_of_the_others(paper, judged):
+    tables = WORLDS[paper](True, "embedded")
+    whole = judged(paper, tables, "embedded")
+    for missing in tables:
+        rest = {name: table for name, table in tables.items() if name != missing}
+        outcomes = judged(paper, rest, "embedded")
+        assert list(outcomes.index) == list(whole.index), missing
+        if not files.resolve(f"papers/{paper}/published/{missing}.csv").exists():
+            changed = outcomes[outcomes != whole]
+            assert set(changed) <= {claims.NOT_TESTABLE}, (missing, changed)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_one_network_of_dance_says_nothing_of_another_training(scale, judged):
+    tables = WORLDS["dance"](True, scale)
+    first = {
+        name: table[(table["fold"] == 0) & (table["seed"] == table["seed"].min())]
+        for name, table in tables.items()
+    }
+    outcomes = judged("dance", first, scale)
+    assert list(outcomes.index) == list(judged("dance", tables, scale).index)
+    assert set(outcomes) == {claims.NOT_TESTABLE}, outcomes

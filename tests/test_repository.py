@@ -17,8 +17,11 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from common import environment, files, prerequisites, quotes, reference
-from common.notebooks import clean, fingerprint, parameters, run
+from common import files
+from common.report import quotes, reference
+from common.workflow import environment, index, prerequisites
+from common.workflow.notebooks import clean, fingerprint, parameters, run
+from common.workflow.papers import load
 
 PAPERS = sorted(path.name for path in files.ROOT.glob("papers/*/") if path.name[0] not in "._")
 STEPS = sorted(files.relative(path) for path in files.ROOT.glob("papers/*/*.ipynb"))
@@ -43,14 +46,16 @@ def test_notebooks_are_committed_clean():
     for name in _git("ls-files", "*.ipynb").decode().splitlines():
         content = _git("cat-file", "blob", f":{name}")
         dirty += [name] if clean.clean(content) != content else []
-    assert not dirty, "set the filter, and add them again: python -m common.environment; git add"
+    assert not dirty, (
+        "set the filter, and add them again: python -m common.workflow.environment; git add"
+    )
 
 
 def test_the_filter_is_that_of_the_attributes():
     _committed()
     answer = _git("check-attr", "filter", "--", "papers/dance/claims.ipynb").decode()
     assert answer.split()[-1] == "notebook"
-    assert environment.FILTER.startswith("f=common/notebooks/clean.py;")
+    assert environment.FILTER.startswith("f=common/workflow/notebooks/clean.py;")
 
 
 def test_results_has_only_its_page_in_commits():
@@ -60,7 +65,11 @@ def test_results_has_only_its_page_in_commits():
 
 @pytest.mark.parametrize("paper", PAPERS)
 def test_numbers_in_a_readme_are_those_of_its_tables(paper):
-    assert quotes.stale(paper) == [], f"fill them: python -m common.quotes {paper}"
+    assert quotes.stale(paper) == [], f"fill them: python -m common.report.quotes {paper}"
+
+
+def test_the_lists_of_papers_are_those_of_the_folders():
+    assert index.stale() == [], "write them: make index"
 
 
 @pytest.mark.parametrize("paper", PAPERS)
@@ -76,8 +85,9 @@ def test_a_step_declares_parameters(notebook):
 @pytest.mark.parametrize("notebook", STEPS)
 def test_a_step_is_run_by_a_rule(notebook):
     _, paper, name = notebook.split("/")
+    drawn = {f"figure-{figure}.ipynb" for figure in load(paper).figures}
     rules = files.resolve(f"papers/{paper}/rules.smk").read_text("utf-8")
-    assert f'notebook("{name}")' in rules
+    assert name in drawn | {"claims.ipynb"} or f'notebook("{name}")' in rules
 
 
 @pytest.mark.parametrize("notebook", STEPS)
@@ -130,9 +140,12 @@ def passed():
     "notebook", [name for name in STEPS if re.search(r"/(figure-[^/]+|claims)\.ipynb$", name)]
 )
 def test_a_notebook_opened_by_hand_shows_what_the_workflow_builds(notebook, passed):
-    """Its parameters cell has the values that the workflow passes at the embedded scale."""
+    """Its parameters cell has the values that the workflow passes at the embedded scale.
+
+    Looks of methods are read from paper.yaml where nobody passes them.
+    """
     defaults = {name: one.default for name, one in parameters.signature(notebook).items()}
-    assert defaults == passed[notebook]
+    assert {"styles": {}} | defaults == passed[notebook] | {"styles": {}}
 
 
 @pytest.mark.parametrize("paper", PAPERS)
@@ -231,7 +244,7 @@ def test_every_pin_has_a_wheel_for_every_target():
             if has != "all" and target not in has.split():
                 without.setdefault(name, set()).add(where["python_version"])
     # connection-pool is plain Python, which needs no compiler. immutables is compiled: what
-    # common.prerequisites asks for a compiler for.
+    # common.workflow.prerequisites asks for a compiler for.
     assert without.pop("connection-pool") == {"3.11", "3.12", "3.13", "3.14"}
     compiled = {f"{a}.{b}": name for (a, b), name in prerequisites.COMPILED.items()}
     assert {version: name for name, versions in without.items() for version in versions} == compiled

@@ -184,7 +184,7 @@ def take_turns(tasks, rounds, device):
 
 def ratio(theirs, ours, *, clock):
     """Geometric mean over rounds of their time over ours, with its interval; None without."""
-    from common.statistics import mean_interval
+    from common.report.statistics import mean_interval
 
     names = ("time_ratio", "ratio_low", "ratio_high")
     if theirs is None or len(ours) < 2:

@@ -28,7 +28,7 @@ import scipy.stats
 
 from common import validation
 from common.adaptation.simulated import PUBLISHED_NAMES
-from common.statistics import Interval, jackknife_interval
+from common.report.statistics import Interval, jackknife_interval
 
 __all__ = [
     "BASELINES",

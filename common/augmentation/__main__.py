@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from common import console
 from common.augmentation import plan
+from common.workflow import console
 
 __all__ = ["main"]
 

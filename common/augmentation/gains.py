@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from common.augmentation.names import IDENTITY
-from common.statistics import crossed_interval, mean_interval
+from common.report.statistics import crossed_interval, mean_interval
 
 __all__ = [
     "accuracy_intervals",
@@ -84,8 +84,8 @@ def improvement_intervals(table):
     own, so the spread over folds holds that over seeds.
 
     One fold: every seed meets the same test examples, so the interval is that of a crossed layout
-    (`common.statistics.crossed_interval`), with classes as strata. Seeds alone would leave out that
-    the test part is small, examples alone that another seed gives another network. With
+    (`common.report.statistics.crossed_interval`), with classes as strata. Seeds alone would leave
+    out that the test part is small, examples alone that another seed gives another network. With
     :math:`r = \bar a / \bar b`, the improvement deviates from its truth by the mean over examples
     and seeds of :math:`(a - r b) / \bar b`, up to second order (delta method), where a and b are 1
     where an example is right with and without the augmentation.

@@ -1,7 +1,7 @@
 """Order, colour and name of augmentations in figures, a user's own included."""
 
-from common import figures
 from common.augmentation.names import FAMILIES, IDENTITY
+from common.report import figures
 
 __all__ = ["families", "in_order", "look"]
 

@@ -30,7 +30,7 @@ __all__ = [
 
 SCORES = [
     "paradigm", "dataset", "subject", "session", "pipeline", "category", "score", "metric",
-    "n_trials",
+    "n_trials", "hits",
 ]  # fmt: skip
 """Columns that do not change from run to run."""
 
@@ -46,6 +46,7 @@ COLUMNS = [*SCORES, *TIMES]
 _KEYS = ["paradigm", "dataset", "subject", "session", "pipeline"]
 _OWN = "own"
 _MEASURED = ("seconds", "cpu_seconds")
+_AVERAGED = ("score", *_MEASURED)
 _SHORTEST = 0.05  # s, of what codecarbon measures
 
 
@@ -85,7 +86,8 @@ def evaluate(
     -------
     table : pandas.DataFrame
         Columns `COLUMNS`: one row per session and pipeline. ``score`` is the mean over folds,
-        between 0 and 1; ``n_trials`` those of the session.
+        between 0 and 1; ``n_trials`` those of the session; ``hits`` says of each of them, in their
+        order, whether its class was found when it was tested (``x``) or not (``.``).
 
     Raises
     ------
@@ -335,10 +337,16 @@ def _sessions(estimator, X, spent, y, metadata, scoring, random_state, n_folds, 
                 f"{where}, session {session}, fold {fold}: {type(error).__name__}: {error}"
             ) from error
     return {
-        session: {key: float(np.mean([one[key] for one in folds])) for key in folds[0]}
-        | {"n_trials": int((metadata["session"] == session).sum())}
+        session: {key: float(np.mean([one[key] for one in folds])) for key in _AVERAGED}
+        | _trials([one["right"] for one in folds])
         for session, folds in found.items()
     }
+
+
+def _trials(folds):
+    """Number of trials of a session, and which of them were right, from those of each fold."""
+    right = dict(sorted(trial for fold in folds for trial in fold.items()))
+    return {"n_trials": len(right), "hits": "".join(".x"[one] for one in right.values())}
 
 
 def _fold(estimator, X, spent, y, train, test, scoring):
@@ -350,10 +358,12 @@ def _fold(estimator, X, spent, y, train, test, scoring):
     fitted, X_train, y_train = clone(estimator), X[train], encoder.transform(y[train])
     with _costs() as costs:
         fitted.fit(X_train, y_train)
-    score = check_scoring(fitted, scoring=scoring)(fitted, X[test], encoder.transform(y[test]))
+    y_test = encoder.transform(y[test])
+    score = check_scoring(fitted, scoring=scoring)(fitted, X[test], y_test)
     if not np.isfinite(score):
         raise ValueError(f"the score ({scoring}) is {score}; the estimator's output is not finite.")
-    return {"score": float(score)} | {
+    right = dict(zip(test.tolist(), (fitted.predict(X[test]) == y_test).tolist(), strict=True))
+    return {"score": float(score), "right": right} | {
         key: value + len(train) * spent[key] for key, value in costs.items()
     }
 

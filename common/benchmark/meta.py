@@ -9,7 +9,7 @@ One-sided tests of "a is better than b": with up to 13 subjects the exact sign-f
 19 the same test over 10,000 random patterns, with more Wilcoxon's signed-rank test. Two rules make
 every value defined. Where all differences are zero p is 1/2: there is no evidence for either side.
 And p = 1, of which z is infinite, counts as the mirror image of the smallest p value of that
-test (`common.statistics.stouffer`).
+test (`common.report.statistics.stouffer`).
 
 A pair of pipelines is compared within a session: sessions of a subject that only one of the two has
 are left out of that pair, and counted. Data sets with fewer than two subjects in common are left
@@ -23,7 +23,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from common import statistics, validation
+from common import validation
+from common.report import statistics
 
 __all__ = ["EXACT_UP_TO", "RANDOM_UP_TO", "by_dataset", "forest", "pairwise", "per_subject"]
 
@@ -115,8 +116,8 @@ def by_dataset(table, *, rng, pipelines=None):
     tests : pandas.DataFrame
         Columns ``dataset``, ``a``, ``b``, ``n`` (subjects with both in one session), ``dropped``
         (sessions of a subject with one of them only), ``difference`` (mean of a - b), ``smd`` (mean
-        over deviation of the differences, `common.statistics.effect_size`), ``p`` (one-sided: a is
-        better) and ``method``.
+        over deviation of the differences, `common.report.statistics.effect_size`), ``p``
+        (one-sided: a is better) and ``method``.
 
     Raises
     ------
@@ -191,9 +192,9 @@ def forest(table, a, b, *, rng, confidence=0.95):
     r"""Effects of one pair, by data set and combined, with intervals.
 
     The interval of a data set is exact for normal differences
-    (`common.statistics.effect_interval`). The combined effect is the weighted mean of Hedges'
-    unbiased effects, its interval normal with their unbiased variances
-    (`common.statistics.hedges`), over the data sets with four subjects and a finite effect.
+    (`common.report.statistics.effect_interval`). The combined effect is the weighted mean of
+    Hedges' unbiased effects, its interval normal with their unbiased variances
+    (`common.report.statistics.hedges`), over the data sets with four subjects and a finite effect.
 
     Parameters
     ----------

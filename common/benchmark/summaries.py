@@ -1,8 +1,8 @@
-"""What tables of scores say, published ones and ours: by category, and by person."""
+"""What tables of scores say, published ones and ours: by category, by person, and by trial."""
 
 from common import validation
 
-__all__ = ["advantage", "by_person", "comparable"]
+__all__ = ["advantage", "by_person", "comparable", "trials_won"]
 
 
 def advantage(cells, category):
@@ -109,3 +109,55 @@ def by_person(table, *, same_people=()):
     people = table["dataset"].map(lambda name: first.get(name, name))
     keys = ["paradigm", "people", "subject", "pipeline", "category"]
     return table.assign(people=people).groupby(keys, sort=False)["score"].mean().reset_index()
+
+
+def trials_won(table, a, b):
+    """Trials of one recording that only one of two pipelines gets right, and whose they are.
+
+    A single recording has no subjects to compare pipelines over, but pairs of answers to the same
+    trial. Those that both get right, or both wrong, say nothing of which is better.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``subject``, ``session``, ``pipeline``, ``hits`` (as from `evaluation.evaluate`), of
+        one subject of one data set.
+    a, b : str
+        Pipelines.
+
+    Returns
+    -------
+    n_won, n : int
+        Trials that ``a`` alone gets right; those that one of the two alone gets right.
+
+    Raises
+    ------
+    ValueError
+        If there are several subjects, a pipeline lacks a session, or hits of a session are of
+        different trials.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [(1, "0", "MDM", "xx.."), (1, "0", "TS+LR", ".xx.")]
+    >>> table = pd.DataFrame(rows, columns=["subject", "session", "pipeline", "hits"])
+    >>> trials_won(table, "TS+LR", "MDM")
+    (1, 2)
+    """
+    if table["subject"].nunique() != 1:
+        names = ", ".join(map(str, table["subject"].unique()))
+        raise ValueError(f"trials are compared within one subject, got {names or 'none'}.")
+    hits = [table[table["pipeline"] == name].set_index("session")["hits"] for name in (a, b)]
+    n_won = n = 0
+    for session in sorted({*hits[0].index, *hits[1].index}, key=str):
+        if lacking := [name for name, one in zip((a, b), hits, strict=True) if session not in one]:
+            raise ValueError(f"{lacking[0]} has no session {session}, on which to compare it.")
+        pair = [one[session] for one in hits]
+        if len(pair[0]) != len(pair[1]):
+            raise ValueError(
+                f"in session {session} {a} has {len(pair[0])} trials and {b} {len(pair[1])}: these "
+                "are not the same ones. Evaluate both again."
+            )
+        differ = [mine == "x" for mine, other in zip(*pair, strict=True) if mine != other]
+        n_won, n = n_won + sum(differ), n + len(differ)
+    return n_won, n

@@ -4,7 +4,7 @@
 `activation_events` turns activations into the event times that a point process describes.
 """
 
-from .events import activation_events
-from .learning import Dictionary, encode, learn_dictionary, reconstruct
+from common.dictionary.events import activation_events
+from common.dictionary.learning import Dictionary, encode, learn_dictionary, reconstruct
 
 __all__ = ["Dictionary", "activation_events", "encode", "learn_dictionary", "reconstruct"]

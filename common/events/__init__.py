@@ -4,8 +4,8 @@ Importing this package does not import torch. What needs it is a module of its o
 ``from common.events import criterion``.
 """
 
-from .decoding import average_windows, decode_dense, decode_set
-from .evaluation import (
+from common.events.decoding import average_windows, decode_dense, decode_set
+from common.events.evaluation import (
     DURATION_CUTS,
     detection_table,
     duration_table,
@@ -13,13 +13,20 @@ from .evaluation import (
     split_recordings,
     split_subjects,
 )
-from .merging import merge_windows
-from .metrics import EventScore, by_duration, f1_event, iou
-from .recording import Recording, read_recordings, write_recordings
-from .sample_metrics import SampleScore, f1_sample, render
-from .sets import Events, concatenate
-from .szcore import SeizureScore, szcore
-from .windows import Coverage, coverage, dense_targets, pad_targets, targets, window_starts
+from common.events.merging import merge_windows
+from common.events.metrics import EventScore, by_duration, f1_event, iou
+from common.events.recording import Recording, read_recordings, write_recordings
+from common.events.sample_metrics import SampleScore, f1_sample, render
+from common.events.sets import Events, concatenate
+from common.events.szcore import SeizureScore, szcore
+from common.events.windows import (
+    Coverage,
+    coverage,
+    dense_targets,
+    pad_targets,
+    targets,
+    window_starts,
+)
 
 __all__ = [
     "DURATION_CUTS",

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from .. import training, validation
-from .decoding import decode_dense
-from .recording import check_alike
-from .sets import Events
+from common import training, validation
+from common.events.decoding import decode_dense
+from common.events.recording import check_alike
+from common.events.sets import Events
 
 __all__ = ["class_shares", "classify_events", "slide", "train_classifier"]
 

@@ -29,7 +29,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import nn
 from torch.nn import functional
 
-from .. import validation
+from common import validation
 
 __all__ = ["SetCriterion", "dense_labels", "match", "render_queries"]
 

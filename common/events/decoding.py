@@ -8,8 +8,8 @@ probabilities per token of overlapping windows, which it averages first.
 import numpy as np
 from scipy.special import softmax
 
-from .. import validation
-from .sets import Events
+from common import validation
+from common.events.sets import Events
 
 __all__ = ["average_windows", "decode_dense", "decode_set", "runs"]
 

@@ -4,10 +4,10 @@ import fnmatch
 
 import numpy as np
 
-from .. import validation
-from .metrics import by_duration, f1_event
-from .sample_metrics import f1_sample
-from .windows import coverage
+from common import validation
+from common.events.metrics import by_duration, f1_event
+from common.events.sample_metrics import f1_sample
+from common.events.windows import coverage
 
 __all__ = [
     "DURATION_CUTS",

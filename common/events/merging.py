@@ -15,8 +15,8 @@ window ends and the next begins stay two as soon as some other window sees them 
 
 import numpy as np
 
-from .. import validation
-from .sets import Events, concatenate, time_order
+from common import validation
+from common.events.sets import Events, concatenate, time_order
 
 __all__ = ["merge_windows"]
 

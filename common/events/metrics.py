@@ -15,8 +15,8 @@ from functools import partial
 
 import numpy as np
 
-from .. import validation
-from .sets import Events
+from common import validation
+from common.events.sets import Events
 
 __all__ = ["EventScore", "by_duration", "f1_event", "iou", "pair_sets", "ratio"]
 

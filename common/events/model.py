@@ -36,7 +36,7 @@ import warnings
 import torch
 from torch import nn
 
-from .. import validation
+from common import validation
 
 __all__ = ["dance"]
 

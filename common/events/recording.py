@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .. import files, validation
-from .sets import Events
+from common import files, validation
+from common.events.sets import Events
 
 __all__ = ["Recording", "check_alike", "read_recordings", "write_recordings"]
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import validation
-from .metrics import pair_sets, ratio
+from common import validation
+from common.events.metrics import pair_sets, ratio
 
 __all__ = ["SampleScore", "f1_sample", "render"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import validation
+from common import validation
 
 __all__ = ["Events", "concatenate", "time_order"]
 

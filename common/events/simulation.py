@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import validation
-from .recording import Recording
-from .sets import Events
+from common import validation
+from common.events.recording import Recording
+from common.events.sets import Events
 
 __all__ = ["CLASSES", "SENSORS", "EventClass", "simulate_recording"]
 

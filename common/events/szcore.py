@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import validation
+from common import validation
 
 __all__ = ["SeizureScore", "szcore"]
 

@@ -17,12 +17,12 @@ import torch
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from .. import training, validation
-from .criterion import dense_labels
-from .decoding import decode_dense, decode_set
-from .merging import merge_windows
-from .recording import check_alike
-from .windows import pad_targets, targets, window_starts
+from common import training, validation
+from common.events.criterion import dense_labels
+from common.events.decoding import decode_dense, decode_set
+from common.events.merging import merge_windows
+from common.events.recording import check_alike
+from common.events.windows import pad_targets, targets, window_starts
 
 __all__ = ["Stage", "detect", "random_windows", "train"]
 

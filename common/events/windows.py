@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import validation
-from .sets import Events
+from common import validation
+from common.events.sets import Events
 
 __all__ = ["Coverage", "coverage", "dense_targets", "pad_targets", "targets", "window_starts"]
 

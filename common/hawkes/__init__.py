@@ -1,19 +1,19 @@
 """Hawkes processes: kernels, discretised least-squares fit, simulation, goodness of fit."""
 
-from .driven import DrivenProcess
-from .estimator import HawkesEstimator
-from .grid import bin_events, grid_intensity
-from .histogram import fit_em, fit_least_squares
-from .kernels import (
+from common.hawkes.driven import DrivenProcess
+from common.hawkes.estimator import HawkesEstimator
+from common.hawkes.grid import bin_events, grid_intensity
+from common.hawkes.histogram import fit_em, fit_least_squares
+from common.hawkes.kernels import (
     Kernel,
     Kumaraswamy,
     RaisedCosine,
     TruncatedExponential,
     TruncatedGaussian,
 )
-from .likelihood import LikelihoodEstimator
-from .process import KERNELS, Process
-from .simulation import mean_intensity, regular_stimuli, simulate, simulate_driven
+from common.hawkes.likelihood import LikelihoodEstimator
+from common.hawkes.process import KERNELS, Process
+from common.hawkes.simulation import mean_intensity, regular_stimuli, simulate, simulate_driven
 
 __all__ = [
     "KERNELS",

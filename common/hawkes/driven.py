@@ -53,8 +53,8 @@ import scipy.special
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from .kernels import TruncatedGaussian
-from .pairs import check_record, check_sorted, iter_pairs
+from common.hawkes.kernels import TruncatedGaussian
+from common.hawkes.pairs import check_record, check_sorted, iter_pairs
 
 __all__ = ["DrivenProcess", "response_error"]
 

@@ -9,12 +9,12 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from .grid import bin_events, check_delta, grid_intensity
-from .kernels import Kernel, discretise, from_unit, grid_lags, to_unit
-from .loss import l2_loss, profile_loss
-from .start import lag_moments
-from .statistics import precompute
-from .uncertainty import standard_errors
+from common.hawkes.grid import bin_events, check_delta, grid_intensity
+from common.hawkes.kernels import Kernel, discretise, from_unit, grid_lags, to_unit
+from common.hawkes.loss import l2_loss, profile_loss
+from common.hawkes.start import lag_moments
+from common.hawkes.statistics import precompute
+from common.hawkes.uncertainty import standard_errors
 
 __all__ = ["HawkesEstimator"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.signal
 
-from .kernels import grid_lags
-from .pairs import check_memory, check_record
+from common.hawkes.kernels import grid_lags
+from common.hawkes.pairs import check_memory, check_record
 
 __all__ = ["BinnedEvents", "bin_events", "check_delta", "grid_intensity"]
 

@@ -33,10 +33,10 @@ import scipy.linalg
 import scipy.optimize
 import scipy.sparse
 
-from .grid import bin_events
-from .kernels import grid_lags
-from .pairs import lagged_counts
-from .statistics import precompute
+from common.hawkes.grid import bin_events
+from common.hawkes.kernels import grid_lags
+from common.hawkes.pairs import lagged_counts
+from common.hawkes.statistics import precompute
 
 __all__ = ["HistogramKernels", "fit_em", "fit_least_squares"]
 

@@ -11,8 +11,7 @@ import numpy as np
 import scipy.special
 
 from common import validation
-
-from .kernel_base import Kernel, clip, discretise, from_unit, grid_lags, to_unit
+from common.hawkes.kernel_base import Kernel, clip, discretise, from_unit, grid_lags, to_unit
 
 __all__ = [
     "Kernel",

@@ -11,11 +11,10 @@ import numpy as np
 import scipy.stats
 
 from common import validation
-
-from .driven import DrivenProcess
-from .estimator import HawkesEstimator
-from .kernels import TruncatedGaussian
-from .pairs import check_record, check_sorted
+from common.hawkes.driven import DrivenProcess
+from common.hawkes.estimator import HawkesEstimator
+from common.hawkes.kernels import TruncatedGaussian
+from common.hawkes.pairs import check_record, check_sorted
 
 __all__ = ["Latencies", "fit_latencies", "lag_rate", "resample_blocks", "shift_circularly"]
 

@@ -19,11 +19,11 @@ The log-likelihood splits over receivers i, and is concave in the baseline and t
 import numpy as np
 import scipy.optimize
 
-from .estimator import HawkesEstimator, _Search
-from .grid import bin_events
-from .kernels import discretise, from_unit
-from .loss import profile_loss
-from .pairs import lagged_counts
+from common.hawkes.estimator import HawkesEstimator, _Search
+from common.hawkes.grid import bin_events
+from common.hawkes.kernels import discretise, from_unit
+from common.hawkes.loss import profile_loss
+from common.hawkes.pairs import lagged_counts
 
 __all__ = ["LikelihoodEstimator", "log_likelihood"]
 

@@ -25,7 +25,7 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
-from .kernels import discretise
+from common.hawkes.kernels import discretise
 
 __all__ = ["l2_loss", "profile_loss"]
 

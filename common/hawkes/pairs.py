@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from common import memory
+from common.workflow import memory
 
 __all__ = [
     "LaggedCounts",
@@ -270,7 +270,7 @@ def check_record(events, *, end_time, kernel_length=None, delta=None):
 def check_memory(n_bytes, *, what, fix):
     """Raise a ValueError, before memory is asked for that this process may not have.
 
-    The limit is that of `common.memory.limit`: a container's or a batch job's, too.
+    The limit is that of `common.workflow.memory.limit`: a container's or a batch job's, too.
 
     Parameters
     ----------

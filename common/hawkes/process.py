@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .kernels import (
+from common.hawkes.kernels import (
     Kernel,
     Kumaraswamy,
     RaisedCosine,
@@ -12,7 +12,7 @@ from .kernels import (
     TruncatedGaussian,
     discretise,
 )
-from .simulation import simulate
+from common.hawkes.simulation import simulate
 
 __all__ = ["KERNELS", "Process"]
 

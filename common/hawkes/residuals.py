@@ -18,8 +18,13 @@ kernel are paired; an older event has spent all its mass and is counted.
 import numpy as np
 
 from common import validation
-
-from .pairs import broadcast_parameters, check_record, check_sorted, iter_pairs, kernel_of_pair
+from common.hawkes.pairs import (
+    broadcast_parameters,
+    check_record,
+    check_sorted,
+    iter_pairs,
+    kernel_of_pair,
+)
 
 __all__ = ["compensator", "compensator_at", "intensity_at", "rescaled_intervals"]
 

@@ -15,8 +15,7 @@ events.
 import numpy as np
 
 from common import validation
-
-from .pairs import broadcast_parameters, check_memory, check_record, kernel_of_pair
+from common.hawkes.pairs import broadcast_parameters, check_memory, check_record, kernel_of_pair
 
 __all__ = ["mean_intensity", "regular_stimuli", "simulate", "simulate_driven", "spectral_radius"]
 

@@ -27,7 +27,7 @@ from functools import cached_property
 import numpy as np
 import scipy.fft
 
-from .pairs import check_memory
+from common.hawkes.pairs import check_memory
 
 __all__ = ["Statistics", "correlate", "precompute"]
 

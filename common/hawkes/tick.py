@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import peers
 from common.hawkes.pairs import check_record, check_sorted
+from common.workflow import peers
 
 __all__ = ["TickFit", "fit_tick"]
 
@@ -58,7 +58,7 @@ def fit_tick(method, events, *, end_time, delta, kernel_length, max_iter=800):
         If the method is unknown, times are unsorted or outside the record, or the record does not
         begin at 0 (`common.hawkes.pairs.check_record`, which also warns).
     RuntimeError
-        If tick is not installed or fails; see `common.peers`.
+        If tick is not installed or fails; see `common.workflow.peers`.
     """
     if method not in _LEARNERS:
         raise ValueError(f"no method {method!r} of tick; known are {', '.join(_LEARNERS)}.")

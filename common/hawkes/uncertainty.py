@@ -11,8 +11,8 @@ estimate has about the covariance :math:`V^{-1} M V^{-1}`.
 import numpy as np
 import scipy.linalg
 
-from .kernels import discretise
-from .pairs import iter_pairs
+from common.hawkes.kernels import discretise
+from common.hawkes.pairs import iter_pairs
 
 __all__ = ["standard_errors"]
 

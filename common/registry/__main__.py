@@ -3,8 +3,9 @@
 import argparse
 import sys
 
-from common import console, files, sources
+from common import files, sources
 from common.registry import RegistryError, fetch, load, status
+from common.workflow import console
 
 __all__ = ["main"]
 

@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
-from common import files, locks, validation
+from common import files, validation
 from common.registry import _github, _http, _libraries, _pip
 from common.registry._schema import RegistryError, load
 from common.registry._verify import copy_verified, matches, verify
+from common.workflow import locks
 
 __all__ = ["fetch", "path", "status"]
 

@@ -19,8 +19,7 @@ import torch
 from torch.nn import functional
 
 from common import files, validation
-
-from .transform_1d import Scattering1D
+from common.scattering.transform_1d import Scattering1D
 
 __all__ = ["Classified", "Recordings", "classify", "features", "read_recordings"]
 

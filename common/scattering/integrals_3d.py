@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from .base import check_finite, check_overflow
+from common.scattering.base import check_finite, check_overflow
 
 __all__ = [
     "check_powers",

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .filters_3d import Factors, frequencies
+from common.scattering.filters_3d import Factors, frequencies
 
 __all__ = ["COMPLEX", "Level", "resample", "spectrum_elsewhere", "squared_moduli"]
 

@@ -31,8 +31,7 @@ import torch
 
 from common import validation
 from common.files import check_content, damaged
-
-from .integrals_3d import compute_integrals
+from common.scattering.integrals_3d import compute_integrals
 
 __all__ = [
     "Molecule",

@@ -24,9 +24,13 @@ import torch
 from torch.nn import functional
 
 from common import validation
-
-from . import filters_1d as filters
-from .base import Scattering, modulus, records_gradient, refuse_options
+from common.scattering import filters_1d as filters
+from common.scattering.base import (
+    Scattering,
+    modulus,
+    records_gradient,
+    refuse_options,
+)
 
 __all__ = ["Scattering1D"]
 

@@ -23,9 +23,13 @@ import numpy as np
 import torch
 
 from common import validation
-
-from .base import Scattering, modulus, records_gradient, refuse_options
-from .filters_2d import filter_bank, low_pass, padded_shape
+from common.scattering.base import (
+    Scattering,
+    modulus,
+    records_gradient,
+    refuse_options,
+)
+from common.scattering.filters_2d import filter_bank, low_pass, padded_shape
 
 __all__ = ["Scattering2D"]
 

@@ -22,11 +22,26 @@ import torch
 from scipy.fft import next_fast_len
 
 from common import validation
-
-from .base import Scattering, records_gradient, refuse_options
-from .filters_3d import Factors, Wavelet, cutoff, frequencies, harmonic_factors, kept_sizes
-from .integrals_3d import check_powers, differentiable_sums, safe_power, sums_of_powers
-from .moduli_3d import COMPLEX, Level, resample, spectrum_elsewhere, squared_moduli
+from common.scattering.base import (
+    Scattering,
+    records_gradient,
+    refuse_options,
+)
+from common.scattering.filters_3d import (
+    Factors,
+    Wavelet,
+    cutoff,
+    frequencies,
+    harmonic_factors,
+    kept_sizes,
+)
+from common.scattering.integrals_3d import (
+    check_powers,
+    differentiable_sums,
+    safe_power,
+    sums_of_powers,
+)
+from common.scattering.moduli_3d import COMPLEX, Level, resample, spectrum_elsewhere, squared_moduli
 
 __all__ = ["HarmonicScattering3D"]
 

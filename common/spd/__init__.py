@@ -5,12 +5,12 @@ imports neither torch nor POT; they are imported by the functions that need them
 scikit-learn is a module of its own: ``from common.spd import features``.
 """
 
-from .busemann import busemann_coordinates
-from .directions import flag_directions, haar_orthogonal, spd_directions
-from .distances import hspdsw, logsw, sliced_wasserstein, spdsw, sw
-from .exact import aiw, les, lew
-from .kernels import kernel_matrix, squared_distances
-from .logarithm import (
+from common.spd.busemann import busemann_coordinates
+from common.spd.directions import flag_directions, haar_orthogonal, spd_directions
+from common.spd.distances import hspdsw, logsw, sliced_wasserstein, spdsw, sw
+from common.spd.exact import aiw, les, lew
+from common.spd.kernels import kernel_matrix, squared_distances
+from common.spd.logarithm import (
     exp_matrices,
     exp_vectors,
     log_matrices,
@@ -18,8 +18,8 @@ from .logarithm import (
     symmetric_matrices,
     symmetric_vectors,
 )
-from .projections import Projections, draw_projections
-from .transport import wasserstein_1d
+from common.spd.projections import Projections, draw_projections
+from common.spd.transport import wasserstein_1d
 
 __all__ = [
     "Projections",

@@ -7,9 +7,9 @@ import warnings
 
 import numpy as np
 
-from ._checks import check_count, check_rng
-from .directions import haar_orthogonal, spd_directions
-from .logarithm import symmetric_vectors
+from common.spd._checks import check_count, check_rng
+from common.spd.directions import haar_orthogonal, spd_directions
+from common.spd.logarithm import symmetric_vectors
 
 __all__ = ["LOSSES", "make_loss"]
 

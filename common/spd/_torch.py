@@ -3,8 +3,8 @@
 import torch
 from torch.autograd.function import once_differentiable
 
-from ._checks import check_eigenvalues
-from .busemann import eliminate
+from common.spd._checks import check_eigenvalues
+from common.spd.busemann import eliminate
 
 __all__ = ["BusemannFunction", "SpectralFunction"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ._checks import check_stack
-from .alignment import align_particles, align_transformation
+from common.spd._checks import check_stack
+from common.spd.alignment import align_particles, align_transformation
 
 __all__ = ["ParticleAlignment", "TransformationAlignment"]
 

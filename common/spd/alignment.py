@@ -6,9 +6,9 @@
 import numpy as np
 import scipy.linalg
 
-from ._alignment_losses import make_loss
-from ._checks import check_count, check_pair, to_numpy
-from .logarithm import exp_vectors, log_vectors_of, symmetric_matrices, symmetric_vectors
+from common.spd._alignment_losses import make_loss
+from common.spd._checks import check_count, check_pair, to_numpy
+from common.spd.logarithm import exp_vectors, log_vectors_of, symmetric_matrices, symmetric_vectors
 
 __all__ = ["align_particles", "align_transformation"]
 

@@ -4,7 +4,7 @@ import array_api_compat
 import numpy as np
 from array_api_compat import is_torch_array
 
-from ._checks import as_array, check_eigenvalues, check_finite, check_stack, to_numpy
+from common.spd._checks import as_array, check_eigenvalues, check_finite, check_stack, to_numpy
 
 __all__ = ["busemann_coordinates"]
 
@@ -111,7 +111,7 @@ def coordinates_of(pairs, theta, P):
     """As `busemann_coordinates`, from what `with_inverses` gives."""
     theta, P = as_array(theta, like=pairs), as_array(P, like=pairs)
     if is_torch_array(pairs):
-        from ._torch import BusemannFunction  # torch only for who uses it
+        from common.spd._torch import BusemannFunction  # torch only for who uses it
 
         return BusemannFunction.apply(pairs, theta, P)
     return eliminate(pairs, theta, P)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ._checks import check_count, check_rng
-from .logarithm import symmetric_vectors
+from common.spd._checks import check_count, check_rng
+from common.spd.logarithm import symmetric_vectors
 
 __all__ = ["flag_directions", "haar_orthogonal", "spd_directions"]
 

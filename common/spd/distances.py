@@ -3,9 +3,9 @@
 import array_api_compat
 from array_api_compat import is_torch_array
 
-from ._checks import check_finite, check_order, check_pair, check_weights, namespace, root
-from .projections import Projections, draw_projections
-from .transport import wasserstein_1d
+from common.spd._checks import check_finite, check_order, check_pair, check_weights, namespace, root
+from common.spd.projections import Projections, draw_projections
+from common.spd.transport import wasserstein_1d
 
 __all__ = ["hspdsw", "logsw", "sliced_wasserstein", "spdsw", "sw"]
 

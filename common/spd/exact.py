@@ -3,8 +3,15 @@
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ._checks import as_array, check_eigenvalues, check_pair, check_weights, root, to_numpy
-from .logarithm import log_vectors_of
+from common.spd._checks import (
+    as_array,
+    check_eigenvalues,
+    check_pair,
+    check_weights,
+    root,
+    to_numpy,
+)
+from common.spd.logarithm import log_vectors_of
 
 __all__ = ["aiw", "les", "lew"]
 

@@ -19,9 +19,9 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted
 
-from ._checks import check_count
-from .kernels import check_distributions
-from .projections import draw_projections
+from common.spd._checks import check_count
+from common.spd.kernels import check_distributions
+from common.spd.projections import draw_projections
 
 __all__ = [
     "EachDistribution",

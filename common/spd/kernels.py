@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ._checks import check_stack
-from .projections import draw_projections
-from .transport import wasserstein_1d
+from common.spd._checks import check_stack
+from common.spd.projections import draw_projections
+from common.spd.transport import wasserstein_1d
 
 __all__ = ["check_distributions", "kernel_matrix", "squared_distances"]
 

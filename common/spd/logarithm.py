@@ -7,7 +7,7 @@ import array_api_compat
 import numpy as np
 from array_api_compat import is_torch_array
 
-from ._checks import check_eigenvalues, check_finite, check_stack, namespace
+from common.spd._checks import check_eigenvalues, check_finite, check_stack, namespace
 
 __all__ = [
     "exp_matrices",
@@ -171,7 +171,7 @@ def log_vectors_of(matrices, *, name):
 def _spectral(matrices, function, *, name):
     """Function ("log" or "exp") of symmetric matrices."""
     if is_torch_array(matrices):
-        from ._torch import SpectralFunction  # torch only for who uses it
+        from common.spd._torch import SpectralFunction  # torch only for who uses it
 
         return SpectralFunction.apply(matrices, function, name)
     eigenvalues, vectors = np.linalg.eigh(matrices)

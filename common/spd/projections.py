@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._checks import as_array, check_stack
-from .busemann import coordinates_of, with_inverses
-from .directions import flag_directions, spd_directions
-from .logarithm import log_vectors_of, symmetric_vectors
+from common.spd._checks import as_array, check_stack
+from common.spd.busemann import coordinates_of, with_inverses
+from common.spd.directions import flag_directions, spd_directions
+from common.spd.logarithm import log_vectors_of, symmetric_vectors
 
 __all__ = ["SLICED_DISTANCES", "Projections", "draw_projections"]
 

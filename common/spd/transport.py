@@ -4,7 +4,7 @@ import array_api_compat
 import numpy as np
 from array_api_compat import is_torch_array
 
-from ._checks import as_array, check_finite, check_order, check_weights, namespace
+from common.spd._checks import as_array, check_finite, check_order, check_weights, namespace
 
 __all__ = ["wasserstein_1d"]
 

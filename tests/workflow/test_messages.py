@@ -31,7 +31,7 @@ def test_a_paper_is_found_and_a_folder_with_an_underscore_is_none(two_papers):
     assert "other" not in two_papers.snakemake("-n", "--forceall")
     (two_papers / "papers/_other").rename(two_papers / "papers/other")
     jobs = two_papers.jobs("-n", "--forceall", "papers/other/figures")
-    assert "other_bars" in jobs and "toy_bars" not in jobs
+    assert "other_figure_bars" in jobs and "toy_figure_bars" not in jobs
 
 
 def error(output):
@@ -107,9 +107,9 @@ def test_the_nearest_target_is_named(two_papers):
         "bars.csv": "papers/other/figures/bars.csv",
         "papers/toy/recrod": "papers/toy/record",
         "results/toy/embedded/claims.cvs": "results/toy/embedded/claims.csv",
-        "results/toy/embedded/notebooks/scale-sum-0.ipynb": SCORE,
-        "results/toy/embedded/notebooks/scale-sum-0.json": SCORE,
-        "results/toy/embedded/benchmarks/scale-sum-0.tsv": SCORE,
+        "results/toy/embedded/notebooks/scores/sum-0.ipynb": SCORE,
+        "results/toy/embedded/notebooks/scores/sum-0.json": SCORE,
+        "results/toy/embedded/benchmarks/scores/sum-0.tsv": SCORE,
     }
     with (clone / "Snakefile").open("a") as file:
         asked = [*expected, "results/toy/paper/claims.csv", "zzz", "papers/zzz/zzz"]
@@ -141,7 +141,7 @@ def test_a_target_that_is_nearly_right_is_one_line(clone):
 
 def test_the_files_beside_a_figure_build_it(clone):
     for suffix in (".csv", ".png", ".ipynb", ".json"):
-        assert "toy_bars" in clone.jobs("-n", f"{TARGET}/bars{suffix}")
+        assert "toy_figure_bars" in clone.jobs("-n", f"{TARGET}/bars{suffix}")
     # One that is gone while its figure is there must not count as built.
     (clone / TARGET).mkdir()
     (clone / f"{TARGET}/bars.svg").touch()
@@ -179,25 +179,18 @@ def test_a_word_out_of_place_is_one_line(clone, arguments, expected):
         ("paper.yaml", "title: A", "title: \udcfc", "paper.yaml, line 1: byte 0xfc is not UTF-8"),
         ("paper.yaml", "factor: 2.0", "factor: 2024-05-01", "scales.embedded.factor is 2024-05-01"),
         ("paper.yaml", "year: 2025", "year: 1\nyear: 2", "line 4: year is given twice, first in"),
-        ("rules.smk", "threads: 1\n", "threads 1\n", "papers/other/rules.smk, line "),
+        ("rules.smk", "params:\n", "params\n", "papers/other/rules.smk, line "),
         (
             "rules.smk",
-            "from common import papers",
+            "from common.workflow import steps",
             "nothing()",
             "line 1: NameError: name 'noth",
         ),
-        (
-            "rules.smk",
-            'paper.figure("bars")',
-            '"a.svg"',
-            "no rule of papers/other/rules.smk",
-        ),
-        (
-            "rules.smk",
-            '"figure-bars.ipynb"',
-            '"figure-bar.ipynb"',
-            "did you mean 'figure-bars.ip",
-        ),
+        ("rules.smk", "include: ", "# include: ", "no rule writes papers/other/figures/bars.svg"),
+        ("rules.smk", '"3-gather.ipynb"', '"3-gathe.ipynb"', "did you mean '3-gather.ipynb'"),
+        ("paper.yaml", "  total:", "  totals:", "no notebook papers/other/figure-totals.ipynb"),
+        ("paper.yaml", "bars.json", '"{seed}.json"', "there is no setting 'seed'; did you mean"),
+        ("paper.yaml", "scales:", "resources: {scal: {mem_mb: 1}}\nscales:", "names no step; did"),
     ],
 )
 def test_a_broken_paper_is_named_and_the_others_go_on(two_papers, name, old, new, expected):
@@ -273,7 +266,7 @@ def test_settings_reach_the_notebook_as_they_are_written(clone):
     cell["source"] = "".join(cell["source"]) + "".join(f"\n{key}: object = None" for key in TEXTS)
     path.write_text(json.dumps(notebook))
     clone.snakemake("-j2")
-    record = json.loads((clone / "results/toy/embedded/notebooks/scale-sum-0.json").read_text())
+    record = json.loads((clone / "results/toy/embedded/notebooks/scores/sum-0.json").read_text())
     assert {key: record["parameters"][key] for key in TEXTS} == TEXTS
     assert "Nothing to be done" in clone.snakemake("-n", TARGET)
     clone.snakemake("--report", "report.html")
@@ -349,8 +342,7 @@ def test_jobs_that_take_more_than_the_budget_together_wait_for_each_other(clone)
         return [line[1:4] + ("done" if "  done  " in line else "") for line in lines]
 
     apart, together = ["1/2", "1/2done", "2/2", "2/2done"], ["1/2", "2/2"]
-    rules = clone / "papers/toy/rules.smk"
-    rules.write_text(rules.read_text().replace("mem_mb=500", "mem_mb=600"))
+    clone.edit("papers/toy/paper.yaml", "scales:", "resources: {scale: {mem_mb: 600}}\nscales:")
     clone.snakemake("-j1", "data/derived/toy/clean.json")
     scores = [f"results/toy/embedded/scores/{name}-0.json" for name in ("sum", "max")]
     output = clone.snakemake("-j4", *scores, "--resources", "mem_mb=1000")
@@ -358,7 +350,7 @@ def test_jobs_that_take_more_than_the_budget_together_wait_for_each_other(clone)
     said = "Jobs that run together share 1000 MB of memory; others wait. Another limit: --resources"
     assert output.count(said) == 1
     # A job that asks for more than there is runs alone.
-    rules.write_text(rules.read_text().replace("mem_mb=600", "mem_mb=5000"))
+    clone.edit("papers/toy/paper.yaml", "mem_mb: 600", "mem_mb: 5000")
     output = clone.snakemake("-j4", "--force", *scores, "--resources", "mem_mb=1000")
     assert places(output) == apart
     assert output.count("toy_scale asks for 5000 MB, more than that: it runs alone.") == 1
@@ -369,7 +361,7 @@ def test_jobs_that_take_more_than_the_budget_together_wait_for_each_other(clone)
 
 
 def test_the_budget_of_a_run_is_a_share_of_the_limit(clone):
-    with (clone / "common/memory.py").open("a") as file:
+    with (clone / "common/workflow/memory.py").open("a") as file:
         file.write("\n\ndef limit():\n    return 1000, 'this test'\n")
     output = clone.snakemake("-j4", "data/derived/toy/clean.json")
     assert "memory" not in output
@@ -380,15 +372,15 @@ def test_the_budget_of_a_run_is_a_share_of_the_limit(clone):
 
 def test_measured_memory_stands_beside_the_declared_one(clone):
     benchmarks = clone / "results/toy/embedded/benchmarks"
-    benchmarks.mkdir(parents=True)
-    for name, peak in [("scale-sum-0", 100.0), ("scale-max-1", 300.0), ("bars", "NA")]:
+    (benchmarks / "scores").mkdir(parents=True)
+    for name, peak in [("scores/sum-0", 100.0), ("scores/max-1", 300.0), ("bars", "NA")]:
         (benchmarks / f"{name}.tsv").write_text(f"s\tmax_rss\n1.0\t{peak}\n")
     # 300 MiB are 314.6 MB; 1.3 times that, rounded up to 100 MB, are 500.
     # One of them on another disk; a wildcard may hold a slash.
     (clone / "disk").mkdir()
-    (benchmarks / "scale-sum-0.tsv").rename(clone / "disk/sum-0.tsv")
-    (benchmarks / "scale-a").symlink_to(clone / "disk")
+    (benchmarks / "scores/sum-0.tsv").rename(clone / "disk/sum-0.tsv")
+    (benchmarks / "scores/a").symlink_to(clone / "disk")
     assert re.search(r"^toy_scale +2 +315 +500 +500$", clone.snakemake("memory"), re.MULTILINE)
-    (benchmarks / "scale-max-1.tsv").write_text("s\tmax_rss\n1.0\t600.0\n")
+    (benchmarks / "scores/max-1.tsv").write_text("s\tmax_rss\n1.0\t600.0\n")
     output = clone.snakemake("memory", status=1)
     assert "toy_scale took 629 MB and declares mem_mb=500. Declare more" in output

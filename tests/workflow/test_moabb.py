@@ -77,7 +77,7 @@ def test_a_killed_run_recomputes_only_what_is_missing(repository):
     assert len(repository.before) == 1  # one subject was done when the run was killed
     (done,) = repository.before
     missing = {piece(subject) for subject in "123" if subject != done}
-    assert labels(repository.after_kill) == missing | {"gather kind=scores"}
+    assert labels(repository.after_kill) == missing | {"gather table=scores"}
     now = {path.name: path.stat().st_mtime_ns for path in _scores(repository)}
     assert len(now) == 3
     assert now[done] == repository.before[done]
@@ -88,7 +88,7 @@ def test_a_lost_piece_is_evaluated_again_to_the_same_bytes(repository):
     table = (repository / TABLE).read_bytes()
     (repository / SCORES / "2/quick.csv").unlink()
     (repository / TABLE).unlink()
-    assert labels(repository.jobs("-n", TABLE)) == {piece(2), "gather kind=scores"}
+    assert labels(repository.jobs("-n", TABLE)) == {piece(2), "gather table=scores"}
     repository.snakemake("-j2", TABLE)
     assert (repository / TABLE).read_bytes() == table
 
@@ -112,7 +112,7 @@ def test_a_new_pipeline_of_its_own_group_runs_alone(repository):
     change(repository, lambda scale: scale["benchmark"]["left_right"].update(pipelines=add))
     try:
         new = {piece(subject).replace("quick", "filter-bank-svm") for subject in "123"}
-        assert labels(repository.jobs("-n", TABLE)) == new | {"gather kind=scores"}
+        assert labels(repository.jobs("-n", TABLE)) == new | {"gather table=scores"}
     finally:
         path.write_text(before)
 

@@ -66,7 +66,8 @@ def test_a_changed_outcome_is_named(copy):
     assert "toy: outcome changed: " in output
     assert "is reproduced, in the reference contradicted" in output
     settings = copy / "papers/toy/paper.yaml"
-    settings.write_text(settings.read_text() + 'unchecked_claims: ["The * is above 0 *"]\n')
+    unchecked = 'claims:\n  unchecked: ["The * is above 0 *"]\n'
+    settings.write_text(settings.read_text().replace("claims:\n", unchecked))
     assert "0 claims, 0 outcomes changed" in copy.snakemake("papers/toy/check")
 
 
@@ -115,9 +116,8 @@ def test_edited_code_makes_a_reference_outdated(copy):
 
 
 def _outdated(repository):
-    command = (
-        "import json; from common import reference; print(json.dumps(reference.outdated('toy')))"
-    )
+    command = "import json; from common.report import reference; "
+    command += "print(json.dumps(reference.outdated('toy')))"
     done = subprocess.run(
         [sys.executable, "-c", command], cwd=repository.path, capture_output=True, text=True
     )

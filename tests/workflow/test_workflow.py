@@ -15,7 +15,7 @@ pytestmark = pytest.mark.workflow
 
 TARGET = "papers/toy/figures"
 SCALES = {f"toy_scale method={method} seed={seed}" for method in ("sum", "max") for seed in (0, 1)}
-AFTER_SCORES = {"toy_gather", "toy_bars", "toy_total", "toy_claims"}
+AFTER_SCORES = {"toy_gather", "toy_figure_bars", "toy_figure_total", "toy_claims"}
 
 
 def test_one_line_for_each_job_with_its_place(pristine):
@@ -58,7 +58,7 @@ def test_saving_a_notebook_reruns_nothing(repository):
 
 def test_editing_a_function_reruns_exactly_what_uses_it(repository):
     repository.edit("common/toy.py", "<rect x=", "<rect y='0' x=")
-    assert repository.jobs("-j2", TARGET) == {"toy_bars", "toy_total"}
+    assert repository.jobs("-j2", TARGET) == {"toy_figure_bars", "toy_figure_total"}
     repository.edit("common/toy.py", 'row["score"] > 0', 'row["score"] >= 0')
     assert repository.jobs("-n", TARGET) == {"toy_claims"}
     # Only one notebook calls score(); what reads its tables follows.
@@ -81,7 +81,7 @@ def test_changing_a_parameter_reruns_what_takes_it(repository):
 
 def test_deleting_a_figure_rebuilds_that_figure(repository):
     (repository / TARGET / "bars.svg").unlink()
-    assert repository.jobs("-j1", f"{TARGET}/") == {"toy_bars"}
+    assert repository.jobs("-j1", f"{TARGET}/") == {"toy_figure_bars"}
     assert repository.built()[f"{TARGET}/bars.svg"]
 
 
@@ -156,7 +156,7 @@ def test_recorded_tables_redraw_the_figures(repository):
     # Only what the recorded tables allow, and nothing is computed.
     (recorded / "total.json").unlink()
     jobs = repository.jobs("-j2", TARGET, "--config", "scale=recorded")
-    assert jobs == {"toy_bars", "toy_claims"}
+    assert jobs == {"toy_figure_bars", "toy_claims"}
     drawn = (repository / TARGET / "bars.svg").read_text()
     assert drawn.count("<rect") == 1  # one seed of one method; the embedded scale draws four
 
@@ -242,7 +242,9 @@ def test_an_error_of_snakemake_says_error_once(unbuilt, tmp_path):
 
 
 def test_progress_bars_show_on_the_console_and_not_in_the_notebook(repository):
-    repository.edit("common/notebooks/kernel.py", "PROGRESS_EVERY = 5.0", "PROGRESS_EVERY = 0.1")
+    repository.edit(
+        "common/workflow/notebooks/kernel.py", "PROGRESS_EVERY = 5.0", "PROGRESS_EVERY = 0.1"
+    )
     repository.edit(
         "papers/toy/2-scale.ipynb",
         "for step in range(3):",
@@ -255,7 +257,7 @@ def test_progress_bars_show_on_the_console_and_not_in_the_notebook(repository):
     assert any(
         re.match(r"toy_scale method=sum seed=0 \| epochs: +\d+%.* [012]/3 ", line) for line in lines
     ), output
-    executed = (repository / "results/toy/embedded/notebooks/scale-sum-0.ipynb").read_text()
+    executed = (repository / "results/toy/embedded/notebooks/scores/sum-0.ipynb").read_text()
     assert "epochs:" not in executed
     assert "sum 0: " in executed  # what is printed stays
 
@@ -269,7 +271,7 @@ def test_a_failing_notebook_is_short_on_the_console_and_whole_on_disk(repository
     assert "score = toy.score(toy.read(clean)" in output
     assert "AttributeError: 'float' object has no attribute 'no_such_thing'" in output
     assert len(output.splitlines()) < 30, output
-    executed = "results/toy/embedded/notebooks/scale-sum-0.ipynb"
+    executed = "results/toy/embedded/notebooks/scores/sum-0.ipynb"
     assert executed in output
     assert "no_such_thing" in (repository / executed).read_text()
     assert not (repository / executed).with_suffix(".json").exists()

@@ -13,7 +13,7 @@ from common.augmentation.gains import (
     improvement_intervals,
     relative_improvement,
 )
-from common.statistics import mean_interval
+from common.report.statistics import mean_interval
 
 
 def scores(values, *, dataset="d", fractions=(1.0,)):

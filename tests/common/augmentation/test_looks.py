@@ -1,8 +1,8 @@
 import pytest
 
-from common import figures
 from common.augmentation.catalog import AUGMENTATIONS, FAMILIES
 from common.augmentation.looks import families, in_order, look
+from common.report import figures
 
 OWN = ["own.amplitude_scale", "own.second", "own.third"]
 

@@ -9,7 +9,7 @@ import torch
 
 from common.augmentation import own
 from common.augmentation.catalog import make_transform
-from common.notebooks.fingerprint import fingerprint
+from common.workflow.notebooks.fingerprint import fingerprint
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -5,9 +5,10 @@ import sys
 import pandas as pd
 import pytest
 
-from common import files, papers
+from common import files
 from common.augmentation import catalog, names, plan
 from common.augmentation.__main__ import main
+from common.workflow import papers
 
 PAPER = papers.load("eeg-augmentation").scales.paper
 EMBEDDED = papers.load("eeg-augmentation").scales.embedded

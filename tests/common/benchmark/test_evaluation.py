@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from moabb.datasets.fake import FakeDataset
+from moabb.evaluations import WithinSessionSplitter
 from moabb.pipelines.features import LogVariance
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import make_pipeline
@@ -95,6 +96,23 @@ def test_a_table_has_all_columns_and_its_parts():
     assert list(scores) == evaluation.SCORES
     assert set(evaluation.TIMES) < set(times)
     assert not set(evaluation.TIMES) & set(scores)
+
+
+def test_hits_say_which_trials_were_right_in_their_order():
+    """As scikit-learn predicts each trial from the folds that do not hold it."""
+    dataset = fake(event_list=("left_hand", "right_hand", "feet"), n_subjects=1)
+    table = evaluation.evaluate("mi_all", dataset, 1, ["MDM"])
+    X, y, metadata, _ = evaluation.load_trials("mi_all", dataset, 1)
+    splitter = WithinSessionSplitter(n_folds=5, shuffle=True, random_state=42)
+    right = np.full(len(y), -1)
+    for train, test in splitter.split(y, metadata):
+        right[test] = catalogue.build("MDM").fit(X[train], y[train]).predict(X[test]) == y[test]
+    assert table["session"].tolist() == ["0", "1"]
+    for session, hits, n in table[["session", "hits", "n_trials"]].itertuples(index=False):
+        mine = right[(metadata["session"] == session).to_numpy()]
+        assert [one == "x" for one in hits] == mine.tolist()
+        assert len(hits) == n
+        assert 0 < mine.sum() < n
 
 
 def test_pipelines_do_not_depend_on_their_company_and_scores_are_reproducible():
@@ -212,7 +230,7 @@ def test_ones_own_pipeline_joins_a_table():
 
 
 def test_percentages_and_repeated_rows_are_no_table_to_join():
-    row = ["left_right", "Sim", 1, "0", "MDM", "riemannian", 0.8, "roc_auc", 20]
+    row = ["left_right", "Sim", 1, "0", "MDM", "riemannian", 0.8, "roc_auc", 2, "x."]
     table = pd.DataFrame([row], columns=evaluation.SCORES)
     for score in (80.0, -0.1, np.nan):
         with pytest.raises(ValueError, match=rf"between 0 and 1, got {score} of pipeline 'MDM'"):

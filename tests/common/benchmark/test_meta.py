@@ -9,8 +9,8 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import statistics
 from common.benchmark import meta
+from common.report import statistics
 
 
 def rng(seed=0):
@@ -361,3 +361,17 @@ def test_scores_of_sessions_are_averaged_not_their_middle():
     scores = table({"D": {"A": [0.1, 0.2]}}).assign(session="0")
     more = [scores.assign(session=str(k), score=value) for k, value in enumerate((0.0, 0.3, 0.9))]
     assert meta.per_subject(pd.concat(more))["A"].tolist() == pytest.approx([0.4, 0.4])
+
+
+def test_differences_of_sessions_are_averaged_not_their_middle():
+    sessions = [
+        table({"D": {"A": [a, a + 0.1], "B": [0.1, 0.1]}}).assign(session=str(k))
+        for k, a in enumerate((0.0, 0.3, 0.9))
+    ]
+    found = pair(meta.by_dataset(pd.concat(sessions), rng=rng())).iloc[0]
+    # Means of A: 0.4 and 0.5.
+    assert found["difference"] == pytest.approx(0.35)
+    assert found["smd"] == pytest.approx(0.35 / (0.1 / np.sqrt(2)))
+    rows = meta.forest(pd.concat(sessions), "A", "B", rng=rng())
+    assert rows["smd"].iloc[0] == found["smd"]
+    assert rows["low"].iloc[0] < found["smd"] < rows["high"].iloc[0]

@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from common import files, tables
+from common import files
 from common.benchmark import catalogue, plan, published
+from common.report import tables
 
 FOLDER = "papers/moabb/published"
 PAPER = {

@@ -93,3 +93,35 @@ def test_persons_are_the_same_only_where_it_is_said():
     joined = summaries.by_person(table, same_people=[["Four", "Eight"]])
     assert joined[["people", "subject"]].to_numpy().tolist() == [["Four", 1], ["Four", 2]]
     assert joined["score"].tolist() == pytest.approx([0.5, 0.5])
+
+
+def hits(*rows):
+    return pd.DataFrame(rows, columns=["subject", "session", "pipeline", "hits"])
+
+
+def test_trials_are_won_by_the_pipeline_that_alone_is_right():
+    table = hits(
+        (1, "0", "A", "xx.x"), (1, "0", "B", "x..."), (1, "1", "B", ".x"), (1, "1", "A", "xx"),
+        (1, "0", "C", "...."),
+    )  # fmt: skip
+    # Of session 0 the second and the last trial, of session 1 the first; then the other way round.
+    assert summaries.trials_won(table, "A", "B") == (3, 3)
+    assert summaries.trials_won(table, "B", "A") == (0, 3)
+    crossed = hits((1, "0", "A", "x..x"), (1, "0", "B", ".xx."))
+    assert summaries.trials_won(crossed, "A", "B") == (2, 4)
+    assert summaries.trials_won(crossed, "A", "A") == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([(1, "0", "A", "x"), (2, "0", "B", ".")], "within one subject, got 1, 2"),
+        ([], "within one subject, got none"),
+        ([(1, "0", "A", "x"), (1, "1", "B", ".")], "B has no session 0, on which to compare it"),
+        ([(1, "0", "A", "x")], "B has no session 0"),
+        ([(1, "0", "A", "xx"), (1, "0", "B", ".")], "session 0 A has 2 trials and B 1: these are"),
+    ],
+)
+def test_answers_to_other_trials_are_no_pairs(rows, message):
+    with pytest.raises(ValueError, match=message):
+        summaries.trials_won(hits(*rows), "A", "B")

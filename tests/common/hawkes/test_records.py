@@ -6,7 +6,6 @@ import warnings
 import numpy as np
 import pytest
 
-from common import memory
 from common.dictionary.store import EventSet
 from common.hawkes import (
     HawkesEstimator,
@@ -27,6 +26,7 @@ from common.hawkes.residuals import compensator, compensator_at, rescaled_interv
 from common.hawkes.simulation import regular_stimuli
 from common.hawkes.statistics import precompute
 from common.hawkes.tick import fit_tick
+from common.workflow import memory
 
 POISSON = np.sort(np.random.default_rng(0).uniform(0, 100, 200))  # 2 Hz
 STIMULI = np.sort(np.random.default_rng(1).uniform(0, 100, 50))

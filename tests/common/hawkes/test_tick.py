@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from common import peers
 from common.hawkes import Process
 from common.hawkes.tick import fit_tick
+from common.workflow import peers
 
 
 def test_an_unknown_method_is_named():

@@ -37,7 +37,7 @@ def draw(svg, heights):
 
 
 def write_claims(path, rows):
-    """One claim a row, with the columns that `common.claims.write` writes."""
+    """One claim a row, with the columns that `common.report.claims.write` writes."""
     header = "paper,scale,statement,source,evidence,published,ours,low,high,unit,rule,outcome,"
     header += "reason\n"
     text = ""

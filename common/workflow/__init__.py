@@ -1,0 +1,1 @@
+"""What runs the notebooks: papers, rules, jobs, locks, environments."""

@@ -1,0 +1,246 @@
+"""An edit changes the fingerprint of the notebooks that use what was edited, and no other."""
+
+import ast
+import json
+
+import pytest
+
+from common import files
+from common.workflow.notebooks import fingerprint as module
+from common.workflow.notebooks.fingerprint import fingerprint
+from common.workflow.notebooks.scopes import canonical
+
+LIBRARY = {
+    "__init__.py": '"""Library."""\n',
+    "a.py": (
+        "import numpy as np\n"
+        "from common.b import helper\n"
+        "SCALE = 2\n"
+        "OTHER = 3\n"
+        "def used(x):\n    return helper(x) * SCALE\n"
+        "def unused(x):\n    return OTHER\n"
+        "class Model:\n    def fit(self):\n        return unused(1)\n"
+    ),
+    "b.py": "def helper(x):\n    return x\n\ndef lonely(x):\n    return x\n",
+    "pkg/__init__.py": "from .inner import deep\n\n__all__ = ['deep']\n",
+    "pkg/inner.py": (
+        "from ..b import lonely\ndef deep():\n    return lonely(1)\ndef flat():\n    pass\n"
+    ),
+    "effects.py": "TABLE = {}\ndef get(k):\n    return TABLE[k]\nTABLE['a'] = 1\n",
+    "lazy.py": "def late():\n    from common.b import lonely\n    return lonely(2)\n",
+    "registry.py": (
+        "from common.tools import register\n"
+        "def plain():\n    return 1\n"
+        "@register\ndef entry():\n    return 2\n"
+    ),
+    "tools.py": "def register(f):\n    return f\n",
+}
+
+
+LONELY = "lonely(x):\n    return x"
+
+
+class Library:
+    """A small package and notebooks in a temporary folder."""
+
+    def __init__(self, root):
+        self.root = root
+        for name, text in LIBRARY.items():
+            path = root / "common" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def hash(self, *cells, **content):
+        """Fingerprint of a notebook with these code cells."""
+        notebook = {
+            "cells": [
+                {"cell_type": "code", "source": cell, "metadata": {}, "outputs": []}
+                if isinstance(cell, str)
+                else cell
+                for cell in cells
+            ],
+            "metadata": {},
+            **content,
+        }
+        path = self.root / "notebook.ipynb"
+        path.write_text(json.dumps(notebook))
+        return fingerprint(path, root=self.root)
+
+    def edit(self, name, old, new):
+        """Replace text in a module."""
+        path = self.root / "common" / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+
+@pytest.fixture
+def library(tmp_path):
+    return Library(tmp_path)
+
+
+IMPORTS = {
+    "from package": "from common import a\na.used(1)",
+    "from module": "from common.a import used\nused(1)",
+    "renamed": "from common.a import used as other\nother(1)",
+    "module renamed": "import common.a as letters\nletters.used(1)",
+    "dotted": "import common.a\ncommon.a.used(1)",
+    "in a function": "def f():\n    from common import a\n    return a.used(1)",
+}
+
+
+@pytest.mark.parametrize("source", IMPORTS.values(), ids=IMPORTS)
+@pytest.mark.parametrize(
+    ("file", "old", "new", "changes"),
+    [
+        ("a.py", "helper(x) *", "helper(x) +", True),
+        ("b.py", "def helper(x):\n    return x", "def helper(x):\n    return -x", True),
+        ("a.py", "SCALE = 2", "SCALE = 20", True),
+        ("a.py", "return OTHER", "return 4", False),
+        ("a.py", "OTHER = 3", "OTHER = 30", False),
+        ("a.py", "return unused(1)", "return 5", False),
+        ("b.py", "def lonely(x):\n    return x", "def lonely(x):\n    return -x", False),
+        ("effects.py", "= 1", "= 2", False),
+    ],
+)
+def test_follows_definitions_not_files(library, source, file, old, new, changes):
+    before = library.hash(source)
+    library.edit(file, old, new)
+    assert (library.hash(source) != before) is changes
+
+
+@pytest.mark.parametrize(
+    ("source", "file", "old", "new"),
+    [
+        ("from common import a\na.Model().fit()", "a.py", "return OTHER", "return 9"),
+        ("from common import pkg\npkg.deep()", "b.py", LONELY, "lonely(x): 1"),
+        ("from common.pkg import deep\ndeep()", "pkg/inner.py", "lonely(1)", "lonely(2)"),
+        ("from common.lazy import late\nlate()", "b.py", LONELY, "lonely(x): 1"),
+        ("from common import effects\neffects.get('a')", "effects.py", "= 1", "= 2"),
+        ("from common.registry import plain\nplain()", "registry.py", "return 2", "return 3"),
+        ("from common.registry import plain\nplain()", "tools.py", "return f", "return f, f"),
+        ("from common.a import *\nused(1)", "a.py", "return OTHER", "return 9"),
+        ("from common import a\nprint(getattr(a, 'used'))", "a.py", "OTHER = 3", "OTHER = 4"),
+        ("from common import a\nf = a\nf.used(1)", "a.py", "OTHER = 3", "OTHER = 4"),
+    ],
+    ids=[
+        "class as a whole", "re-export", "re-exported name", "lazy import", "side effect",
+        "registered function", "its decorator", "star import", "getattr", "module as a value",
+    ],
+)  # fmt: skip
+def test_counts(library, source, file, old, new):
+    before = library.hash(source)
+    library.edit(file, old, new)
+    assert library.hash(source) != before
+
+
+@pytest.mark.parametrize(
+    ("source", "file", "old", "new"),
+    [
+        ("from common import pkg\npkg.deep()", "pkg/inner.py", "    pass", "    return 1"),
+        ("from common import a\n[a for a in ()]", "a.py", "OTHER = 3", "OTHER = 4"),
+        (
+            "from common.a import used\ndef f(unused):\n    return unused",
+            "a.py",
+            "OTHER",
+            "ANOTHER",
+        ),
+    ],
+    ids=["beside a re-export", "hidden by a comprehension", "hidden by an argument"],
+)
+def test_does_not_count(library, source, file, old, new):
+    before = library.hash(source)
+    library.edit(file, old, new)
+    assert library.hash(source) == before
+
+
+def test_words_and_layout_do_not_count(library):
+    source = "from common import a\na.used(1)"
+    before = library.hash(source)
+    library.edit("a.py", "def used(x):\n", 'def used( x ):\n    """Words."""\n    # comment\n\n')
+    library.edit("a.py", "SCALE = 2", "SCALE = (\n    2\n)")
+    assert library.hash("from common import a  # comment\na.used( 1 )") == before
+
+
+def test_outputs_markdown_and_metadata_do_not_count(library):
+    source = "from common import a\na.used(1)"
+    before = library.hash(source)
+    markdown = {"cell_type": "markdown", "source": "# Words", "metadata": {}}
+    run = {
+        "cell_type": "code",
+        "source": source.splitlines(keepends=True),
+        "metadata": {"scrolled": True},
+        "execution_count": 4,
+        "outputs": [{"output_type": "stream", "name": "stdout", "text": "1"}],
+    }
+    assert library.hash(markdown, run, metadata={"kernelspec": {"name": "other"}}) == before
+
+
+def test_a_parameters_default_does_not_count_but_its_name_and_type_do(library):
+    def cell(source):
+        metadata = {"tags": ["parameters"]}
+        return {"cell_type": "code", "source": source, "metadata": metadata, "outputs": []}
+
+    before = library.hash(cell("subject: int | None = None\npath = 'a'"))
+    assert library.hash(cell("subject: int | None = 3\npath = 'b'")) == before
+    assert library.hash(cell("subject: int = 3\npath = 'a'")) != before
+    assert library.hash(cell("subject: int | None = None\nfile = 'a'")) != before
+
+
+def test_modules_are_those_whose_code_is_used(library):
+    library.hash("from common import a, lazy\na.used(1)")
+    names = module.modules(library.root / "notebook.ipynb", root=library.root)
+    assert names == {"common.a", "common.b"}  # lazy is imported, and nothing of it used
+
+
+def test_magics_do_not_stop_the_analysis(library):
+    source = "%matplotlib inline\n!ls\nfrom common import a\na.used(1)"
+    before = library.hash(source)
+    library.edit("a.py", "OTHER = 3", "OTHER = 4")
+    assert library.hash(source) == before
+    library.edit("a.py", "SCALE = 2", "SCALE = 4")
+    assert library.hash(source) != before
+
+
+def test_code_that_cannot_be_parsed_counts_everything(library):
+    source = "for x in :"
+    before = library.hash(source)
+    library.edit("b.py", "def lonely(x):\n    return x", "def lonely(x):\n    return -x")
+    assert library.hash(source) != before
+
+
+def test_circular_re_exports_end(library):
+    library.edit("pkg/__init__.py", "from .inner", "from . import inner\nfrom .inner")
+    library.edit("pkg/inner.py", "from ..b", "from . import deep as again\nfrom ..b")
+    assert library.hash("from common.pkg import inner\ninner.again()")
+
+
+def test_nothing_is_executed(library):
+    library.edit("a.py", "SCALE = 2", "raise SystemExit('imported')")
+    library.hash("from common import a\na.used(1)")
+
+
+def test_the_whole_library_is_read_once(monkeypatch):
+    # Snakemake reads every notebook's fingerprint before it says anything.
+    monkeypatch.setattr(module, "_modules", {})
+    parsed, parse = [], ast.parse
+    monkeypatch.setattr(
+        module.ast, "parse", lambda *a, filename, **k: parsed.append(filename) or parse(*a, **k)
+    )
+    for _ in range(2):
+        module._Walk(files.ROOT, "common").whole_package()
+    assert len(parsed) == len(set(parsed)) == len(list((files.ROOT / "common").rglob("*.py")))
+
+
+def test_the_version_of_python_does_not_count():
+    # From 3.12 on functions and classes have a field for type parameters.
+    for kind, source in ((ast.FunctionDef, "def f(x): return x"), (ast.ClassDef, "class C: x = 1")):
+        (node,) = ast.parse(source).body
+        fields = tuple(dict.fromkeys((*kind._fields, "type_params")))
+        newer = type(kind.__name__, (kind,), {"_fields": fields})
+        values = {name: getattr(node, name, []) for name in fields}
+        assert canonical(newer(**values)) == canonical(node)
+        older = type(kind.__name__, (kind,), {"_fields": fields[:-1]})
+        fewer = {name: values[name] for name in fields[:-1]}
+        assert canonical(older(**fewer)) == canonical(node)
+        assert canonical(newer(**values | {"type_params": [ast.Name("T")]})) != canonical(node)
