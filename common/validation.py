@@ -177,9 +177,10 @@ def choice(value, known, name):
     Raises
     ------
     ValueError
-        If it is another: the message names the nearest one and lists all.
+        If it is another: the message names the nearest one and lists all. ``True`` is not 1.
     """
-    if value not in list(known):
+    truth = isinstance(value, bool)
+    if not any(value == one and truth == isinstance(one, bool) for one in known):
         raise ValueError(
             f"{name} must be one of {', '.join(map(str, known))}, got {value!r}."
             + nearest(value, known)
@@ -188,9 +189,16 @@ def choice(value, known, name):
 
 
 def nearest(word, known, *, cutoff=0.6):
-    """`` Did you mean 'dance'?`` for the likeliest known word; empty if none is near."""
-    found = difflib.get_close_matches(str(word), [str(each) for each in known], n=1, cutoff=cutoff)
-    return f" Did you mean {found[0]!r}?" if found else ""
+    """`` Did you mean 'dance'?`` for the likeliest known word, in any case; empty if none is near.
+
+    Examples
+    --------
+    >>> nearest("FPZ", ["Fp1", "Fpz"])
+    " Did you mean 'Fpz'?"
+    """
+    by_case = {str(each).lower(): str(each) for each in known}
+    found = difflib.get_close_matches(str(word).lower(), by_case, n=1, cutoff=cutoff)
+    return f" Did you mean {by_case[found[0]]!r}?" if found else ""
 
 
 def generator(rng, name="rng"):

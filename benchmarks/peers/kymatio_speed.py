@@ -6,7 +6,10 @@ Writes one JSON object a line for each implementation of each case: median wall 
 of a batch (on a busy machine the second is the fairer one), the time that its Fourier transforms
 take alone, time to construct, peak memory above what was in use before (construction and one
 batch, in a process of its own), and the largest difference from Kymatio's values over the largest
-value. Without Kymatio, for example in the repository's own environment, only ours is timed.
+value. ``time_ratio`` is Kymatio's time over that of the implementation, on the processor's clock
+(on a graphics processor the wall's): the geometric mean over rounds, each of which times both in
+turn, with its 95 % interval, which needs two rounds or more. Without Kymatio, for example in the
+repository's own environment, only ours is timed.
 
 ``--published`` takes the configurations of published timings, in smaller batches; ``--sweep``
 varies length and batch.
@@ -14,6 +17,7 @@ varies length and batch.
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -73,7 +77,7 @@ def main():
     parser.add_argument("--sweep", action="store_true")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--ours-only", action="store_true")
     parser.add_argument("--peak", choices=("ours", "kymatio"), help="memory of one case only")
     settings = parser.parse_args()
@@ -116,7 +120,11 @@ def measure(name, implementations, settings):
     calls = {which: fourier_transforms(transform, x) for which, transform in transforms.items()}
     tasks = {which: lambda t=transform: t(x) for which, transform in transforms.items()}
     tasks |= {(which, "fft"): lambda c=of: replay(c) for which, of in calls.items()}
-    times = take_turns(tasks, settings.rounds, settings.device)
+    rounds = take_turns(tasks, settings.rounds, settings.device)
+    times = {
+        task: [statistics.median(clock) for clock in zip(*of, strict=True)]
+        for task, of in rounds.items()
+    }
     reference = values[implementations[0]]
     for which in implementations:
         error = (values[which] - reference).abs().max() / reference.abs().max()
@@ -136,6 +144,7 @@ def measure(name, implementations, settings):
             "construction_seconds": building[which],
             "peak_mb": peak_of_process(name, which, settings),
             "relative_error": None if len(implementations) == 1 else float(error),
+            **ratio(rounds.get("kymatio"), rounds[which], clock=int(settings.device == "cpu")),
         }
 
 
@@ -158,7 +167,7 @@ def build(name, implementation, device):
 
 
 def take_turns(tasks, rounds, device):
-    """Median wall and processor time of each task, one round after the other."""
+    """Wall and processor time of each task in each round, one round after the other."""
     import torch
 
     times = {name: [] for name in tasks}
@@ -170,7 +179,18 @@ def take_turns(tasks, rounds, device):
                 torch.cuda.synchronize()
             then = time.perf_counter(), time.process_time()
             times[name].append([b - a for a, b in zip(clocks, then, strict=True)])
-    return {name: [statistics.median(of) for of in zip(*t)] for name, t in times.items()}  # noqa: B905
+    return times
+
+
+def ratio(theirs, ours, *, clock):
+    """Geometric mean over rounds of their time over ours, with its interval; None without."""
+    from common.report.statistics import mean_interval
+
+    names = ("time_ratio", "ratio_low", "ratio_high")
+    if theirs is None or len(ours) < 2:
+        return dict.fromkeys(names)
+    logs = [math.log(a[clock] / b[clock]) for a, b in zip(theirs, ours, strict=True)]
+    return dict(zip(names, map(math.exp, mean_interval(logs)), strict=True))
 
 
 def fourier_transforms(transform, x):

@@ -16,14 +16,13 @@ loader               domains                           in the benchmark [1]_
                      tweets
 `text.load_amazon`   books, dvd, elec, kitchen         other features of the same reviews
 `load_blinks`        train, test                       stand-in for the motor imagery
-`load_office31`      amazon, dslr, webcam              yes; downloaded by skada
-`load_office_home`   art, clipart, product, realworld  yes; downloaded by skada
 ==================== ================================= =========================================
 
-Not provided: 20 Newsgroups and the benchmark's own Amazon reviews, which need the embeddings of a
-language model (bge-large-en-v1.5); MNIST and USPS, distributed by the authors as one pickle, which
-runs code when read; BCI Competition IV 2a, whose recordings `common.recordings.read_moabb` gives
-(`pairs.tangent_space` does the rest from filtered trials).
+Not provided: Office31 and OfficeHome, which skada downloads; 20 Newsgroups and the benchmark's own
+Amazon reviews, which need the embeddings of a language model (bge-large-en-v1.5); MNIST and USPS,
+distributed by the authors as one pickle, which runs code when read; BCI Competition IV 2a, whose
+recordings `common.recordings.read_moabb` gives (`pairs.tangent_space` does the rest from filtered
+trials).
 
 References
 ----------
@@ -48,8 +47,6 @@ __all__ = [
     "load_blinks",
     "load_digit_images",
     "load_mushrooms",
-    "load_office31",
-    "load_office_home",
     "load_phishing",
     "load_websites",
 ]
@@ -334,59 +331,6 @@ def load_blinks(paths, source="train", target="test"):
         domains[split] = (trials, (cases.y[keep] == classes[1]).astype(int))
     pair = merge(*domains[source], *domains[target], source, target, classes)
     return pair._replace(X=tangent_space(pair.X))
-
-
-def load_office31(source="amazon", target="webcam", *, folder=None):
-    """Objects of 31 kinds in images of three origins, as DeCAF features (4096, of a network).
-
-    skada downloads the features. They are reduced to 100 principal components of both domains.
-
-    Parameters
-    ----------
-    source, target : {"amazon", "dslr", "webcam"}
-    folder : str or Path, optional
-        Where skada keeps its data sets; by default where it chooses.
-
-    Returns
-    -------
-    pair : DomainPair
-    """
-    from skada.datasets import fetch_office31_decaf_all
-
-    check_domains(source, target, ("amazon", "dslr", "webcam"))
-    return _of_skada(fetch_office31_decaf_all(data_home=folder), source, target)
-
-
-def load_office_home(source="art", target="clipart", *, folder=None):
-    """Objects of 65 kinds in images of four origins, as features of a ResNet.
-
-    skada downloads the features. They are reduced to 100 principal components of both domains.
-
-    Parameters
-    ----------
-    source, target : {"art", "clipart", "product", "realworld"}
-    folder : str or Path, optional
-        Where skada keeps its data sets; by default where it chooses.
-
-    Returns
-    -------
-    pair : DomainPair
-    """
-    from skada.datasets import fetch_office_home_all
-
-    check_domains(source, target, ("art", "clipart", "product", "realworld"))
-    return _of_skada(fetch_office_home_all(data_home=folder), source, target)
-
-
-def _of_skada(dataset, source, target):
-    X, y, sample_domain = dataset.pack(
-        as_sources=[source], as_targets=[target], mask_target_labels=False
-    )
-    chosen = np.asarray(sample_domain) > 0
-    classes, y = np.unique(y, return_inverse=True)
-    names = tuple(map(str, classes.tolist()))
-    pair = of_parts(np.asarray(X, float), y, [chosen, ~chosen], source, target, names)
-    return pair._replace(X=principal(pair.X, 100, whiten=False))
 
 
 def _given(paths, domain):

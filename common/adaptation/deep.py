@@ -38,7 +38,7 @@ from torch import nn
 from common import validation
 from common.adaptation.composition import MASKED
 from common.adaptation.methods import Method
-from common.adaptation.networks import check_among, settings
+from common.adaptation.networks import settings
 from common.adaptation.repaired import (
     Contrast,
     Disagreement,
@@ -219,8 +219,7 @@ def deep_method(name):
     ValueError
         If there is none, with the nearest name.
     """
-    check_among(name, DEEP_METHODS, "deep method")
-    return DEEP_METHODS[name]
+    return DEEP_METHODS[validation.choice(name, DEEP_METHODS, "deep method")]
 
 
 class _Joined(nn.Module):

@@ -9,7 +9,6 @@ References
    Realistic Validation on Diverse Modalities", TMLR 2025, arXiv:2407.11676.
 """
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -111,9 +110,8 @@ class Method:
             entry["grid"] = tuple(entry["grid"])
         known = {field.name for field in fields(cls)} - {"name", "limit"}
         if unknown := sorted(set(entry) - known):
-            near = difflib.get_close_matches(unknown[0], known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {sorted(known)}."
-            raise ValueError(f"method {name!r} has an unknown key {unknown[0]!r}: {hint}")
+            hint = validation.nearest(unknown[0], known) or f" Known are {sorted(known)}."
+            raise ValueError(f"method {name!r} has an unknown key {unknown[0]!r}.{hint}")
         limit = partial(_at_most, limited) if limited else None
         return cls(name=name, limit=limit, **entry)
 
@@ -186,11 +184,7 @@ def method(name):
     ValueError
         If there is none, with the nearest name.
     """
-    if name not in METHODS:
-        near = difflib.get_close_matches(str(name), METHODS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(METHODS)}."
-        raise ValueError(f"no adaptation method {name!r}: {hint} They are listed in methods.yaml.")
-    return METHODS[name]
+    return METHODS[validation.choice(name, METHODS, "adaptation method")]
 
 
 def classifier(name, **parameters):

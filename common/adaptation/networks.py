@@ -1,6 +1,5 @@
 """Networks to adapt: architectures, and how they are trained."""
 
-import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from torch import nn
 
 from common import validation
 
-__all__ = ["ARCHITECTURES", "SETTINGS", "Network", "check_among", "settings"]
+__all__ = ["ARCHITECTURES", "SETTINGS", "Network", "settings"]
 
 _OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 _SCHEDULES = ("constant", "cosine", "steps")
@@ -68,9 +67,9 @@ class Network:
 
     def __post_init__(self):
         if not callable(self.architecture):
-            check_among(self.architecture, ARCHITECTURES, "architecture")
-        check_among(self.optimizer, _OPTIMIZERS, "optimizer")
-        check_among(self.schedule, _SCHEDULES, "schedule")
+            validation.choice(self.architecture, ARCHITECTURES, "architecture")
+        validation.choice(self.optimizer, _OPTIMIZERS, "optimizer")
+        validation.choice(self.schedule, _SCHEDULES, "schedule")
         validation.count(self.epochs, "epochs")
         validation.count(self.batch_size, "batch_size")
         validation.number(self.lr, "lr", above=0)
@@ -129,14 +128,6 @@ def settings(network, *, careful, n_largest):
         "device": network.device,
         "verbose": 0,
     }
-
-
-def check_among(value, known, what):
-    """Raise a ValueError with the nearest known name if a value is none of them."""
-    if value not in known:
-        near = difflib.get_close_matches(str(value), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
-        raise ValueError(f"no {what} {value!r}: {hint}")
 
 
 def _schedule(network):

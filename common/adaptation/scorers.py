@@ -32,11 +32,12 @@ References
    Adaptation", NeurIPS 2023.
 """
 
-import difflib
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import softmax
+
+from common import validation
 
 __all__ = ["LABELS", "ORACLE", "SCORERS", "Outputs", "judged", "score"]
 
@@ -110,11 +111,7 @@ def score(name, outputs):
     ValueError
         If there is no such scorer, with the nearest name.
     """
-    if name not in SCORERS:
-        near = difflib.get_close_matches(str(name), SCORERS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(SCORERS)}."
-        raise ValueError(f"no scorer {name!r}: {hint} Scorers are added in scorers.py.")
-    return SCORERS[name](outputs)
+    return SCORERS[validation.choice(name, SCORERS, "scorer")](outputs)
 
 
 def judged(names):

@@ -28,7 +28,7 @@ import scipy.stats
 
 from common import validation
 from common.adaptation.simulated import PUBLISHED_NAMES
-from common.report.statistics import Interval
+from common.report.statistics import Interval, jackknife_interval
 
 __all__ = [
     "BASELINES",
@@ -40,6 +40,7 @@ __all__ = [
     "SUPERVISED",
     "accuracy_drop",
     "add_best_scorer",
+    "correlation_change",
     "matching_rows",
     "mean_correlation",
     "place_interval",
@@ -371,8 +372,7 @@ def score_correlation(table, *, drop_without_gap=False):
     _check(table, ["inner_score", *(["train_source", "train_target"] * drop_without_gap)])
     if drop_without_gap:
         table = _with_gap(table)
-    rows = table[~table["method"].isin(BASELINES)]
-    rows = rows[np.isfinite(rows["inner_score"]) & np.isfinite(rows["accuracy"])]
+    rows = _finite_rows(table)
     found = {
         scorer: {"rho": _pearson(group["inner_score"], group["accuracy"]), "n_rows": len(group)}
         for scorer, group in rows.groupby("scorer")
@@ -409,6 +409,43 @@ def matching_rows(table, other):
         parts.append(one[finite].set_index(keys))
     shared = parts[0].index.intersection(parts[1].index)
     return tuple(part.loc[shared].reset_index() for part in parts)
+
+
+def correlation_change(table, other, scorer):
+    """Change of a scorer's pooled correlation from one table to another, over methods.
+
+    Rows of one method, in all shifts and splits, are not independent, so methods are the units:
+    both tables lose a method together (jackknife).
+
+    Parameters
+    ----------
+    table, other : DataFrame
+        As in `score_correlation`, on the same rows: see `matching_rows`.
+    scorer : str
+
+    Returns
+    -------
+    change : Interval
+        The correlation in ``table`` minus that in ``other``, with Student's 95 % interval.
+
+    Raises
+    ------
+    ValueError
+        If a correlation is undefined, with all methods or without one of them, or there is but one
+        method.
+    """
+    parts = [_finite_rows(one) for one in (table, other)]
+    parts = [part[part["scorer"] == scorer] for part in parts]
+    names = np.array(sorted(set(parts[0]["method"])))
+
+    def difference(kept):
+        rho = [
+            _pearson(part["inner_score"], part["accuracy"])
+            for part in (one[one["method"].isin(names[kept])] for one in parts)
+        ]
+        return rho[0] - rho[1]
+
+    return jackknife_interval(np.arange(len(names)), statistic=lambda k: difference(k.astype(int)))
 
 
 def mean_correlation(table):
@@ -463,8 +500,7 @@ def place_interval(table, scorer, *, rng, n_resamples=999, confidence=0.95):
     validation.generator(rng)
     n_resamples = validation.count(n_resamples, "n_resamples", at_least=100)
     confidence = validation.number(confidence, "confidence", above=0, below=1)
-    rows = table[~table["method"].isin(BASELINES)]
-    rows = rows[np.isfinite(rows["inner_score"]) & np.isfinite(rows["accuracy"])]
+    rows = _finite_rows(table)
     names, method = np.unique(rows["method"], return_inverse=True)
     if len(names) < 4:
         raise ValueError(
@@ -535,6 +571,13 @@ def accuracy_drop(table, *, simulated=SIMULATED, drop_without_gap=False):
     ).reset_index()
     drop["drop"] = drop["supervised"] - drop["unsupervised"]
     return drop
+
+
+def _finite_rows(table):
+    """Rows of the methods that have a score and an accuracy."""
+    _check(table, ["inner_score"])
+    rows = table[~table["method"].isin(BASELINES)]
+    return rows[np.isfinite(rows["inner_score"]) & np.isfinite(rows["accuracy"])]
 
 
 def _with_gap(table):

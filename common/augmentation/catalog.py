@@ -15,7 +15,7 @@ import torch
 from common import validation
 from common.augmentation import own
 from common.augmentation.bandstop import BandstopFilter
-from common.augmentation.per_example import Identity, OwnTransform, did_you_mean
+from common.augmentation.per_example import Identity, OwnTransform
 from common.augmentation.rotations import (
     SensorsXRotation,
     SensorsYRotation,
@@ -281,10 +281,9 @@ def _own_function(name):
         if function.__module__ == own.__name__ and not each.startswith("_")
     ]
     if word not in functions:
-        listed = ", ".join(functions) or "none"
+        hint, listed = validation.nearest(word, functions), ", ".join(functions) or "none"
         raise ValueError(
-            f"common/augmentation/own.py has no function {word!r}{did_you_mean(word, functions)} "
-            f"It has: {listed}."
+            f"common/augmentation/own.py has no function {word!r}.{hint} It has: {listed}."
         )
     return getattr(own, word)
 
@@ -292,14 +291,14 @@ def _own_function(name):
 def _check_task(task):
     if task not in TASKS:
         raise ValueError(
-            f"unknown task {task!r}{did_you_mean(task, TASKS)} Known: {', '.join(TASKS)}."
+            f"unknown task {task!r}.{validation.nearest(task, TASKS)} Known: {', '.join(TASKS)}."
         )
 
 
 def _known(name, names):
     if name not in names:
         raise ValueError(
-            f"unknown augmentation {name!r}{did_you_mean(name, names)} "
+            f"unknown augmentation {name!r}.{validation.nearest(name, names)} "
             f"Known: {', '.join(names)}, and own.<function>."
         )
     return name

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from common.augmentation.names import IDENTITY
-from common.report.statistics import Interval, mean_interval
+from common.report.statistics import crossed_interval, mean_interval
 
 __all__ = [
     "accuracy_intervals",
@@ -77,20 +77,24 @@ def relative_improvement(table, *, metric, by=("dataset", "augmentation"), basel
     return pd.concat(parts, ignore_index=True)
 
 
-def improvement_intervals(table, *, rng, n_resamples=2000):
-    """Relative improvement of the test balanced accuracy, with a 95 % interval.
+def improvement_intervals(table):
+    r"""Relative improvement of the test balanced accuracy, with a 95 % interval.
 
-    Several folds: Student's t interval over the folds. One fold, so that all fits share their test
-    examples: bootstrap over test examples, within classes, and seeds, both resampled in the same
-    way with and without the augmentation. Seeds alone would leave out that the test part is small.
+    Several folds: Student's t interval over the folds. Networks of two folds have seeds of their
+    own, so the spread over folds holds that over seeds.
+
+    One fold: every seed meets the same test examples, so the interval is that of a crossed layout
+    (`common.report.statistics.crossed_interval`), with classes as strata. Seeds alone would leave
+    out that the test part is small, examples alone that another seed gives another network. With
+    :math:`r = \bar a / \bar b`, the improvement deviates from its truth by the mean over examples
+    and seeds of :math:`(a - r b) / \bar b`, up to second order (delta method), where a and b are 1
+    where an example is right with and without the augmentation.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Columns ``dataset``, ``augmentation``, ``fraction``, ``fold``, ``seed``,
         ``balanced_accuracy``, ``hits``.
-    rng : numpy.random.Generator
-    n_resamples : int, default=2000
 
     Returns
     -------
@@ -114,40 +118,45 @@ def improvement_intervals(table, *, rng, n_resamples=2000):
                     (dataset, name, fraction, *mean_interval(found), len(found), "folds (t)")
                 )
             continue
-        weights = _Resamples(group, rng=rng, n_resamples=n_resamples)
-        base = weights.accuracies(IDENTITY)
-        if base[0] == 0:
+        hits = _Hits(group)
+        base = hits.accuracy(IDENTITY)
+        if base == 0:
             raise ValueError(
                 f"{IDENTITY} is always wrong on {dataset} at fraction {fraction:g}: an improvement "
                 "in percent of 0 has no value. Leave that fraction out."
             )
         for name in names:
-            gain = 100 * (weights.accuracies(name) / base - 1)
-            interval = _percentiles(gain)
-            rows.append((dataset, name, fraction, *interval, weights.n_test, _SINGLE))
+            ratio = hits.accuracy(name) / base
+            deviation = (hits.right[name] - ratio * hits.right[IDENTITY]) / base
+            _, low, high = crossed_interval(deviation, strata=hits.classes)
+            gain = ratio - 1
+            interval = (100 * x for x in (gain, gain + low, gain + high))
+            rows.append((dataset, name, fraction, *interval, hits.n_test, _SINGLE))
     columns = ["dataset", "augmentation", "fraction", "gain", "low", "high", "n", "interval"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def accuracy_intervals(table, *, rng, n_resamples=2000):
+def accuracy_intervals(table):
     """Test balanced accuracy with its 95 % interval; see `improvement_intervals`.
 
     Returns
     -------
     accuracies : pandas.DataFrame
         Columns ``dataset``, ``augmentation``, ``fraction``, ``value``, ``low``, ``high``, ``n``.
+        Bounds are between 0 and 1.
     """
     rows = []
     for (dataset, fraction), group in table.groupby(["dataset", "fraction"], sort=False):
         several = group["fold"].nunique() > 1
-        weights = None if several else _Resamples(group, rng=rng, n_resamples=n_resamples)
+        hits = None if several else _Hits(group)
         for name, part in group.groupby("augmentation", sort=False):
             if several:
                 folds = part.groupby("fold")["balanced_accuracy"].mean()
-                rows.append((dataset, name, fraction, *mean_interval(folds), len(folds)))
+                interval, n = mean_interval(folds), len(folds)
             else:
-                interval = _percentiles(weights.accuracies(name))
-                rows.append((dataset, name, fraction, *interval, weights.n_test))
+                interval = crossed_interval(hits.right[name], strata=hits.classes)
+                n = hits.n_test
+            rows.append((dataset, name, fraction, *np.clip(interval, 0, 1), n))
     columns = ["dataset", "augmentation", "fraction", "value", "low", "high", "n"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -211,36 +220,33 @@ def decode_hits(text):
     return [np.array([c == _RIGHT for c in word]) for word in text.split(_CLASS)]
 
 
-_SINGLE = "test examples and seeds (bootstrap)"
+_SINGLE = "test examples × seeds (t, crossed)"
 
 
-class _Resamples:
-    """Balanced accuracies of resampled seeds and test examples, the same for all augmentations."""
+class _Hits:
+    """Which test examples were right with which seed, for all augmentations of one fold."""
 
-    def __init__(self, table, *, rng, n_resamples):
-        self._seeds = sorted(table["seed"].unique())
-        if len(self._seeds) < 2:
+    def __init__(self, table):
+        seeds = sorted(table["seed"].unique())
+        if len(seeds) < 2:
             raise ValueError(
-                f"data set {table['dataset'].iloc[0]} has one fold and one seed, {self._seeds[0]}: "
+                f"data set {table['dataset'].iloc[0]} has one fold and one seed, {seeds[0]}: "
                 "nothing says how much a gain varies over seeds. Fit at least two seeds."
             )
-        _check_hits(table, self._seeds)
-        self._hits = {
-            name: [decode_hits(text) for text in part.set_index("seed").loc[self._seeds, "hits"]]
-            for name, part in table.groupby("augmentation", sort=False)
-        }
-        sizes = [len(word) for word in next(iter(self._hits.values()))[0]]
-        self.n_test = sum(sizes)
-        # The first row is the sample itself.
-        self._of_seeds = _multinomial(len(self._seeds), n_resamples, rng)
-        self._of_classes = [_multinomial(size, n_resamples, rng) for size in sizes]
+        _check_hits(table, seeds)
+        self.right = {}
+        for name, part in table.groupby("augmentation", sort=False):
+            words = [decode_hits(text) for text in part.set_index("seed").loc[seeds, "hits"]]
+            self.right[name] = np.array([np.concatenate(word) for word in words], float).T
+        sizes = [len(word) for word in words[0]]
+        self.classes = np.repeat(np.arange(len(sizes)), sizes)
+        self.n_test = len(self.classes)
 
-    def accuracies(self, name):
-        recalls = []
-        for label, weights in enumerate(self._of_classes):
-            right = np.array([words[label] for words in self._hits[name]], dtype=float)
-            recalls.append(np.einsum("rs,st,rt->r", self._of_seeds, right, weights, optimize=True))
-        return np.mean(recalls, axis=0)
+    def accuracy(self, name):
+        """Balanced accuracy, the mean over seeds."""
+        return float(
+            np.mean([self.right[name][self.classes == c].mean() for c in set(self.classes)])
+        )
 
 
 def _check_hits(table, seeds):
@@ -261,14 +267,3 @@ def _check_hits(table, seeds):
                     f"hits of {name}, seed {seed}, are of {sizes} test examples a class, those of "
                     f"{first[0]}, seed {first[1]}, of {first[2]}: the test part must be the same."
                 )
-
-
-def _multinomial(n, n_resamples, rng):
-    drawn = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples) / n
-    return np.vstack([np.full(n, 1 / n), drawn])
-
-
-def _percentiles(values):
-    """Value of the sample, and the percentile interval of its resamples, which holds it."""
-    low, high = np.quantile(values[1:], [0.025, 0.975])
-    return Interval(float(values[0]), float(min(low, values[0])), float(max(high, values[0])))

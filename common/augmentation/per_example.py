@@ -7,8 +7,6 @@ those of numpy's counter-based generator Philox: the seed is its key, and index 
 high words of its counter, whose low 128 bits are left to the draws of one example.
 """
 
-import difflib
-
 import numpy as np
 import torch
 from braindecode.augmentation import IdentityTransform, Transform
@@ -20,7 +18,6 @@ __all__ = [
     "OwnTransform",
     "PerExample",
     "check_n_channels",
-    "did_you_mean",
     "uniform",
 ]
 
@@ -211,21 +208,3 @@ def check_n_channels(X, n_channels):
     """Raise a ValueError unless X has that many channels."""
     if X.shape[1] != n_channels:
         raise ValueError(f"X has {X.shape[1]} channels, but {n_channels} names were given.")
-
-
-def did_you_mean(name, known):
-    """Hint at the known name that is most like an unknown one, whatever its case.
-
-    Returns
-    -------
-    hint : str
-        The end of a sentence: ``"; did you mean 'Fpz'?"``, or a full stop if none is alike.
-
-    Examples
-    --------
-    >>> did_you_mean("FPZ", ["Fp1", "Fpz"])
-    "; did you mean 'Fpz'?"
-    """
-    by_case = {each.lower(): each for each in known}
-    near = difflib.get_close_matches(str(name).lower(), by_case, n=1)
-    return f"; did you mean {by_case[near[0]]!r}?" if near else "."

@@ -4,12 +4,11 @@ The rules of the workflow and the table that a user sees before starting come fr
 functions.
 """
 
-import difflib
 import itertools
 import math
 import time
 
-from common import files
+from common import files, validation
 from common.augmentation.names import FIXED, IDENTITY, PARAMETRIC
 from common.workflow import papers
 
@@ -128,8 +127,7 @@ def augmentations(settings, dataset, experiment):
     own = settings["own"]
     for name in names:
         if name not in (*FIXED, *PARAMETRIC):
-            near = difflib.get_close_matches(name, (*FIXED, *PARAMETRIC), n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = validation.nearest(name, (*FIXED, *PARAMETRIC))
             raise ValueError(f"{dataset}: unknown augmentation {name!r} in paper.yaml.{hint}")
     for name in own:
         if not str(name).startswith("own."):

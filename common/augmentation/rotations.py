@@ -29,7 +29,7 @@ import numpy as np
 import torch
 
 from common import validation
-from common.augmentation.per_example import PerExample, check_n_channels, did_you_mean, uniform
+from common.augmentation.per_example import PerExample, check_n_channels, uniform
 from common.recordings.electrodes import electrode
 
 __all__ = [
@@ -137,8 +137,9 @@ def standard_names(ch_names):
         first = ch_names[lost[0]]
         others = ", ".join(repr(ch_names[i]) for i in lost[1:])
         raise ValueError(
-            f"channel {lost[0]}, {first!r}, has no position in the standard 10-20 montage"
-            f"{did_you_mean(first, _montage())} Rename or leave out what is not an EEG channel"
+            f"channel {lost[0]}, {first!r}, has no position in the standard 10-20 "
+            f"montage.{validation.nearest(first, _montage())} Rename or leave out what is not an "
+            "EEG channel"
             f"{f', here also {others}' if others else ''}."
         )
     seen = {}

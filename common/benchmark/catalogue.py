@@ -11,13 +11,12 @@ References
 """
 
 import copy
-import difflib
 import functools
 import pkgutil
 import re
 from pathlib import Path
 
-from common import sources
+from common import sources, validation
 
 __all__ = [
     "CATEGORIES", "METRICS", "PARADIGMS", "TITLES", "adjust", "build", "entry", "groups", "halves",
@@ -366,6 +365,5 @@ def _own_classes():
 
 def _known(word, known, problem):
     if word not in known:
-        near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else f" Known are {', '.join(known)}."
+        hint = validation.nearest(word, known, cutoff=0.4) or f" Known are {', '.join(known)}."
         raise ValueError(f"{problem} {word!r}.{hint}")

@@ -3,8 +3,6 @@
 Importing this module does not import MOABB; `make` and `paradigm` do.
 """
 
-import difflib
-
 from common import validation
 from common.benchmark.catalogue import PARADIGMS
 
@@ -75,8 +73,7 @@ def make(name, *, event_id=None, interval=None, **options):
     """
     kinds = _kinds()
     if name not in kinds:
-        near = difflib.get_close_matches(name, kinds, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else " See https://moabb.neurotechx.com."
+        hint = validation.nearest(name, kinds) or " See https://moabb.neurotechx.com."
         raise ValueError(f"there is no data set {name!r}.{hint}")
     defaults = dict(_OPTIONS.get(name, {}))
     changes = {key: defaults.pop(key, None) for key in ("event_id", "interval")}

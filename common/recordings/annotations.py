@@ -1,6 +1,5 @@
 """Events of a continuous recording as a tidy table: ``start`` (s), ``end`` (s), ``label``."""
 
-import difflib
 import re
 import warnings
 
@@ -328,5 +327,4 @@ def _table(raw, labels, names):
 
 
 def _hint(word, known):
-    found = difflib.get_close_matches(word, known, n=1)
-    return f" Did you mean '{found[0]}'?" if found else f" Present: {', '.join(known) or 'none'}."
+    return validation.nearest(word, known) or f" Present: {', '.join(known) or 'none'}."

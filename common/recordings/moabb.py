@@ -1,9 +1,8 @@
 """Recordings of MOABB's data sets, with their events as annotations."""
 
-import difflib
-
 import numpy as np
 
+from common import validation
 from common.recordings.annotations import warn_of_boundaries
 from common.recordings.electrodes import require_eeg
 
@@ -73,8 +72,7 @@ def _named(name):
     found = getattr(datasets, name, None)
     if not (isinstance(found, type) and issubclass(found, BaseDataset)):
         known = [each for each in dir(datasets) if isinstance(getattr(datasets, each), type)]
-        alike = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean '{alike[0]}'?" if alike else " See https://moabb.neurotechx.com."
+        hint = validation.nearest(name, known) or " See https://moabb.neurotechx.com."
         raise ValueError(f"MOABB has no data set '{name}'.{hint}")
     return found()
 

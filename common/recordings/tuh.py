@@ -5,13 +5,12 @@ Beside each recording ``x.edf`` stand ``x.csv``, types of seizure channel by cha
 """
 
 import csv
-import difflib
 from pathlib import Path
 
 import mne
 import pandas as pd
 
-from common import files
+from common import files, validation
 from common.recordings.annotations import annotate, events_table, merge_overlaps
 from common.recordings.electrodes import MONTAGE, TEN_TWENTY, find_electrodes
 
@@ -208,6 +207,5 @@ def _rows(file):
 
 def _check_label(label, where):
     if label not in LABELS:
-        alike = difflib.get_close_matches(label, LABELS, n=1)
-        hint = f" Did you mean '{alike[0]}'?" if alike else ""
+        hint = validation.nearest(label, LABELS)
         raise ValueError(f"{where}: unknown label '{label}'.{hint} Known: {', '.join(LABELS)}.")

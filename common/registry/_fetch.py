@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from common import files
+from common import files, validation
 from common.registry import _github, _http, _libraries, _pip
-from common.registry._schema import RegistryError, load, nearest
+from common.registry._schema import RegistryError, load
 from common.registry._verify import copy_verified, matches, verify
 from common.workflow import locks
 
@@ -154,7 +154,7 @@ def status(name, *, registry=None):
 def _entry(name, registry):
     entries = load(registry)
     if name not in entries:
-        hint = nearest(name, entries) or f" Known: {', '.join(entries)}."
+        hint = validation.nearest(name, entries) or f" Known: {', '.join(entries)}."
         raise RegistryError(f"No data set '{name}' in the registry.{hint}")
     return entries[name]
 

@@ -1,6 +1,5 @@
 """What an entry of ``data/registry.yaml`` may say, and the error all of this package raises."""
 
-import difflib
 import functools
 import re
 from pathlib import PurePosixPath
@@ -17,9 +16,9 @@ from pydantic import (
     model_validator,
 )
 
-from common import files, sources
+from common import files, sources, validation
 
-__all__ = ["REGISTRY", "Entry", "RegistryError", "load", "nearest"]
+__all__ = ["REGISTRY", "Entry", "RegistryError", "load"]
 
 REGISTRY = "data/registry.yaml"
 
@@ -217,12 +216,6 @@ def load(registry=None):
     return dict(_load(file, written))
 
 
-def nearest(word, known):
-    """Suggestion for a misspelt word: ``" Did you mean 'x'?"``, or nothing."""
-    found = difflib.get_close_matches(str(word), [str(each) for each in known], n=1)
-    return f" Did you mean '{found[0]}'?" if found else ""
-
-
 @functools.lru_cache(maxsize=4)
 def _load(file, written):
     """Entries of a file, as last written: rules ask for them thousands of times."""
@@ -251,7 +244,7 @@ def _explain(error):
     *parents, last = error["loc"] or ("",)
     if error["type"] == "extra_forbidden":
         known = _fields(parents)
-        hint = nearest(last, known) or f" Known keys: {', '.join(known)}."
+        hint = validation.nearest(last, known) or f" Known keys: {', '.join(known)}."
         return f"{''.join(f'.{each}' for each in parents)}: unknown key '{last}'.{hint}"
     where = "".join(f".{each}" for each in error["loc"])
     message = error["msg"].removeprefix("Value error, ")

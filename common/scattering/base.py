@@ -5,15 +5,11 @@ the coefficients of a batch in `_transform`. The bank becomes tensors when a sig
 signal's precision, on the signal's device, once for each.
 """
 
-import operator
-
 import numpy as np
 import torch
 
 __all__ = [
     "Scattering",
-    "as_choice",
-    "as_integer",
     "check_finite",
     "check_overflow",
     "modulus",
@@ -164,57 +160,6 @@ def records_gradient(x):
     if torch.autograd.forward_ad.unpack_dual(x).tangent is not None:
         return True
     return torch.is_grad_enabled() and x.requires_grad
-
-
-def as_integer(name, value, *, at_least):
-    """An option that counts something.
-
-    Parameters
-    ----------
-    name : str
-    value : int
-    at_least : int
-
-    Returns
-    -------
-    value : int
-
-    Raises
-    ------
-    ValueError
-        If it is no integer or too small.
-    """
-    try:
-        found = operator.index(value)
-    except TypeError:
-        found = None
-    if found is None or isinstance(value, bool) or found < at_least:
-        raise ValueError(f"{name} must be an integer of at least {at_least}, got {value!r}.")
-    return found
-
-
-def as_choice(name, value, choices):
-    """An option that is one of few.
-
-    Parameters
-    ----------
-    name : str
-    value : object
-    choices : sequence
-
-    Returns
-    -------
-    value : object
-
-    Raises
-    ------
-    ValueError
-        If it is none of them.
-    """
-    # The type matters: True is not 1.
-    if not any(type(value) is type(c) and value == c for c in choices):
-        raise ValueError(f"{name} must be one of {list(choices)}, got {value!r}.")
-    return value
 
 
 def refuse_options(transform, options, reasons):

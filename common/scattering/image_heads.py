@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from common import validation
-from common.scattering.base import as_choice, as_integer
 
 __all__ = ["accuracy", "augment", "make_head", "normalize", "train_head"]
 
@@ -45,10 +44,10 @@ def make_head(kind, n_channels, size, *, rng, n_classes=10):
         Maps (n_images, n_channels, height, width), or the same with separate axes of colors and
         paths, to (n_images, n_classes).
     """
-    as_choice("kind", kind, ("linear", "cnn"))
-    as_integer("n_channels", n_channels, at_least=1)
-    as_integer("n_classes", n_classes, at_least=2)
-    height, width = (as_integer("size", n, at_least=1) for n in size)
+    validation.choice(kind, ("linear", "cnn"), "kind")
+    validation.count(n_channels, "n_channels", at_least=1)
+    validation.count(n_classes, "n_classes", at_least=2)
+    height, width = (validation.count(n, "size", at_least=1) for n in size)
     validation.generator(rng)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(2**63)))
@@ -127,9 +126,9 @@ def train_head(
     """
     _check_images(images, labels)
     for name, value in (("epochs", epochs), ("decay_every", decay_every)):
-        as_integer(name, value, at_least=1)
+        validation.count(value, name, at_least=1)
     # Batch normalisation has no variance of one image.
-    as_integer("batch_size", batch_size, at_least=2)
+    validation.count(batch_size, "batch_size", at_least=2)
     validation.number(learning_rate, "learning_rate", above=0)
     validation.number(decay, "decay", above=0, at_most=1)
     validation.generator(rng)
@@ -209,7 +208,7 @@ def augment(images, *, rng, padding=4):
     images : ndarray, shape (n_images, n_colors, height, width)
         New ones.
     """
-    as_integer("padding", padding, at_least=0)
+    validation.count(padding, "padding", at_least=0)
     n, _, height, width = images.shape
     padded = np.pad(images, [(0, 0), (0, 0), (padding, padding), (padding, padding)])
     top, left = rng.integers(0, 2 * padding + 1, size=(2, n))

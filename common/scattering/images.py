@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 
 from common import files, validation
-from common.scattering.base import as_integer
 
 __all__ = ["Cifar10", "features_of", "learning_curve", "read_cifar10", "read_digits"]
 
@@ -195,7 +194,7 @@ def learning_curve(
     }
     validation.generator(rng)
     _check_curve(features, y, sizes, n_test, Cs, n_folds)
-    as_integer("n_draws", n_draws, at_least=1)
+    validation.count(n_draws, "n_draws", at_least=1)
     rows = []
     for draw in range(n_draws):
         order = _stratified_order(y, rng)
@@ -255,8 +254,8 @@ def _check_curve(features, y, sizes, n_test, Cs, n_folds):
             raise ValueError(
                 f"features {name!r} have {len(X)} rows, but there are {len(y)} labels."
             )
-    as_integer("n_test", n_test, at_least=1)
-    as_integer("n_folds", n_folds, at_least=2)
+    validation.count(n_test, "n_test", at_least=1)
+    validation.count(n_folds, "n_folds", at_least=2)
     needed = max(sizes, default=0) + n_test
     if not sizes or needed > len(y):
         raise ValueError(

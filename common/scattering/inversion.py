@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from common.scattering.base import as_integer
+from common import validation
 
 __all__ = ["Inversion", "invert_adam", "invert_bold_driver", "psnr"]
 
@@ -84,7 +84,7 @@ def invert_bold_driver(
     True
     """
     _check_positive("learning_rate", learning_rate)
-    iterations = as_integer("iterations", iterations, at_least=1)
+    iterations = validation.count(iterations, "iterations", at_least=1)
     if not 1 <= up < np.inf:
         raise ValueError(f"up must be at least 1, got {up}: the rate grows when the loss falls.")
     if not 0 < down < 1:
@@ -147,7 +147,7 @@ def invert_adam(transform, coefficients, start, *, learning_rate=1.0, iterations
     psnr : How close an image is to another.
     """
     _check_positive("learning_rate", learning_rate)
-    iterations = as_integer("iterations", iterations, at_least=1)
+    iterations = validation.count(iterations, "iterations", at_least=1)
     y, target, restore = _prepare(transform, coefficients, start)
     y.requires_grad_()
     optimizer = torch.optim.Adam([y], lr=learning_rate)

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import validate_data
 
 import common.scattering as transforms
-from common.scattering.base import as_integer
+from common import validation
 
 __all__ = ["HarmonicScattering3D", "Scattering1D", "Scattering2D"]
 
@@ -67,7 +67,7 @@ class _Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _transform(self):
         """The transform for the options as they are now."""
-        as_integer("batch_size", self.batch_size, at_least=1)
+        validation.count(self.batch_size, "batch_size", at_least=1)
         options = {k: v for k, v in self.get_params().items() if k not in self._own}
         if getattr(self, "_built", (None,))[0] != options:
             self._built = options, getattr(transforms, type(self).__name__)(**options)

@@ -23,11 +23,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from common import validation
 from common.scattering import filters_1d as filters
 from common.scattering.base import (
     Scattering,
-    as_choice,
-    as_integer,
     modulus,
     records_gradient,
     refuse_options,
@@ -97,7 +96,7 @@ class Scattering1D(Scattering):
     Raises
     ------
     TypeError
-        If an option is unknown.
+        If an option is unknown, or a count no whole number.
     ValueError
         If one is out of range, or the signals are too short.
 
@@ -147,7 +146,7 @@ class Scattering1D(Scattering):
     ):
         refuse_options("Scattering1D", unknown, _REASONS)
         super().__init__(_check_shape(shape))
-        self.J = as_integer("J", J, at_least=0)
+        self.J = validation.count(J, "J", at_least=0)
         self.Q = _check_Q(Q)
         self.T, self.average = _check_T(T, average, self.J, self.shape[0])
         self.log2_T = math.floor(math.log2(self.T))
@@ -372,9 +371,9 @@ class Scattering1D(Scattering):
 
     def _check_options(self):
         """Those that may be changed after construction."""
-        as_choice("max_order", self.max_order, (1, 2))
-        as_choice("out_type", self.out_type, ("array", "list", "dict"))
-        as_integer("oversampling", self.oversampling, at_least=0)
+        validation.choice(self.max_order, (1, 2), "max_order")
+        validation.choice(self.out_type, ("array", "list", "dict"), "out_type")
+        validation.count(self.oversampling, "oversampling", at_least=0)
         if self.out_type == "array" and not self.average:
             raise ValueError(
                 "without averaging (T=0) coefficients have different lengths and make no array; "
@@ -444,7 +443,7 @@ def _check_shape(shape):
         shape = (shape,)
     if not isinstance(shape, tuple | list) or len(shape) != 1:
         raise ValueError(f"shape must be the length of the signals, an integer, got {shape!r}.")
-    return (as_integer("shape", shape[0], at_least=2),)
+    return (validation.count(shape[0], "shape", at_least=2),)
 
 
 def _check_Q(Q):
@@ -454,14 +453,14 @@ def _check_Q(Q):
         raise ValueError(
             f"Q must be an integer, or one for each of two orders, got {Q!r}: for example Q=(8, 1)."
         )
-    Q = tuple(as_integer("Q", q, at_least=1) for q in Q)
+    Q = tuple(validation.count(q, "Q", at_least=1) for q in Q)
     return Q if len(Q) == 2 else (*Q, 1)
 
 
 def _check_T(T, average, J, n):
     """Length of the averaging, and whether there is any."""
     if average is not None:
-        as_choice("average", average, (True, False))
+        validation.choice(average, (True, False), "average")
         warnings.warn(
             "average is deprecated: leave it out, or set T=0 instead of average=False.",
             DeprecationWarning,

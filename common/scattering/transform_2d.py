@@ -22,10 +22,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from common import validation
 from common.scattering.base import (
     Scattering,
-    as_choice,
-    as_integer,
     modulus,
     records_gradient,
     refuse_options,
@@ -79,7 +78,7 @@ class Scattering2D(Scattering):
     ValueError
         If an option is out of range, or :math:`2^J` exceeds a side of the image.
     TypeError
-        If there is an unknown option.
+        If there is an unknown option, or a count is no whole number.
 
     Notes
     -----
@@ -112,11 +111,11 @@ class Scattering2D(Scattering):
     ):
         refuse_options("Scattering2D", unknown_options, _REFUSED)
         super().__init__(_check_shape(shape))
-        self.J = as_integer("J", J, at_least=1)
-        self.L = as_integer("L", L, at_least=1)
-        self.max_order = as_choice("max_order", max_order, (1, 2))
-        self.pre_pad = as_choice("pre_pad", pre_pad, (False, True))
-        self.out_type = as_choice("out_type", out_type, ("array", "list"))
+        self.J = validation.count(J, "J", at_least=1)
+        self.L = validation.count(L, "L", at_least=1)
+        self.max_order = validation.choice(max_order, (1, 2), "max_order")
+        self.pre_pad = validation.choice(pre_pad, (False, True), "pre_pad")
+        self.out_type = validation.choice(out_type, ("array", "list"), "out_type")
         if min(self.shape) < 2**self.J:
             raise ValueError(
                 f"2**J = {2**self.J} pixels (J={self.J}) exceed a side of images of shape "
@@ -320,6 +319,6 @@ def _check_shape(shape):
     except (TypeError, ValueError):
         raise ValueError(f"shape must be (height, width) of the images, got {shape!r}.") from None
     return tuple(
-        as_integer(name, n, at_least=1)
+        validation.count(n, name, at_least=1)
         for name, n in (("height, in shape,", height), ("width, in shape,", width))
     )

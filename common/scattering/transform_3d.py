@@ -21,10 +21,9 @@ import numpy as np
 import torch
 from scipy.fft import next_fast_len
 
+from common import validation
 from common.scattering.base import (
     Scattering,
-    as_choice,
-    as_integer,
     records_gradient,
     refuse_options,
 )
@@ -95,7 +94,7 @@ class HarmonicScattering3D(Scattering):
     ValueError
         If an option is out of range, or the widest wavelet is as wide as the volume.
     TypeError
-        If there is an unknown option.
+        If there is an unknown option, or a count is no whole number.
 
     Notes
     -----
@@ -139,17 +138,19 @@ class HarmonicScattering3D(Scattering):
     ):
         refuse_options("HarmonicScattering3D", unknown_options, _REFUSED)
         super().__init__(_check_shape(shape))
-        self.J = as_integer("J", J, at_least=0)
-        self.L = as_integer("L", L, at_least=0)
+        self.J = validation.count(J, "J", at_least=0)
+        self.L = validation.count(L, "L", at_least=0)
         self.sigma_0 = _check_between("sigma_0", sigma_0, 0, math.inf)
-        self.max_order = as_choice("max_order", max_order, (1, 2))
-        self.rotation_covariant = as_choice("rotation_covariant", rotation_covariant, (True, False))
-        self.method = as_choice("method", method, ("integral",))
+        self.max_order = validation.choice(max_order, (1, 2), "max_order")
+        self.rotation_covariant = validation.choice(
+            rotation_covariant, (True, False), "rotation_covariant"
+        )
+        self.method = validation.choice(method, ("integral",), "method")
         if points is not None:
             raise ValueError(f"points={points!r} has no use with integrals; leave it None.")
         self.points = None
         self.integral_powers = check_powers(integral_powers)
-        self.quadrature = as_choice("quadrature", quadrature, ("full", "coarse"))
+        self.quadrature = validation.choice(quadrature, ("full", "coarse"), "quadrature")
         self.tolerance = _check_between("tolerance", tolerance, 0, 1)
         widest = self.sigma_0 * 2**self.J
         if widest >= max(self.shape):

@@ -21,6 +21,7 @@ rule prepare:
     params:
         notebook=paper.notebook("1-prepare.ipynb"),
         settings=plan.preparation,
+        folders=paper.folders,
     script:
         steps.RUN
 

@@ -83,6 +83,19 @@ def test_vector_must_ascend_where_asked():
         validation.vector([2.0, 1.0], "times", ascending=True)
 
 
+def test_truth_is_no_number_among_choices():
+    assert validation.choice(2, (1, 2), "max_order") == 2
+    with pytest.raises(ValueError, match="max_order must be one of 1, 2, got True"):
+        validation.choice(True, (1, 2), "max_order")
+    with pytest.raises(ValueError, match="average must be one of True, False, got 1"):
+        validation.choice(1, (True, False), "average")
+
+
+def test_the_nearest_word_is_found_in_any_case():
+    assert validation.nearest("FPZ", ["Fp1", "Fpz"]) == " Did you mean 'Fpz'?"
+    assert validation.nearest("xyz", ["Fp1"]) == ""
+
+
 def test_choice_names_nearest():
     assert validation.choice("mean", ("mean", "median"), "kind") == "mean"
     with pytest.raises(

@@ -2,7 +2,6 @@ import gzip
 
 import numpy as np
 import pytest
-from skada.datasets import DomainAwareDataset
 from skada.model_selection import StratifiedDomainShuffleSplit
 from sklearn.linear_model import LogisticRegression
 
@@ -316,34 +315,6 @@ def test_blinks_count_once(tmp_path):
         datasets.load_blinks({"test": paths["test"]})
     with pytest.raises(ValueError, match=r"shape \(450, 4, 510\), expected \(500, 4, 510\)"):
         datasets.load_blinks({"train": paths["test"], "test": paths["test"]})
-
-
-# Data sets that skada downloads
-
-
-@pytest.mark.parametrize(
-    ("loader", "fetcher", "names"),
-    [
-        (datasets.load_office31, "fetch_office31_decaf_all", ["amazon", "dslr", "webcam"]),
-        (datasets.load_office_home, "fetch_office_home_all", ["art", "clipart", "product"]),
-    ],
-)
-def test_office_is_reduced_to_principal_components_of_both(monkeypatch, loader, fetcher, names):
-    rng = np.random.default_rng(0)
-    made = {name: (rng.random((80, 120)), np.arange(80) % 3) for name in names}
-
-    def fetch(data_home):
-        assert data_home == "here"
-        return DomainAwareDataset([(*made[name], name) for name in names])
-
-    monkeypatch.setattr(f"skada.datasets.{fetcher}", fetch)
-    pair = loader(names[2], names[0], folder="here")
-    check_form(pair, n_source=80, n_target=80, n_features=100, n_classes=3)
-    both = np.concatenate([made[names[2]][0], made[names[0]][0]])
-    values = np.linalg.svd(both - both.mean(axis=0), compute_uv=False)
-    assert np.linalg.norm(pair.X, axis=0) == pytest.approx(values[:100])
-    with pytest.raises(ValueError, match=r"source must be one of .*, got 'caltech'"):
-        loader("caltech", names[0])
 
 
 def test_domains_are_checked_by_every_loader(tmp_path):

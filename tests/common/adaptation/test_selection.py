@@ -141,5 +141,5 @@ def test_one_scorer_without_scores_does_not_disturb_another():
 
 
 def test_an_unknown_scorer_is_named():
-    with pytest.raises(ValueError, match="did you mean 'supervised'"):
+    with pytest.raises(ValueError, match="Did you mean 'supervised'"):
         selection.select(evaluated([[1, 2, 3, 4]]), POINTS, ["supervized"])

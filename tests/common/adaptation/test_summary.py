@@ -425,6 +425,33 @@ def test_correlations_are_compared_on_the_same_rows():
         summary.matching_rows(ours, theirs.drop(columns="inner_score"))
 
 
+def test_the_change_of_a_correlation_is_between_tables_and_over_methods():
+    rng = np.random.default_rng(0)
+    inner, accuracy = rng.random((2, 8, 5))
+    theirs = pd.DataFrame(
+        {
+            "dataset": "simulated", "shift": "a", "scorer": "s",
+            "method": np.repeat([f"m{m}" for m in range(8)], 5), "split": np.tile(range(5), 8),
+            "inner_score": inner.ravel(), "accuracy": accuracy.ravel(),
+        }
+    )  # fmt: skip
+    ours = theirs.assign(inner_score=-2 * theirs["inner_score"])
+    assert summary.correlation_change(theirs, theirs, "s") == (0, 0, 0)
+    rho = np.corrcoef(inner.ravel(), accuracy.ravel())[0, 1]
+    without = [
+        np.corrcoef(*(np.delete(x, m, 0).ravel() for x in (inner, accuracy)))[0, 1]
+        for m in range(8)
+    ]
+    # Ours are turned around: the change is -2 rho. Tukey's jackknife, written out.
+    error = np.sqrt(7 / 8 * np.sum((np.array(without) - np.mean(without)) ** 2))
+    half = 2 * scipy.stats.t.ppf(0.975, 7) * error
+    expected = (-2 * rho, -2 * rho - half, -2 * rho + half)
+    assert summary.correlation_change(ours, theirs, "s") == pytest.approx(expected)
+    with pytest.raises(ValueError, match="at least 2"):
+        one = theirs[theirs["method"] == "m0"]
+        summary.correlation_change(one, one, "s")
+
+
 def test_the_place_of_a_scorer_is_sure_where_the_methods_agree():
     rng, accuracies = np.random.default_rng(0), np.array([0.2, 0.4, 0.6, 0.8])
     parts = [

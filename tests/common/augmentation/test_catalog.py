@@ -139,11 +139,11 @@ def test_magnitude_zero_changes_nothing(name):
     [
         (
             {"name": "time-revers"},
-            r"unknown augmentation 'time-revers'; did you mean 'time-reverse'\?",
+            r"unknown augmentation 'time-revers'. Did you mean 'time-reverse'\?",
         ),
-        ({"name": "FT-Surrogate"}, r"did you mean 'ft-surrogate'\?"),
-        ({"name": "own.amplitudescale"}, r"did you mean 'amplitude_scale'\?"),
-        ({"task": "slep"}, r"unknown task 'slep'; did you mean 'sleep'\? Known: sleep, bci"),
+        ({"name": "FT-Surrogate"}, r"Did you mean 'ft-surrogate'\?"),
+        ({"name": "own.amplitudescale"}, r"Did you mean 'amplitude_scale'\?"),
+        ({"task": "slep"}, r"unknown task 'slep'. Did you mean 'sleep'\? Known: sleep, bci"),
         ({"sfreq": 0}, r"sfreq must be above 0 Hz, got 0"),
         (
             {"magnitude": 1.2},
@@ -184,5 +184,5 @@ def test_parameter_value_reports_what_has_none():
         parameter_value("time-reverse", 0.5, task="sleep")
     with pytest.raises(ValueError, match=r"unknown augmentation 'identity'"):
         parameter_value("identity", 0.5, task="sleep")
-    with pytest.raises(ValueError, match=r"unknown task 'BCI'; did you mean 'bci'\?"):
+    with pytest.raises(ValueError, match=r"unknown task 'BCI'. Did you mean 'bci'\?"):
         parameter_value("ft-surrogate", 0.5, task="BCI")

@@ -11,7 +11,6 @@ import torch
 from braindecode.augmentation import functional as library
 
 from common.augmentation.catalog import AUGMENTATIONS, augment_batch, make_transform
-from common.augmentation.per_example import did_you_mean
 from common.augmentation.transforms import (
     ChannelsDropout,
     ChannelsShuffle,
@@ -452,11 +451,6 @@ def test_errors_say_what_is_wrong():
 def test_an_empty_batch_stays_empty():
     for name in AUGMENTATIONS:
         assert study_transform(name)(torch.zeros(0, 8, 500)).shape == (0, 8, 500)
-
-
-def test_hints_ignore_the_case():
-    assert did_you_mean("FPZ", ["Fp1", "Fpz"]) == "; did you mean 'Fpz'?"
-    assert did_you_mean("xyz", ["Fp1"]) == "."
 
 
 def test_symmetry_knows_homologues_in_other_spellings():

@@ -103,7 +103,7 @@ def test_nan_in_one_example_names_it(monkeypatch):
 
 def test_unknown_names_get_a_hint():
     with pytest.raises(
-        ValueError, match=r"no function 'amplitude_scal'; did you mean 'amplitude_sc"
+        ValueError, match=r"no function 'amplitude_scal'. Did you mean 'amplitude_sc"
     ):
         own_transform("amplitude_scal")
     # What the module imports is not an augmentation.

@@ -215,17 +215,7 @@ def test_gradients_are_recorded_where_asked_for(x):
     assert seen == [True, True]
 
 
-@pytest.mark.parametrize("value", [0, 1.5, True, "3", None, np.float64(2)])
-def test_counts_are_integers(value):
-    with pytest.raises(ValueError, match=r"J must be an integer of at least 1, got"):
-        base.as_integer("J", value, at_least=1)
-    assert base.as_integer("J", np.int32(4), at_least=1) == 4
-
-
-def test_choices_and_unknown_options():
-    assert base.as_choice("max_order", 2, (1, 2)) == 2
-    with pytest.raises(ValueError, match=r"max_order must be one of \[1, 2\], got True"):
-        base.as_choice("max_order", True, (1, 2))
+def test_unknown_options_are_refused():
     base.refuse_options("S", {}, {})
     with pytest.raises(TypeError, match=r"S has no option 'backend'\. Leave it out\."):
         base.refuse_options("S", {"backend": "torch"}, {"backend": "Leave it out."})

@@ -252,9 +252,9 @@ def test_splits_keep_the_proportions_and_nest(monkeypatch):
         ({"sizes": [7]}, "7 images has about 3.5 of the rarest class; with 3 folds it needs 4"),
         ({"Cs": [1, 0.1]}, r"Cs must be positive and rise, got \[1.0, 0.1\]"),
         ({"Cs": [0.0]}, r"Cs must be positive and rise, got \[0.0\]"),
-        ({"n_test": 0}, "n_test must be an integer of at least 1, got 0"),
-        ({"n_draws": 0}, "n_draws must be an integer of at least 1, got 0"),
-        ({"n_folds": 1}, "n_folds must be an integer of at least 2, got 1"),
+        ({"n_test": 0}, "n_test must be at least 1, got 0"),
+        ({"n_draws": 0}, "n_draws must be at least 1, got 0"),
+        ({"n_folds": 1}, "n_folds must be at least 2, got 1"),
     ],
 )
 def test_curves_that_cannot_be_drawn_are_refused(options, message):

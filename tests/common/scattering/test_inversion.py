@@ -165,7 +165,7 @@ class TestErrors:
         [
             ({"learning_rate": 0.0}, "learning_rate must be positive and finite, got 0.0"),
             ({"learning_rate": float("inf")}, "learning_rate must be .* finite, got inf"),
-            ({"iterations": 0}, "iterations must be an integer of at least 1, got 0"),
+            ({"iterations": 0}, "iterations must be at least 1, got 0"),
         ],
     )
     def test_options(self, image_case, invert, options, message):

@@ -93,7 +93,7 @@ def test_signals_of_another_shape_are_refused(case):
 def test_bad_values_and_options_are_refused():
     with pytest.raises(ValueError, match="NaN"):
         transformers.Scattering1D(2, 8).fit(np.full((2, 8), np.nan))
-    with pytest.raises(ValueError, match="batch_size must be an integer of at least 1, got 0"):
+    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         transformers.Scattering1D(2, 8, batch_size=0).fit(np.zeros((2, 8)))
     with pytest.raises(ValueError, match="make no array"):
         transformers.Scattering1D(2, 8, T=0).fit(np.zeros((2, 8)))

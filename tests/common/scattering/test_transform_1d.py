@@ -299,7 +299,7 @@ def test_options_may_be_changed_later():
     transform.out_type = "dict"
     np.testing.assert_array_equal(transform(x)[(2,)], expected(x)[3])
     transform.max_order = 3
-    with pytest.raises(ValueError, match=r"max_order must be one of \[1, 2\], got 3"):
+    with pytest.raises(ValueError, match=r"max_order must be one of 1, 2, got 3"):
         transform(x)
 
 
@@ -318,13 +318,13 @@ def test_average_is_deprecated_and_still_means_the_same():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"J": -1}, "J must be an integer of at least 0, got -1"),
-        ({"J": 2.5}, "J must be an integer of at least 0, got 2.5"),
+        ({"J": -1}, "J must be at least 0, got -1"),
+        ({"J": 2.5}, "J must be a whole number, got 2.5"),
         ({"J": 9}, r"100 samples are too short for J=9: .* they have 256, less than .* = 512"),
-        ({"shape": 1}, "shape must be an integer of at least 2, got 1"),
+        ({"shape": 1}, "shape must be at least 2, got 1"),
         ({"shape": (10, 20)}, r"shape must be the length of the signals.*got \(10, 20\)"),
         ({"shape": "100"}, "shape must be the length of the signals.*got '100'"),
-        ({"Q": 0}, "Q must be an integer of at least 1, got 0"),
+        ({"Q": 0}, "Q must be at least 1, got 0"),
         ({"Q": (8, 1, 1)}, r"Q must be an integer, or one for each.*got \(8, 1, 1\).*Q=\(8, 1\)"),
         ({"Q": 1.5}, "Q must be an integer, or one for each of two orders, got 1.5"),
         ({"Q": (1, 8), "J": 5}, r"second-order wavelet \d+ .*too selective\. Choose Q\[1\] <= Q"),
@@ -336,16 +336,16 @@ def test_average_is_deprecated_and_still_means_the_same():
         ({"T": 0}, r"\(T=0\) coefficients have different lengths.*'list' or 'dict'"),
         ({"T": 0, "average": True}, "average=True contradicts T=0"),
         ({"T": 4, "average": False}, "average=False contradicts T=4"),
-        ({"average": 1}, r"average must be one of \[True, False\], got 1"),
-        ({"max_order": 3}, r"max_order must be one of \[1, 2\], got 3"),
-        ({"oversampling": -1}, "oversampling must be an integer of at least 0, got -1"),
-        ({"oversampling": 0.5}, "oversampling must be an integer of at least 0, got 0.5"),
+        ({"average": 1}, r"average must be one of True, False, got 1"),
+        ({"max_order": 3}, r"max_order must be one of 1, 2, got 3"),
+        ({"oversampling": -1}, "oversampling must be at least 0, got -1"),
+        ({"oversampling": 0.5}, "oversampling must be a whole number, got 0.5"),
         ({"out_type": "tensor"}, r"out_type must be one of .*, got 'tensor'"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:average is deprecated")
 def test_a_bad_option_is_refused(options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         Scattering1D(**{"J": 3, "shape": 100} | options)
 
 

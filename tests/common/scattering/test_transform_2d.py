@@ -364,20 +364,20 @@ def test_a_scale_larger_than_the_image_is_named_with_the_shape(J):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"J": 0}, "J must be an integer of at least 1, got 0"),
-        ({"J": 2.0}, "J must be an integer of at least 1, got 2.0"),
-        ({"L": 0}, "L must be an integer of at least 1, got 0"),
-        ({"max_order": 3}, r"max_order must be one of \[1, 2\], got 3"),
-        ({"pre_pad": 1}, r"pre_pad must be one of \[False, True\], got 1"),
-        ({"out_type": "dict"}, r"out_type must be one of \['array', 'list'\], got 'dict'"),
+        ({"J": 0}, "J must be at least 1, got 0"),
+        ({"J": 2.0}, "J must be a whole number, got 2.0"),
+        ({"L": 0}, "L must be at least 1, got 0"),
+        ({"max_order": 3}, r"max_order must be one of 1, 2, got 3"),
+        ({"pre_pad": 1}, r"pre_pad must be one of False, True, got 1"),
+        ({"out_type": "dict"}, r"out_type must be one of array, list, got 'dict'"),
         ({"shape": 32}, r"shape must be \(height, width\) of the images, got 32"),
         ({"shape": (3, 32, 32)}, r"shape must be \(height, width\) of the images, got \(3, 32"),
-        ({"shape": (32, 0)}, "width, in shape, must be an integer of at least 1, got 0"),
-        ({"shape": (3.5, 8)}, "height, in shape, must be an integer of at least 1, got 3.5"),
+        ({"shape": (32, 0)}, "width, in shape, must be at least 1, got 0"),
+        ({"shape": (3.5, 8)}, "height, in shape, must be a whole number, got 3.5"),
     ],
 )
 def test_options_out_of_range_are_named(options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         Scattering2D(**{"J": 2, "shape": (32, 32)} | options)
 
 
