@@ -209,8 +209,8 @@ class Kernel(ABC):
         return self._inverse(validation.generator(rng).random(n_samples), parameters, length)
 
     def columns(self, parameters):
-        """Parameters as arrays that broadcast against lags, one per name."""
-        return tuple(np.asarray(parameters, dtype=float)[..., None])
+        """Checked parameters (`check`) as arrays that broadcast against lags, one per name."""
+        return tuple(self.check(parameters)[..., None])
 
     def _areas(self, start, width, parameters, length):
         """Integral over panels that start at `start`, by an 8-point rule in each."""

@@ -424,6 +424,9 @@ def test_parameters_that_describe_no_density_are_refused(kernel, parameters, mes
         kernel.sample(10, parameters, **options)
     with pytest.raises(ValueError, match=message):
         discretise(kernel, parameters, length=1.0, delta=0.1)
+    for function in (kernel.value, kernel.derivative, kernel.integral):
+        with pytest.raises(ValueError, match=message):
+            function(np.array([0.1, 0.2]), parameters, length=1.0)
     if len(parameters) == len(kernel.names):
         with pytest.raises(ValueError, match=message):
             simulate([1.0], [[0.5]], kernel, parameters, end_time=10.0, **options)
