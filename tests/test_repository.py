@@ -24,7 +24,9 @@ from common.workflow.notebooks import clean, fingerprint, parameters, run
 from common.workflow.papers import load
 
 PAPERS = sorted(path.name for path in files.ROOT.glob("papers/*/") if path.name[0] not in "._")
-STEPS = sorted(files.relative(path) for path in files.ROOT.glob("papers/*/*.ipynb"))
+STEPS = sorted(
+    files.relative(path) for name in PAPERS for path in files.ROOT.glob(f"papers/{name}/*.ipynb")
+)
 SHOWN = re.compile(r"papers/[^/]+/figures/[^/]+\.svg|results/[^/]+/embedded/claims\.csv")
 HOME = re.compile(r"/(?:home|Users)/\w+|/root/\w+|\b[A-Z]:\\+Users\b")
 

@@ -1,12 +1,9 @@
 """What the steps about events are: their units, what they read and what they are passed."""
 
-__all__ = ["ABLATION", "N_TOKENS", "Plan"]
+__all__ = ["ABLATION", "Plan"]
 
 ABLATION = "ablation-"
 """What the name of an ablation begins with; the rest is its variant."""
-
-N_TOKENS = 256
-"""Tokens of a window, where the settings of the network name no other number."""
 
 
 class Plan:
@@ -148,5 +145,4 @@ class Plan:
 
     def rate(self, wildcards):
         """Tokens per second, at which samples are scored, in Hz."""
-        architecture = self.settings["network"]["architecture"]
-        return architecture.get("num_latents", N_TOKENS) / self.window(wildcards)
+        return self.settings["network"]["architecture"]["num_latents"] / self.window(wildcards)
