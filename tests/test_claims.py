@@ -67,8 +67,12 @@ def test_each_testable_claim_holds_where_it_is_true_and_fails_where_it_is_false(
 
 @pytest.mark.parametrize("paper", WORLDS)
 def test_a_claim_has_the_same_name_at_every_scale_and_without_tables(paper, judged):
-    names = [list(judged(paper, WORLDS[paper](True, scale), scale).index) for scale in SCALES]
+    tables = {scale: WORLDS[paper](True, scale) for scale in SCALES}
+    names = [list(judged(paper, tables[scale], scale).index) for scale in SCALES]
     assert names[0] == names[1] == list(judged(paper, {}, "embedded").index)
+    small = judged(paper, tables["embedded"], "smoke")
+    assert list(small.index) == names[0]
+    assert set(small) == {claims.NOT_TESTABLE}
 
 
 @pytest.mark.parametrize("paper", WORLDS)

@@ -131,7 +131,7 @@ class Plan:
         return self.option(wildcards, "terms") or {}
 
     def decodings(self, wildcards):
-        """Other ways to read the answers of the ablations' reference: DANCE, if no other is trained."""
+        """Other ways to read the answers of the reference: DANCE, if no other is trained."""
         trained = "reference" in self.ablations["variants"]
         reference = f"{ABLATION}reference" if trained else "dance"
         mine = (wildcards.dataset, wildcards.method) == (self.ablations["dataset"], reference)

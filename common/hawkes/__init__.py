@@ -13,7 +13,13 @@ from common.hawkes.kernels import (
 )
 from common.hawkes.likelihood import LikelihoodEstimator
 from common.hawkes.process import KERNELS, Process
-from common.hawkes.simulation import mean_intensity, regular_stimuli, simulate, simulate_driven
+from common.hawkes.simulation import (
+    mean_intensity,
+    regular_stimuli,
+    simulate,
+    simulate_driven,
+    simulate_responses,
+)
 
 __all__ = [
     "KERNELS",
@@ -34,4 +40,5 @@ __all__ = [
     "regular_stimuli",
     "simulate",
     "simulate_driven",
+    "simulate_responses",
 ]

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
+from common import validation
 from common.hawkes.grid import bin_events, check_delta, grid_intensity
 from common.hawkes.kernels import Kernel, discretise, from_unit, grid_lags, to_unit
 from common.hawkes.loss import l2_loss, profile_loss
@@ -380,10 +381,8 @@ class HawkesEstimator(BaseEstimator):
                 )
         elif self.start not in ("moments", "random"):
             raise ValueError(f'start must be "moments", "random" or a dict, got {self.start!r}.')
-        if self.n_starts < 1:
-            raise ValueError(f"n_starts must be at least 1, got {self.n_starts}.")
-        if self.max_iter < 1:
-            raise ValueError(f"max_iter must be at least 1, got {self.max_iter}.")
+        validation.count(self.n_starts, "n_starts")
+        validation.count(self.max_iter, "max_iter")
         if not self.tol > 0:
             raise ValueError(f"tol must be positive, got {self.tol}.")
 

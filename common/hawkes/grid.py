@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.signal
 
+from common import validation
 from common.hawkes.kernels import grid_lags
 from common.hawkes.pairs import check_memory, check_record
 
@@ -135,12 +136,20 @@ def grid_intensity(binned, baseline, kernels):
     Raises
     ------
     ValueError
-        If it needs more memory than the machine has.
+        If it needs more memory than the machine has, shapes do not fit, or a value is not finite.
     """
     _check_grid(binned)
-    intensity = np.tile(np.asarray(baseline, dtype=float)[:, None], binned.n_grid)
+    baseline = validation.vector(baseline, "baseline", unit="Hz")
+    kernels = validation.array(kernels, "kernels", ndim=3, unit="Hz")
+    n = binned.n_processes
+    if baseline.shape != (n,) or kernels.shape[:2] != (n, n):
+        raise ValueError(
+            f"baseline must have shape ({n},) and kernels ({n}, {n}, n_lags), got "
+            f"{baseline.shape} and {kernels.shape}."
+        )
+    intensity = np.tile(baseline.astype(float)[:, None], binned.n_grid)
     n_after = binned.n_grid - 1
-    for z, column in zip(binned.dense(), np.asarray(kernels).swapaxes(0, 1), strict=True):
+    for z, column in zip(binned.dense(), kernels.swapaxes(0, 1), strict=True):
         response = scipy.signal.oaconvolve(z[None, :-1], column, axes=-1)
         intensity[:, 1:] += response[:, :n_after]
     return intensity

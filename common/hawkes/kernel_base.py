@@ -51,6 +51,8 @@ class Kernel(ABC):
     names: ClassVar[tuple[str, ...]]
     positive: ClassVar[tuple[str, ...]] = ()
     """Names of the parameters that must be above 0, such as a width."""
+    lower: ClassVar[float] = 0.0
+    """Where the support begins, in s."""
 
     def check(self, parameters):
         """Parameters as an array, if they describe a density.
@@ -195,15 +197,20 @@ class Kernel(ABC):
 
         Raises
         ------
+        TypeError
+            If ``rng`` is no generator, or ``n_samples`` no whole number.
         ValueError
-            If the parameters describe no density: see `check`.
+            If the parameters describe no density (see `check`), the support ends before it begins,
+            or ``n_samples`` is negative.
         """
         parameters = self.check(parameters)
-        return self._inverse(rng.random(n_samples), parameters, length)
+        length = validation.number(length, "length", above=self.lower, unit="s")
+        n_samples = validation.count(n_samples, "n_samples", at_least=0)
+        return self._inverse(validation.generator(rng).random(n_samples), parameters, length)
 
     def columns(self, parameters):
-        """Parameters as arrays that broadcast against lags, one per name."""
-        return tuple(np.asarray(parameters, dtype=float)[..., None])
+        """Checked parameters (`check`) as arrays that broadcast against lags, one per name."""
+        return tuple(self.check(parameters)[..., None])
 
     def _areas(self, start, width, parameters, length):
         """Integral over panels that start at `start`, by an 8-point rule in each."""
@@ -214,7 +221,10 @@ class Kernel(ABC):
         return 0.5 * width * (value @ _WEIGHTS)
 
     def _inverse(self, probability, parameters, length):
-        """Newton's method between brackets that bisection halves where Newton leaves them."""
+        """Lags at which the distribution function has these values.
+
+        Newton's method between brackets, which bisection halves where Newton leaves them.
+        """
         table = np.linspace(0, length, 1025)
         reached = self.integral(table, parameters, length=length)
         index = np.clip(np.searchsorted(reached, probability, side="right"), 1, len(table) - 1)

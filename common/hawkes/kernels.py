@@ -186,10 +186,9 @@ class TruncatedExponential(Kernel):
         mean, _ = np.broadcast_arrays(np.asarray(mean, dtype=float), spread)
         return np.interp(mean, means[::-1], decay[::-1])[None]
 
-    def sample(self, n_samples, parameters, *, length, rng):
-        """Draw lags, in s, by the closed form of the inverse."""
-        (decay,) = self.check(parameters)
-        return -np.log1p(rng.random(n_samples) * np.expm1(-decay * length)) / decay
+    def _inverse(self, probability, parameters, length):
+        (decay,) = parameters
+        return -np.log1p(probability * np.expm1(-decay * length)) / decay
 
 
 @dataclass(frozen=True)
@@ -233,10 +232,9 @@ class Kumaraswamy(Kernel):
         with np.errstate(divide="ignore"):  # log(0) where x is 1
             return -np.expm1(b * np.log1p(-(x**a)))
 
-    def sample(self, n_samples, parameters, *, length, rng):
-        """Draw lags, in s, by the closed form of the inverse."""
-        a, b = self.check(parameters)
-        return length * (-np.expm1(np.log1p(-rng.random(n_samples)) / b)) ** (1 / a)
+    def _inverse(self, probability, parameters, length):
+        a, b = parameters
+        return length * (-np.expm1(np.log1p(-probability) / b)) ** (1 / a)
 
     @staticmethod
     def _logs(times, a, length):

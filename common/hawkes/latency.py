@@ -67,7 +67,7 @@ def fit_latencies(
     n_starts : int, default=1
         Starts of FaDIn; all but the first are drawn by ``rng``.
     rng : numpy.random.Generator or None, default=None
-        Unused with one start.
+        Needed with more than one start.
 
     Returns
     -------
@@ -75,6 +75,8 @@ def fit_latencies(
 
     Raises
     ------
+    TypeError
+        If ``rng`` is needed, or given, and no generator.
     ValueError
         If the method is unknown or needs stimuli; and as the estimators.
 
@@ -83,6 +85,8 @@ def fit_latencies(
     For FaDIn, stimuli are processes of which nothing is explained: the loss splits over receivers,
     so their rows of the adjacency are held at 0 without touching the others.
     """
+    if n_starts > 1 or rng is not None:
+        validation.generator(rng)
     record, options = (events, drivers, end_time, support), {"n_starts": n_starts, "rng": rng}
     if method == "fadin":
         weight, mean, sigma = _fadin(*record, delta=delta, start=start, **options)
@@ -120,7 +124,7 @@ def lag_rate(sources, targets, edges):
     Raises
     ------
     ValueError
-        If times are unsorted or not finite, or edges do not ascend.
+        If there is no source, times are unsorted or not finite, or edges make no bins.
 
     Examples
     --------
@@ -129,6 +133,10 @@ def lag_rate(sources, targets, edges):
     """
     sources, targets = check_sorted(sources, name="sources"), check_sorted(targets, name="targets")
     edges = validation.vector(edges, "edges", unit="s", ascending=True)
+    if len(sources) == 0:
+        raise ValueError("sources is empty: a rate is counted from one source at least.")
+    if len(edges) < 2 or not np.diff(edges).all():
+        raise ValueError(f"edges must be two or more different lags, got {edges.tolist()} s.")
     first = np.searchsorted(targets, sources + edges[0], side="left")
     last = np.searchsorted(targets, sources + edges[-1], side="right")
     n_pairs = last - first
@@ -162,6 +170,8 @@ def resample_blocks(times, end_time, *, block, rng):
 
     Raises
     ------
+    TypeError
+        If ``rng`` is no generator.
     ValueError
         If fewer than two blocks fit, times are unsorted or outside the record, or the record does
         not begin at 0 (`common.hawkes.pairs.check_record`, which also warns).
@@ -175,7 +185,7 @@ def resample_blocks(times, end_time, *, block, rng):
             "two are needed, and tens are better."
         )
     length = end_time / n_blocks
-    drawn = rng.integers(n_blocks, size=n_blocks)
+    drawn = validation.generator(rng).integers(n_blocks, size=n_blocks)
     resampled = []
     for each in times:
         borders = np.searchsorted(each, length * np.arange(n_blocks + 1))

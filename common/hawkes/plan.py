@@ -33,6 +33,7 @@ class Plan:
         nonparametric, lengths = s["nonparametric"], s["kernel_length"]
         latency, kernels = s["latency"]["datasets"], list(s["kernels"])
         sizes = nonparametric["dimension"]["sizes"]
+        records = list(range(s["latency"]["recovery"]["n_records"]))
         one_contract = {
             "discretization": (
                 _of_kernels(grid),
@@ -72,6 +73,7 @@ class Plan:
             ),
             "shapes": (kernels, {"kernel": kernels}),
             "latency": (latency, {"dataset": latency}),
+            "recovery": (["driven"], {"record": records, "driver": ["audio", "visual"]}),
         }
         return {
             table: [{"parts": [f"{table}/{part}.csv" for part in parts], "contract": contract}]
@@ -81,6 +83,24 @@ class Plan:
     def truth(self, wildcards):
         """The process of a kernel with one sort of event."""
         return self.settings["kernels"][wildcards.kernel]
+
+    def shown(self, wildcards):
+        """The process on which estimators without a parametric kernel are compared."""
+        return self.settings["kernels"][self.settings["nonparametric"]["kernel"]]
+
+    def nonparametric(self):
+        """Settings of that comparison that each of its records reads."""
+        return self.pick("nonparametric", "kernel", "delta", "n_seeds", "methods", "tick")
+
+    def driven(self):
+        """How stimuli and the responses to them are simulated."""
+        latency = self.settings["latency"]
+        return latency["driven"] | {"support": latency["supports"]["driven"]}
+
+    def recovery(self):
+        """How records of stimuli and responses are simulated, and their latencies estimated."""
+        latency = self.settings["latency"]
+        return self.driven() | latency["recovery"] | {"delta": latency["delta"]}
 
     def bivariate(self, wildcards):
         """The process of a kernel with two sorts of events."""
@@ -98,9 +118,11 @@ class Plan:
         """How atoms are learnt from a data set of MNE's."""
         return self.settings["latency"]["mne"][wildcards.dataset]
 
-    def support(self, wildcards):
-        """Shortest and longest lag of a data set, in s."""
-        return self.settings["latency"]["supports"][wildcards.dataset]
+    def latency(self, wildcards):
+        """How the latencies of a data set are estimated, and their intervals."""
+        latency = self.settings["latency"]
+        lags = {"delta": latency["delta"], "support": latency["supports"][wildcards.dataset]}
+        return lags | latency["resampling"]
 
 
 def _of_kernels(experiment):

@@ -15,9 +15,17 @@ events.
 import numpy as np
 
 from common import validation
+from common.hawkes.kernels import TruncatedGaussian
 from common.hawkes.pairs import broadcast_parameters, check_memory, check_record, kernel_of_pair
 
-__all__ = ["mean_intensity", "regular_stimuli", "simulate", "simulate_driven", "spectral_radius"]
+__all__ = [
+    "mean_intensity",
+    "regular_stimuli",
+    "simulate",
+    "simulate_driven",
+    "simulate_responses",
+    "spectral_radius",
+]
 
 _EVENT_BYTES = 40  # of an event, with what it takes to draw it
 
@@ -56,6 +64,8 @@ def simulate(baseline, adjacency, kernel, parameters, *, length, end_time, rng, 
 
     Raises
     ------
+    TypeError
+        If ``rng`` is no generator.
     ValueError
         If a rate is negative, shapes do not fit, a time is not positive, parameters describe no
         density, or the spectral radius of the adjacency is 1 or more: the process would explode.
@@ -84,6 +94,7 @@ def simulate(baseline, adjacency, kernel, parameters, *, length, end_time, rng, 
     parameters = broadcast_parameters(kernel, parameters, n_processes, n_processes)
     _check_number(mean_intensity(baseline, adjacency).sum() * (end_time + burn_in), end_time)
 
+    rng = validation.generator(rng)
     n_immigrants, parents, pairs, generations = _grow(
         baseline * (end_time + burn_in), adjacency, rng=rng
     )
@@ -135,6 +146,8 @@ def simulate_driven(baseline, adjacency, kernel, parameters, drivers, *, length,
 
     Raises
     ------
+    TypeError
+        If ``rng`` is no generator.
     ValueError
         If a rate is negative, shapes do not fit, a time is not positive, parameters describe no
         density, or the time of a stimulus is not finite.
@@ -172,6 +185,7 @@ def simulate_driven(baseline, adjacency, kernel, parameters, drivers, *, length,
     check_record([np.sort(x[x <= end_time]) for x in drivers], end_time=end_time, delta=1.0)
     n_stimuli = np.array([len(stimuli) for stimuli in drivers])
     _check_number(baseline * end_time + adjacency @ n_stimuli, end_time)
+    rng = validation.generator(rng)
     times = [rng.uniform(0, end_time, rng.poisson(baseline * end_time))]
     for p, stimuli in enumerate(drivers):
         found = np.repeat(stimuli, rng.poisson(adjacency[p], len(stimuli)))
@@ -201,6 +215,8 @@ def regular_stimuli(*, interval, share, end_time, rng):
 
     Raises
     ------
+    TypeError
+        If ``rng`` is no generator.
     ValueError
         If an argument is out of range.
     """
@@ -214,7 +230,65 @@ def regular_stimuli(*, interval, share, end_time, rng):
             f"no stimulus fits: {share:g} of the {len(grid)} points every {interval:g} s up to "
             f"{end_time:g} s. Use a longer record."
         )
+    rng = validation.generator(rng)
     return np.sort(rng.choice(grid, size=round(share * len(grid)), replace=False))
+
+
+def simulate_responses(responses, *, baseline, intervals, support, end_time, rng):
+    """Stimuli of several kinds in random order, and a process for each that responds to it alone.
+
+    Parameters
+    ----------
+    responses : array_like, shape (n_kinds, 3)
+        Of each kind: the mean number of events that a stimulus triggers, and mean and deviation of
+        their lag before truncation, in s.
+    baseline : array_like, shape (n_kinds,)
+        Rates of spontaneous events, in Hz.
+    intervals : tuple of float
+        Shortest and longest time between two stimuli, in s; in between, all are equally likely.
+        Exactly periodic stimuli would make any shift of the responses look like another latency.
+    support : tuple of float
+        Shortest and longest lag, in s.
+    end_time : float
+        In s.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    drivers, events : tuple of ndarray
+        Sorted times of the stimuli of each kind, and of the events of each process, in s.
+
+    Raises
+    ------
+    TypeError
+        If ``rng`` is no generator.
+    ValueError
+        If shapes do not fit, a number is out of range (see `simulate_driven`), or a kind gets no
+        stimulus.
+    """
+    responses = validation.array(responses, "responses", ndim=2)
+    if responses.shape[1] != 3:
+        raise ValueError(f"responses must have 3 columns, got shape {responses.shape}.")
+    validation.same_length(responses=responses, baseline=baseline)
+    shortest = validation.number(intervals[0], "intervals[0]", above=0, unit="s")
+    longest = validation.number(intervals[1], "intervals[1]", at_least=shortest, unit="s")
+    end_time = validation.number(end_time, "end_time", above=0, unit="s")
+    rng = validation.generator(rng)
+    onsets = np.cumsum(rng.uniform(shortest, longest, size=int(end_time / shortest)))
+    onsets = onsets[onsets < end_time]
+    if len(onsets) < len(responses):
+        raise ValueError(
+            f"{len(onsets)} stimuli fit into {end_time:g} s at intervals of {shortest:g} to "
+            f"{longest:g} s, for {len(responses)} kinds. Use a longer record."
+        )
+    kind = rng.permutation(np.arange(len(onsets)) % len(responses))
+    drivers = tuple(onsets[kind == k] for k in range(len(responses)))
+    options = {"length": support[1], "end_time": end_time, "rng": rng}
+    events = tuple(
+        simulate_driven(rate, [weight], TruncatedGaussian(support[0]), lags, [stimuli], **options)
+        for rate, (weight, *lags), stimuli in zip(baseline, responses, drivers, strict=True)
+    )
+    return drivers, events
 
 
 def mean_intensity(baseline, adjacency):

@@ -26,7 +26,7 @@ class TickFit(NamedTuple):
     kernels : ndarray, shape (n_processes, n_processes, n_lags)
         In Hz; their mass is the branching ratio.
     seconds : float
-        Of the fit alone, without import and reading.
+        Of processor time, of the fit alone, without import and reading.
     """
 
     baseline: np.ndarray
@@ -72,4 +72,4 @@ def fit_tick(method, events, *, end_time, delta, kernel_length, max_iter=800):
         options += ["--n-lags", round(kernel_length / delta), "--max-iter", max_iter]
         peers.run("tick", _SCRIPT, given, "--output", found, *options)
         result = json.loads(found.read_text(encoding="utf-8"))
-    return TickFit(np.array(result["baseline"]), np.array(result["kernel"]), result["seconds"])
+    return TickFit(np.array(result["baseline"]), np.array(result["kernel"]), result["cpu_seconds"])

@@ -26,6 +26,8 @@ __all__ = [
     "holm",
     "jackknife_interval",
     "mean_interval",
+    "mean_of_intervals",
+    "pair_mean_interval",
     "paired_test",
     "proportion_interval",
     "rank_correlation",
@@ -292,6 +294,106 @@ def jackknife_interval(x, *, statistic, confidence=0.95):
     _, low, high = mean_interval(n * value - (n - 1) * without, confidence=confidence)
     half = (high - low) / 2
     return Interval(value, value - half, value + half)
+
+
+def mean_of_intervals(intervals):
+    r"""Interval of the mean of independent estimates, from the interval of each.
+
+    With estimates :math:`v_k` and lower bounds :math:`l_k`, the lower bound of the mean of K of
+    them is :math:`\bar v - \sqrt{\sum_k (v_k - l_k)^2} / K` [1]_, and the upper one its mirror
+    image: for normal estimates of known variance the interval of the mean itself. Of Student's
+    intervals of few units each, it is wider than it need be.
+
+    Parameters
+    ----------
+    intervals : sequence of Interval
+        At least one; all of one confidence.
+
+    Returns
+    -------
+    interval : Interval
+
+    Raises
+    ------
+    TypeError
+        If a bound is no number.
+    ValueError
+        If there is no interval, a number is not finite, or an estimate lies outside its interval.
+
+    References
+    ----------
+    .. [1] G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a
+       general approach", Stat. Med. 27(10), 2008.
+
+    Examples
+    --------
+    >>> mean_of_intervals([(1.0, 0.7, 1.3), (3.0, 2.6, 3.4)])
+    Interval(value=2.0, low=1.75, high=2.25)
+    """
+    found = validation.array(intervals, "intervals", ndim=2)
+    if found.shape[1] != 3:
+        raise ValueError(f"intervals must be (value, low, high), got shape {found.shape}.")
+    values, lows, highs = found.T
+    outside = np.flatnonzero((values < lows) | (values > highs))
+    if len(outside):
+        raise ValueError(
+            f"intervals[{outside[0]}] is {found[outside[0]].tolist()}: its value lies outside its "
+            "bounds. The order is (value, low, high)."
+        )
+    value = values.mean()
+    below, above = (np.sqrt(((end - values) ** 2).sum()) / len(values) for end in (lows, highs))
+    return Interval(float(value), float(value - below), float(value + above))
+
+
+def pair_mean_interval(x, first, second, *, confidence=0.95):
+    r"""Student interval of a mean over pairs of units, such as a source and a target subject.
+
+    Pairs that share a unit are not independent. So the units are taken out in turn, each with all
+    its pairs: `jackknife_interval` of the mean over the pairs whose two units are both there. It
+    holds its level where units make the differences, and is wider where pairs do. Where each pair
+    is of one unit with itself, it is `mean_interval` of units with one pair each.
+
+    Parameters
+    ----------
+    x : array_like, shape (n_pairs,)
+    first, second : array_like, shape (n_pairs,)
+        The units of each pair: numbers or names.
+    confidence : float, default=0.95
+
+    Returns
+    -------
+    interval : Interval
+        ``value`` is the mean over all pairs.
+    n_units : int
+
+    Raises
+    ------
+    TypeError
+        If a value is no number.
+    ValueError
+        If lengths differ, a value is not finite, or all pairs share a unit.
+
+    Examples
+    --------
+    >>> pair_mean_interval([1.0, 2.0, 3.0], ["a", "b", "c"], ["b", "c", "a"])[1]
+    3
+    """
+    x = _finite(x, name="x", at_least=1)
+    validation.same_length(x=x, first=first, second=second)
+    units, members = np.unique(np.concatenate([first, second]), return_inverse=True)
+    members = members.reshape(2, -1)
+    for unit, name in enumerate(units):
+        if np.all((members == unit).any(axis=0)):
+            raise ValueError(
+                f"all {len(x)} pairs hold {name!s}, so nothing is left without it. "
+                "An interval over units needs pairs of others too."
+            )
+
+    def mean(present):
+        return x[np.isin(members, present).all(axis=0)].mean()
+
+    numbers = np.arange(len(units), dtype=float)
+    return jackknife_interval(numbers, statistic=mean, confidence=confidence), len(units)
 
 
 def proportion_interval(n_successes, n, *, confidence=0.95):

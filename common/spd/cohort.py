@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
+from common.spd._checks import check_rng
+
 __all__ = ["Cohort", "simulate_cohort"]
 
 AGE_RANGE = (18.5, 88.9)
@@ -64,7 +66,7 @@ def simulate_cohort(n_subjects, *, n_epochs, n_channels, n_bands, rng):
     Raises
     ------
     ValueError
-        If a number is too small.
+        If a number is too small, or ``rng`` is no generator.
 
     References
     ----------
@@ -76,6 +78,7 @@ def simulate_cohort(n_subjects, *, n_epochs, n_channels, n_bands, rng):
     for (name, least), value in zip(smallest.items(), given, strict=True):
         if value < least:
             raise ValueError(f"{name} must be at least {least}, got {value}.")
+    check_rng(rng)
     ages = rng.uniform(*AGE_RANGE, n_subjects)
     z = (ages - np.mean(AGE_RANGE)) / (np.diff(AGE_RANGE)[0] / np.sqrt(12))
     third = n_channels // 3

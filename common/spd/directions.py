@@ -86,7 +86,13 @@ def haar_orthogonal(n_matrices, n_channels, *, rng):
     Returns
     -------
     P : ndarray, shape (n_matrices, n_channels, n_channels)
+
+    Raises
+    ------
+    ValueError
+        If ``rng`` is no generator.
     """
+    check_rng(rng)
     Q, R = np.linalg.qr(rng.standard_normal((n_matrices, n_channels, n_channels)))
     # LAPACK fixes no sign for the diagonal of R, so Q alone is not Haar-distributed.
     return Q * np.copysign(1.0, np.diagonal(R, axis1=1, axis2=2))[:, None, :]

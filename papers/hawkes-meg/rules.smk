@@ -5,14 +5,6 @@ from common.workflow import peers, steps
 paper = steps.of("hawkes-meg", config)
 plan = Plan(paper.settings)
 TABLES = plan.tables()
-LATENCY = paper.settings["latency"]
-NONPARAMETRIC = paper.settings["nonparametric"]
-TICK = peers.installed("tick")  # installing it reruns the steps that it takes part in
-
-
-wildcard_constraints:
-    kernel="[a-z-]+",
-    end_time=r"\d+",
 
 
 rule prepare_striatum:
@@ -20,10 +12,9 @@ rule prepare_striatum:
         recording="data/raw/rodent-striatum.npy",
     output:
         atoms=f"{paper.derived}/striatum.npz",
-    priority: 20
     params:
         notebook=paper.notebook("1-prepare-striatum.ipynb"),
-        settings=LATENCY["striatum"],
+        settings=paper.settings["latency"]["striatum"],
     script:
         steps.RUN
 
@@ -47,15 +38,14 @@ rule prepare_driven:
         atoms=f"{paper.derived}/driven.npz",
     params:
         notebook=paper.notebook("1-prepare-driven.ipynb"),
-        settings=LATENCY["driven"],
-        support=LATENCY["supports"]["driven"],
+        settings=plan.driven(),
     script:
         steps.RUN
 
 
 rule discretization:
     output:
-        errors=f"{paper.results}/discretization/{{kernel}}-{{end_time}}.csv",
+        errors=f"{paper.results}/discretization/{{kernel}}-{{end_time,[0-9]+}}.csv",
     params:
         notebook=paper.notebook("2-discretization.ipynb"),
         truth=plan.truth,
@@ -67,26 +57,25 @@ rule discretization:
 
 rule efficiency:
     output:
-        scores=f"{paper.results}/efficiency/{{kernel}}-{{end_time}}.csv",
+        scores=f"{paper.results}/efficiency/{{kernel}}-{{end_time,[0-9]+}}.csv",
     params:
         notebook=paper.notebook("3-efficiency.ipynb"),
         truth=plan.bivariate,
         settings=plan.pick("efficiency", "delta", "n_seeds", "methods", "tick"),
-        tick_installed=TICK,
+        tick_installed=peers.installed("tick"),
     script:
         steps.RUN
 
 
 rule nonparametric:
     output:
-        timings=f"{paper.results}/nonparametric/{{end_time}}.csv",
+        timings=f"{paper.results}/nonparametric/{{end_time,[0-9]+}}.csv",
         recovered=f"{paper.results}/nonparametric/kernels-{{end_time}}.csv",
     params:
         notebook=paper.notebook("4-nonparametric.ipynb"),
-        truth=paper.settings["kernels"][NONPARAMETRIC["kernel"]],
-        kernel=NONPARAMETRIC["kernel"],
-        settings=plan.pick("nonparametric", "delta", "n_seeds", "methods", "tick"),
-        tick_installed=TICK,
+        truth=plan.shown,
+        settings=plan.nonparametric(),
+        tick_installed=peers.installed("tick"),
     script:
         steps.RUN
 
@@ -96,14 +85,14 @@ rule dimension:
         timings=f"{paper.results}/dimension/{{size}}.csv",
     params:
         notebook=paper.notebook("4-dimension.ipynb"),
-        settings=NONPARAMETRIC["dimension"],
+        settings=paper.settings["nonparametric"]["dimension"],
     script:
         steps.RUN
 
 
 rule likelihood:
     output:
-        scores=f"{paper.results}/likelihood/{{kernel}}-{{end_time}}.csv",
+        scores=f"{paper.results}/likelihood/{{kernel}}-{{end_time,[0-9]+}}.csv",
     params:
         notebook=paper.notebook("5-likelihood.ipynb"),
         truth=plan.truth,
@@ -140,9 +129,19 @@ rule latency:
         latencies=f"{paper.results}/latency/{{dataset}}.csv",
     params:
         notebook=paper.notebook("8-latency.ipynb"),
-        delta=LATENCY["delta"],
-        support=plan.support,
-        resampling=LATENCY["resampling"],
+        settings=plan.latency,
+    script:
+        steps.RUN
+
+
+rule recovery:
+    input:
+        targets="papers/hawkes-meg/published/table_f_meg_sample_targets.csv",
+    output:
+        recovered=f"{paper.results}/recovery/driven.csv",
+    params:
+        notebook=paper.notebook("8-recovery.ipynb"),
+        settings=plan.recovery(),
     script:
         steps.RUN
 

@@ -182,6 +182,49 @@ def test_updates_one_after_the_other_always_gain_and_match_the_moments():
     np.testing.assert_allclose(law.std()[inside], np.sqrt(variance[inside]), atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("mean", "sigma", "spread"),
+    [
+        (0.5, 0.02, 0.05),  # hardly truncated
+        (0.5, 0.04, 0.01),
+        (0.1, 0.2, 0.02),  # cut at one end
+        (0.9, 0.5, 0.1),
+        (0.5, 0.9, 0.25),  # nearly flat
+    ],
+)
+def test_one_round_updates_sigma_as_published_and_stops_short_of_the_optimum(
+    monkeypatch, mean, sigma, spread
+):
+    monkeypatch.setattr("common.hawkes.driven._N_ROUNDS", 1)
+    model = DrivenProcess(lower=0.0, upper=1.0)
+    target, variance = model._moments(mean, sigma)[0], spread**2  # the mean need not move
+    new_mean, new_sigma = model._match(target, variance, mean, sigma)
+    assert new_mean == pytest.approx(mean, rel=1e-12)
+    square = variance + (target - mean) ** 2
+
+    def integral(function):
+        def of(x):
+            return function(x) * np.exp(-((x - mean) ** 2) / (2 * sigma**2))
+
+        return scipy.integrate.quad(of, 0, 1, points=[mean], epsabs=1e-14)[0]
+
+    # DriPP's update: the cube root of C / C_sigma times the mean square, C the normaliser.
+    published = integral(lambda x: 1.0) / integral(lambda x: (x - mean) ** 2 / sigma**3) * square
+    assert new_sigma == pytest.approx(np.cbrt(published), rel=1e-8)  # what quad promises
+    found = scipy.optimize.minimize_scalar(
+        lambda log: -complete_log_likelihood(model, target, variance, mean, np.exp(log)),
+        bounds=(np.log(1e-3), 0.0),
+        method="bounded",
+        options={"xatol": 1e-10},
+    )
+    assert np.log(1e-3) + 0.1 < found.x < -0.1  # within the bounds of sigma
+    way = np.log(new_sigma / sigma) / (found.x - np.log(sigma))
+    # A minimum is found to sqrt(eps), the way being at least 0.5.
+    assert 0 < way < 0.75 + 1e-6
+    if max(sigma, np.exp(found.x)) < 0.1:
+        assert way == pytest.approx(2 / 3, abs=1e-4)  # truncated at 5 sigma: 1e-6 of the mass
+
+
 def test_updating_mean_and_sigma_at_once_can_lose():
     # Sharply timed responses, a wide kernel with its mean near the end of the support.
     model = DrivenProcess(lower=0.0, upper=1.0)

@@ -364,13 +364,14 @@ def test_a_search_that_stops_early_warns():
             r"start\['u'\] must be a finite number or an array of shape \(2, 2\), got \[0.1, 0.2\]",
         ),
         ({"n_starts": 0}, r"n_starts must be at least 1, got 0"),
+        ({"n_starts": 1.5}, r"n_starts must be a whole number, got 1\.5"),
         ({"max_iter": 0}, r"max_iter must be at least 1, got 0"),
         ({"tol": 0.0}, r"tol must be positive, got 0.0"),
     ],
 )
 def test_errors_of_options_name_the_value(options, message):
     arguments = {"kernel": RaisedCosine(), "delta": 0.05, "kernel_length": 1.0, **options}
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         HawkesEstimator(**arguments).fit([[1.0, 2.0], [3.0]], 10.0)
 
 

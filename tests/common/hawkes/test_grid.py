@@ -115,3 +115,18 @@ def test_intensity_on_the_grid_is_the_sum_over_events():
                 if bin_ + lag <= 100:
                     expected[:, bin_ + lag] += kernels[:, j, lag - 1]
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "kernels", "message"),
+    [
+        ([np.nan], np.ones((1, 1, 5)), "baseline must be finite, got nan Hz"),
+        ([1.0], np.full((1, 1, 5), np.inf), "kernels must be finite, got inf Hz"),
+        ([1.0, 2.0], np.ones((2, 2, 5)), r"baseline must have shape \(1,\) .* got \(2,\) and"),
+        ([1.0], np.ones((1, 2, 5)), r"kernels \(1, 1, n_lags\), got \(1,\) and \(1, 2, 5\)"),
+    ],
+)
+def test_an_intensity_has_rates_of_every_process(baseline, kernels, message):
+    binned = bin_events([[1.0, 3.0]], end_time=10.0, delta=0.1)
+    with pytest.raises(ValueError, match=message):
+        grid_intensity(binned, baseline, kernels)

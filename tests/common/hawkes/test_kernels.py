@@ -231,9 +231,10 @@ def test_samples_follow_the_distribution_function(kernel, parameters, powers, le
 
 @pytest.mark.parametrize("kernel, parameters, powers", CASES)
 def test_numerical_inversion_is_exact_to_rounding(kernel, parameters, powers):
-    rng = np.random.default_rng(1)
     uniform = np.random.default_rng(1).random(1000)
-    lags = Kernel.sample(kernel, 1000, parameters, length=1.0, rng=rng)
+    lags = Kernel._inverse(kernel, uniform, np.array(parameters), 1.0)
+    drawn = kernel.sample(1000, parameters, length=1.0, rng=np.random.default_rng(1))
+    np.testing.assert_allclose(drawn, lags, atol=1e-13)
     # Newton stops when the lag moves by less than 1e-15; densities here are below 10.
     np.testing.assert_allclose(kernel.integral(lags, parameters, length=1.0), uniform, atol=1e-13)
 
@@ -423,12 +424,35 @@ def test_parameters_that_describe_no_density_are_refused(kernel, parameters, mes
         kernel.sample(10, parameters, **options)
     with pytest.raises(ValueError, match=message):
         discretise(kernel, parameters, length=1.0, delta=0.1)
+    for function in (kernel.value, kernel.derivative, kernel.integral):
+        with pytest.raises(ValueError, match=message):
+            function(np.array([0.1, 0.2]), parameters, length=1.0)
     if len(parameters) == len(kernel.names):
         with pytest.raises(ValueError, match=message):
             simulate([1.0], [[0.5]], kernel, parameters, end_time=10.0, **options)
         nested = {"kernel": [[kernel]], "parameters": [[parameters]]}
         with pytest.raises(ValueError, match=message):
             simulate([1.0], [[0.5]], **nested, end_time=10.0, **options)
+
+
+@pytest.mark.parametrize("kernel, parameters, powers", CASES)
+def test_lags_are_drawn_from_a_support_by_a_generator(kernel, parameters, powers):
+    rng = np.random.default_rng(0)
+    for length in (-1.0, 0.0, np.nan):
+        with pytest.raises(ValueError, match=rf"length must be above \S+ s, got {length} s"):
+            kernel.sample(3, parameters, length=length, rng=rng)
+    with pytest.raises(ValueError, match=r"n_samples must be at least 0, got -1"):
+        kernel.sample(-1, parameters, length=1.0, rng=rng)
+    with pytest.raises(TypeError, match=r"n_samples must be a whole number, got 2\.5"):
+        kernel.sample(2.5, parameters, length=1.0, rng=rng)
+    with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator, got 0"):
+        kernel.sample(3, parameters, length=1.0, rng=0)
+    assert kernel.sample(0, parameters, length=1.0, rng=rng).shape == (0,)
+
+
+def test_a_support_ends_after_it_begins():
+    with pytest.raises(ValueError, match=r"length must be above 0\.5 s, got 0\.5 s"):
+        TruncatedGaussian(0.5).sample(3, [0.6, 0.1], length=0.5, rng=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("lower", [-1.0, np.nan])

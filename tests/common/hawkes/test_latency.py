@@ -173,6 +173,17 @@ def test_bad_input_is_named(call, message):
         call()
 
 
+def test_a_seed_is_no_generator():
+    record = [[1.0, 2.0]], [[0.5, 1.5]], 9.0
+    options = {"method": "fadin", "support": SUPPORT, "delta": 0.01}
+    for wrong in ({"rng": 0}, {"rng": None, "n_starts": 2}):
+        message = f"rng must be a numpy.random.Generator, got {wrong['rng']}"
+        with pytest.raises(TypeError, match=message):
+            fit_latencies(*record, **options, **wrong)
+    with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator, got 0"):
+        resample_blocks([[1.0]], 9.0, block=1.0, rng=0)
+
+
 def test_a_shift_and_a_record_are_finite():
     with pytest.raises(ValueError, match="shift must be finite, got nan s"):
         shift_circularly([1.0, 2.0], 10.0, shift=np.nan)
@@ -182,3 +193,9 @@ def test_a_shift_and_a_record_are_finite():
         resample_blocks([[2.0, 1.0]], 10.0, block=1.0, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="edges must ascend"):
         lag_rate([1.0], [1.5], [1.0, 0.0])
+    with pytest.raises(ValueError, match=r"two or more different lags, got \[0.0, 0.5, 0.5\] s"):
+        lag_rate([1.0], [1.5], [0.0, 0.5, 0.5])
+    with pytest.raises(ValueError, match=r"two or more different lags, got \[0.0\] s"):
+        lag_rate([1.0], [1.5], [0.0])
+    with pytest.raises(ValueError, match="sources is empty"):
+        lag_rate([], [1.5], [0.0, 0.5])

@@ -36,6 +36,15 @@ def test_a_step_is_passed_what_belongs_to_its_wildcards(plan):
     assert plan.truth(wildcards) == settings["kernels"]["raised-cosine"]
     assert plan.bivariate(wildcards) == settings["bivariate"]["raised-cosine"]
     assert plan.n_seeds(wildcards) == settings["discretization"]["n_seeds"][1000]
-    assert plan.support(wildcards) == [0.03, 0.5]
+    assert plan.latency(wildcards)["support"] == [0.03, 0.5]
+    assert plan.latency(wildcards)["block"] == settings["latency"]["resampling"]["block"]
+    assert "sizes" not in plan.nonparametric()
     assert plan.recording(SimpleNamespace(dataset="sample"))["line"] == 60
+    assert plan.driven()["support"] == [0.03, 0.5]
+    assert plan.recovery() == {
+        **plan.driven(),
+        **settings["latency"]["recovery"],
+        "delta": settings["latency"]["delta"],
+    }
+    assert plan.shown(wildcards) == settings["kernels"][settings["nonparametric"]["kernel"]]
     assert list(plan.pick("likelihood", "deltas", "n_seeds")) == ["deltas", "n_seeds"]

@@ -14,6 +14,7 @@ from common.hawkes.simulation import (
     regular_stimuli,
     simulate,
     simulate_driven,
+    simulate_responses,
     spectral_radius,
 )
 
@@ -203,6 +204,44 @@ def test_driven_process_has_the_residuals_of_its_intensity():
     np.testing.assert_array_equal(again, events)
 
 
+RESPONSES = [[0.8, 0.1, 0.01], [0.5, 0.3, 0.05]]
+SESSION = {"baseline": [0.0, 0.0], "intervals": [0.6, 0.9], "support": [0.03, 0.5]}
+
+
+def test_each_process_responds_to_its_own_stimuli_alone():
+    rng = np.random.default_rng(0)
+    drivers, events = simulate_responses(RESPONSES, **SESSION, end_time=3000.0, rng=rng)
+    onsets = np.sort(np.concatenate(drivers))
+    assert abs(len(drivers[0]) - len(drivers[1])) <= 1
+    assert np.diff(onsets).min() >= 0.6 and np.diff(onsets).max() <= 0.9
+    # Some 4000 intervals of 0.75 s, of deviation 0.3 / sqrt(12): five standard errors.
+    assert np.diff(onsets).mean() == pytest.approx(0.75, abs=5 * 0.087 / np.sqrt(4000))
+    for stimuli, times, (weight, mean, sigma) in zip(drivers, events, RESPONSES, strict=True):
+        # Supports do not overlap, so without a baseline the last stimulus caused the event.
+        lags = times - stimuli[np.searchsorted(stimuli, times, side="right") - 1]
+        assert lags.min() >= 0.03 and lags.max() <= 0.5
+        assert len(times) == pytest.approx(weight * len(stimuli), abs=5 * np.sqrt(len(times)))
+        assert lags.mean() == pytest.approx(mean, abs=5 * sigma / np.sqrt(len(times)))
+
+
+def test_bad_responses_are_named():
+    good = {**SESSION, "end_time": 10.0, "rng": np.random.default_rng(0)}
+    with pytest.raises(ValueError, match=r"one length, but responses has 2, baseline has 1"):
+        simulate_responses(RESPONSES, **{**good, "baseline": [0.1]})
+    with pytest.raises(ValueError, match=r"intervals\[0\] must be above 0 s, got 0 s"):
+        simulate_responses(RESPONSES, **{**good, "intervals": [0, 1]})
+    with pytest.raises(ValueError, match=r"intervals\[1\] must be at least 2 s, got 1 s"):
+        simulate_responses(RESPONSES, **{**good, "intervals": [2, 1]})
+    with pytest.raises(ValueError, match=r"1 stimuli fit into 10 s .* 7 to 9 s, for 2 kinds"):
+        simulate_responses(RESPONSES, **{**good, "intervals": [7, 9]})
+    with pytest.raises(ValueError, match=r"responses must have 3 columns, got shape \(1, 2\)"):
+        simulate_responses([[0.5, 0.1]], **{**good, "baseline": [0.1]})
+    with pytest.raises(ValueError, match=r"responses must have 2 axes, got shape \(3,\)"):
+        simulate_responses(RESPONSES[0], **good)
+    with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator, got 0"):
+        simulate_responses(RESPONSES, **{**good, "rng": 0})
+
+
 def test_regular_stimuli():
     rng = np.random.default_rng(0)
     found = regular_stimuli(interval=0.5, share=0.4, end_time=100.0, rng=rng)
@@ -261,6 +300,20 @@ def test_errors_name_what_is_wrong():
         regular_stimuli(interval=0, share=0.5, end_time=10.0, rng=rng)
     with pytest.raises(ValueError, match=r"no stimulus fits: 0\.5 of the 0 points"):
         regular_stimuli(interval=5.0, share=0.5, end_time=10.0, rng=rng)
+
+
+@pytest.mark.parametrize("rng", [0, None])
+def test_a_seed_is_no_generator(rng):
+    # A seed would draw the same events at every call.
+    options = {"end_time": 10.0, "rng": rng}
+    calls = [
+        lambda: simulate([1.0], [[0.5]], *KERNELS["gaussian"], length=1.0, **options),
+        lambda: simulate_driven(1.0, [0.5], *KERNELS["gaussian"], [[1.0]], length=1.0, **options),
+        lambda: regular_stimuli(interval=1.0, share=0.5, **options),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match=rf"rng must be a numpy.random.Generator, got {rng}"):
+            call()
 
 
 def test_mean_intensity_exists_only_below_radius_1():

@@ -160,6 +160,68 @@ def test_jackknife_of_a_mean_is_students_interval():
     assert found == pytest.approx(statistics.mean_interval(x))
 
 
+def test_mean_of_intervals_of_normal_estimates_is_that_of_their_mean():
+    # Standard errors 3 and 4 of two estimates: 5 / 2 of their mean.
+    z = scipy.stats.norm.ppf(0.975)
+    found = statistics.mean_of_intervals([(v, v - z * s, v + z * s) for v, s in ((1, 3), (7, 4))])
+    assert found == pytest.approx((4, 4 - 2.5 * z, 4 + 2.5 * z))
+    assert statistics.mean_of_intervals([(1.0, 0.5, 4.0)]) == (1.0, 0.5, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("intervals", "message"),
+    [
+        ([], "intervals must have 2 axes, got shape"),
+        ([(1.0, 2.0)], r"\(value, low, high\), got shape \(1, 2\)"),
+        ([(1.0, 0.0, 2.0), (5.0, 6.0, 7.0)], r"intervals\[1\] is \[5.0, 6.0, 7.0\]: its value"),
+        ([(1.0, np.nan, 2.0)], "intervals must be finite, got nan"),
+    ],
+)
+def test_mean_of_intervals_rejects_what_is_none(intervals, message):
+    with pytest.raises(ValueError, match=message):
+        statistics.mean_of_intervals(intervals)
+
+
+def test_pairs_of_a_unit_with_itself_are_units():
+    x = rng().exponential(size=9)
+    found, n_units = statistics.pair_mean_interval(x, range(9), range(9))
+    np.testing.assert_allclose(found, statistics.mean_interval(x))
+    assert n_units == 9
+
+
+def ordered_pairs(n):
+    return np.array(list(itertools.permutations(range(n), 2))).T
+
+
+def test_an_effect_of_the_first_unit_has_the_interval_of_the_units():
+    # x depends on the source alone, so 6 sources have 6 values, whatever the targets are.
+    first, second = ordered_pairs(6)
+    values = rng().standard_normal(6)
+    found, _ = statistics.pair_mean_interval(values[first], first, second)
+    np.testing.assert_allclose(found, statistics.mean_interval(values))
+
+
+def test_names_and_order_of_pairs_do_not_matter():
+    first, second = ordered_pairs(5)
+    x = rng().standard_normal(20)
+    found = statistics.pair_mean_interval(x, first, second)
+    order = rng(1).permutation(20)
+    names = np.array(["nine", "two", "five", "one", "ten"])
+    again = statistics.pair_mean_interval(x[order], names[first[order]], names[second[order]])
+    np.testing.assert_allclose(again[0], found[0])
+    turned = statistics.pair_mean_interval(x, second, first)
+    np.testing.assert_allclose(turned[0], found[0])
+
+
+def test_pairs_that_share_a_unit_have_no_interval():
+    with pytest.raises(ValueError, match="all 2 pairs hold b, so nothing is left without it"):
+        statistics.pair_mean_interval([1.0, 2.0], ["a", "b"], ["b", "c"])
+    with pytest.raises(ValueError, match="one length, but x has 2, first has 1, second has 2"):
+        statistics.pair_mean_interval([1.0, 2.0], ["a"], ["b", "c"])
+    with pytest.raises(ValueError, match=r"x must be finite.*nan"):
+        statistics.pair_mean_interval([1.0, np.nan], ["a", "b"], ["a", "b"])
+
+
 def test_jackknife_of_a_variance_gives_back_the_unbiased_one():
     # Tukey: the mean of the pseudo-values of the biased variance is the unbiased one, and the
     # interval is as wide as theirs.
@@ -661,6 +723,32 @@ def test_jackknife_interval_covers(n, effect):
     worlds = np.exp(0.3 * normal_worlds(n, 0, 1000)) * effect
     truth = np.log(effect) + 0.3**2 / 2
     assert 0.93 <= covers(interval, worlds, truth) <= 0.97
+
+
+@pytest.mark.parametrize(("sizes", "most"), [((10, 10), 0.97), ((40, 10, 20), 0.97), ((4, 4), 1)])
+def test_mean_of_intervals_covers(sizes, most):
+    """Means of samples; Student's quantile of few units enters each, so their mean is safe."""
+    worlds = rng(len(sizes)).normal(0.7, 1, (2000, sum(sizes)))
+
+    def interval(x):
+        samples = np.split(x, np.cumsum(sizes)[:-1])
+        return statistics.mean_of_intervals([statistics.mean_interval(one) for one in samples])
+
+    assert 0.93 <= covers(interval, worlds, 0.7) <= most
+
+
+@pytest.mark.parametrize("spreads", [(1.0, 1.0), (1.0, 0.0), (0.0, 1.0)])
+@pytest.mark.parametrize("n", [5, 9])
+def test_pair_mean_interval_covers(n, spreads):
+    """A source and a target subject, each with an effect of its own."""
+    first, second = ordered_pairs(n)
+    effects = rng(n).standard_normal((1000, 2, n)) * np.array(spreads)[:, None]
+    worlds = effects[:, 0, first] + effects[:, 1, second] + 0.3
+
+    def interval(x):
+        return statistics.pair_mean_interval(x, first, second)[0]
+
+    assert 0.93 <= covers(interval, worlds, 0.3) <= 0.97
 
 
 @pytest.mark.parametrize("effect", [0, 0.7])

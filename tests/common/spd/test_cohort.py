@@ -7,9 +7,9 @@ from common.spd import cohort
 
 
 def simulate(seed=0, **changes):
-    sizes = {"n_subjects": 60, "n_epochs": 30, "n_channels": 6, "n_bands": 2} | changes
-    rng = np.random.default_rng(seed)
-    return cohort.simulate_cohort(sizes.pop("n_subjects"), rng=rng, **sizes)
+    options = {"n_epochs": 30, "n_channels": 6, "n_bands": 2, "rng": np.random.default_rng(seed)}
+    options |= {"n_subjects": 60} | changes
+    return cohort.simulate_cohort(options.pop("n_subjects"), **options)
 
 
 def test_shapes_ages_and_positive_definite_matrices():
@@ -55,8 +55,9 @@ def test_age_moves_the_level_of_some_sources_and_the_spread_of_others(monkeypatc
     [
         ({"n_subjects": 0}, "n_subjects must be at least 1, got 0"),
         ({"n_channels": 2}, "n_channels must be at least 3, got 2"),
+        ({"rng": 0}, "rng must be a numpy.random.Generator, got 0"),
     ],
 )
-def test_too_small_numbers_are_rejected(changes, message):
+def test_bad_options_are_rejected(changes, message):
     with pytest.raises(ValueError, match=message):
         simulate(**changes)

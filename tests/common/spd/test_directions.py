@@ -109,6 +109,8 @@ def test_bad_options():
             draw(1, 2.0, rng=rng)
         with pytest.raises(ValueError, match=r"rng must be a numpy\.random\.Generator, got 3"):
             draw(1, 2, rng=3)
+    with pytest.raises(ValueError, match=r"rng must be a numpy\.random\.Generator, got 0"):
+        haar_orthogonal(1, 2, rng=0)
     with pytest.raises(ValueError, match=r"kind must be .* got 'wigner'"):
         spd_directions(1, 2, rng=rng, kind="wigner")
     with pytest.raises(ValueError, match=r"distance must be one of \['spdsw'.* got 'lew'"):
