@@ -26,9 +26,8 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from common import validation
 from common.adaptation.simulated import PUBLISHED_NAMES
-from common.report.statistics import Interval, jackknife_interval
+from common.report.statistics import jackknife_interval
 
 __all__ = [
     "BASELINES",
@@ -41,9 +40,9 @@ __all__ = [
     "accuracy_drop",
     "add_best_scorer",
     "correlation_change",
+    "correlation_lead",
     "matching_rows",
     "mean_correlation",
-    "place_interval",
     "published_table",
     "ranks",
     "score_correlation",
@@ -448,6 +447,50 @@ def correlation_change(table, other, scorer):
     return jackknife_interval(np.arange(len(names)), statistic=lambda k: difference(k.astype(int)))
 
 
+def correlation_lead(table, scorer):
+    """By how much a scorer follows the accuracy better than the second best of the others.
+
+    The difference of their `mean_correlation`: above 0, the scorer is one of the two best. Rows of
+    one method, in all shifts and splits, are not independent, so methods are the units (jackknife);
+    which scorer is compared with stays.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As in `score_correlation`, without the supervised scorer.
+    scorer : str
+
+    Returns
+    -------
+    lead : Interval
+        With Student's 95 % interval.
+
+    Raises
+    ------
+    ValueError
+        If the scorer has no correlation, there are fewer than two others that have one or fewer
+        than two methods, or a correlation is undefined without one of the methods.
+    """
+    rows = _finite_rows(table)
+    rho = mean_correlation(rows)["rho"].dropna()
+    if scorer not in rho:
+        raise ValueError(f"{scorer!r} has no correlation in any shift of the table.")
+    others = rho.drop(scorer)
+    if len(others) < 2:
+        raise ValueError(
+            f"{scorer!r} is compared with the second best of the others, but of others only "
+            f"{', '.join(others.index) or 'none'} has a correlation."
+        )
+    rows = rows[rows["scorer"].isin([scorer, others.index[1]])]
+    names = np.array(sorted(set(rows["method"])))
+
+    def lead(kept):
+        found = mean_correlation(rows[rows["method"].isin(names[kept.astype(int)])])["rho"]
+        return found.get(scorer, np.nan) - found.get(others.index[1], np.nan)
+
+    return jackknife_interval(np.arange(len(names)), statistic=lead)
+
+
 def mean_correlation(table):
     """Mean over data sets and shifts of `score_correlation`, by scorer.
 
@@ -469,61 +512,6 @@ def mean_correlation(table):
     found = pd.DataFrame({"rho": rho.mean(axis=1), "n_shifts": rho.notna().sum(axis=1)})
     found = found.rename_axis("scorer")
     return found.sort_values("rho", ascending=False, kind="stable")
-
-
-def place_interval(table, scorer, *, rng, n_resamples=999, confidence=0.95):
-    """Place of a scorer by `mean_correlation`, with an interval over methods; 1 is the best.
-
-    Methods are what is independent: rows of one method, in all shifts and splits, are drawn
-    together (percentile bootstrap).
-
-    Parameters
-    ----------
-    table : DataFrame
-        As in `score_correlation`.
-    scorer : str
-    rng : numpy.random.Generator
-    n_resamples : int, default=999
-    confidence : float, default=0.95
-
-    Returns
-    -------
-    place : Interval
-        One more than the number of scorers whose mean correlation is higher.
-
-    Raises
-    ------
-    ValueError
-        If the scorer has no correlation, or there are fewer than four methods to draw from.
-    """
-    _check(table, ["inner_score"])
-    validation.generator(rng)
-    n_resamples = validation.count(n_resamples, "n_resamples", at_least=100)
-    confidence = validation.number(confidence, "confidence", above=0, below=1)
-    rows = _finite_rows(table)
-    names, method = np.unique(rows["method"], return_inverse=True)
-    if len(names) < 4:
-        raise ValueError(
-            f"an interval over methods needs at least 4, got {len(names)}: {', '.join(names)}."
-        )
-    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_resamples)
-    times = np.vstack([np.ones(len(names), int), drawn])  # the table itself first
-    by_scorer = {}
-    for (_, _, name), at in rows.groupby(["dataset", "shift", "scorer"]).indices.items():
-        x, y = (rows[column].to_numpy()[at] for column in ("inner_score", "accuracy"))
-        by_scorer.setdefault(name, []).append(_weighted_pearson(x, y, times[:, method[at]]))
-    means = {}
-    for name, found in by_scorer.items():
-        n = np.sum(np.isfinite(found), axis=0)
-        means[name] = np.where(n > 0, np.nansum(found, axis=0) / np.maximum(n, 1), np.nan)
-    own = means.get(scorer, np.array([np.nan]))
-    if np.isnan(own[0]):
-        raise ValueError(f"{scorer!r} has no correlation in any shift of the table.")
-    # Equal correlations, summed in another order, are equal.
-    places = 1 + sum(other > own + 1e-12 for other in means.values())
-    drawn = places[1:][np.isfinite(own[1:])]
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(places[0]), float(low), float(high))
 
 
 def accuracy_drop(table, *, simulated=SIMULATED, drop_without_gap=False):
@@ -603,18 +591,6 @@ def _pearson(x, y):
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return np.nan
     return float(np.corrcoef(x, y)[0, 1])
-
-
-def _weighted_pearson(x, y, times):
-    """Correlations where row i counts ``times[:, i]`` times; NaN where undefined."""
-    n = times.sum(axis=1, keepdims=True)
-    total = np.maximum(n, 1)
-    dx, dy = (each - times @ each[:, None] / total for each in (x, y))
-    xx, yy, xy = (np.sum(times * each, axis=1) for each in (dx**2, dy**2, dx * dy))
-    # Of a constant, rounding is left.
-    tiny = 1e-24 * total[:, 0] * max(np.abs(x).max() ** 2, 1e-300), 1e-24 * total[:, 0]
-    defined = (xx > tiny[0]) & (yy > tiny[1])
-    return np.divide(xy, np.sqrt(xx * yy), out=np.full(len(xy), np.nan), where=defined)
 
 
 def _renamed(column, names, what):

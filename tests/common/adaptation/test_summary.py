@@ -5,6 +5,7 @@ import scipy.stats
 
 from common import files
 from common.adaptation import summary
+from common.report.statistics import jackknife_interval
 
 PUBLISHED = "papers/skada-bench/published"
 
@@ -452,40 +453,49 @@ def test_the_change_of_a_correlation_is_between_tables_and_over_methods():
         summary.correlation_change(one, one, "s")
 
 
-def test_the_place_of_a_scorer_is_sure_where_the_methods_agree():
-    rng, accuracies = np.random.default_rng(0), np.array([0.2, 0.4, 0.6, 0.8])
-    parts = [
-        correlated(name, shift, sign * accuracies + 1e-6 * rng.standard_normal(4), accuracies)
-        for name, sign in (("best", 1), ("worst", -1))
-        for shift in "ab"
-    ]
-    # Between them: the four methods of each shift contradict each other.
-    parts += [correlated("middle", shift, [0, 1, 1, 0], accuracies) for shift in "ab"]
-    table = pd.concat(parts, ignore_index=True)
-    found = {n: summary.place_interval(table, n, rng=rng) for n in ("best", "middle", "worst")}
-    assert [each.value for each in found.values()] == [1, 2, 3]
-    assert (found["best"].low, found["worst"].high) == (1, 3)
-    # The mean correlation by which it is placed is that of `mean_correlation`.
-    assert list(summary.mean_correlation(table).index) == ["best", "middle", "worst"]
+def scored(scores, accuracy):
+    """A row for each scorer and method; scores[scorer] are the methods' of one shift."""
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "dataset": "real", "shift": "a", "scorer": name, "split": 0,
+                    "method": [f"m{k}" for k in range(len(accuracy))],
+                    "inner_score": values, "accuracy": accuracy,
+                }
+            )
+            for name, values in scores.items()
+        ],
+        ignore_index=True,
+    )  # fmt: skip
 
 
-def test_the_place_of_a_scorer_that_says_nothing_is_unsure():
-    rng = np.random.default_rng(1)
-    methods = [f"m{i}" for i in range(8)]
-    rows = [
-        ("real", "a", method, f"s{k}", 0, rng.standard_normal(), rng.uniform())
-        for method in methods
-        for k in range(9)
-    ]
-    columns = ["dataset", "shift", "method", "scorer", "split", "inner_score", "accuracy"]
-    table = pd.DataFrame(rows, columns=columns)
-    place = summary.place_interval(table, "s0", rng=rng)
-    assert place.low <= place.value <= place.high
-    # Nine scorers of pure noise over eight methods: no place is known to less than half of them.
-    assert place.high - place.low > 4
-    with pytest.raises(ValueError, match="'s9' has no correlation in any shift"):
-        summary.place_interval(table, "s9", rng=rng)
-    with pytest.raises(ValueError, match="needs at least 4, got 2: m0, m1"):
-        summary.place_interval(table[table["method"].isin(["m0", "m1"])], "s0", rng=rng)
-    with pytest.raises(TypeError, match=r"rng must be a numpy\.random\.Generator, got 0"):
-        summary.place_interval(table, "s0", rng=0)
+def test_the_lead_of_a_scorer_is_over_the_second_best_other_and_over_methods():
+    rng = np.random.default_rng(0)
+    accuracy = rng.random(8)
+    noise = {name: rng.standard_normal(8) for name in ("b", "c", "d")}
+    scores = {"a": accuracy, **{name: accuracy + 0.3 * each for name, each in noise.items()}}
+    table = scored(scores, accuracy)
+    rho = {name: np.corrcoef(values, accuracy)[0, 1] for name, values in scores.items()}
+    of_others = sorted((rho[name], name) for name in noise)[1][1]
+    lead = summary.correlation_lead(table, "a")
+    assert lead.value == pytest.approx(1 - rho[of_others])
+    # "a" follows exactly with any methods, so the spread is the other's: its jackknife.
+    other = jackknife_interval(
+        np.column_stack([scores[of_others], accuracy]),
+        statistic=lambda rows: 1 - np.corrcoef(rows.T)[0, 1],
+    )
+    assert lead == pytest.approx(other)
+    # Of two best, the lead of each is over the third.
+    twice = scored(scores | {"b": accuracy}, accuracy)
+    assert summary.correlation_lead(twice, "a").value > 0
+    assert summary.correlation_lead(twice, "b") == summary.correlation_lead(twice, "a")
+
+
+def test_a_lead_needs_others_and_methods():
+    accuracy = np.random.default_rng(0).random(6)
+    table = scored({"a": accuracy, "b": -accuracy, "flat": np.zeros(6)}, accuracy)
+    with pytest.raises(ValueError, match="'flat' has no correlation in any shift"):
+        summary.correlation_lead(table, "flat")
+    with pytest.raises(ValueError, match=r"'a' is compared with .* only b has a correlation"):
+        summary.correlation_lead(table, "a")
