@@ -1,45 +1,29 @@
-"""Intervals, paired tests, effect sizes and their combination over data sets.
+"""Confidence intervals: of means, shares, correlations, and any statistic of rows."""
 
-The unit of analysis is a row: one subject (or recording), with everything else, such as sessions,
-folds and seeds, averaged before it comes here. Repeated values of one subject are not independent,
-and no function here can know.
-"""
-
-import functools
 from typing import NamedTuple
 
 import numpy as np
-import scipy.optimize
 import scipy.special
 import scipy.stats
 
 from common import validation
+from common.report.statistics._checks import _check_aligned, _checked, _finite
 
 __all__ = [
     "Interval",
-    "PairedTest",
     "bootstrap_interval",
     "crossed_interval",
-    "effect_interval",
-    "effect_size",
-    "hedges",
-    "holm",
     "jackknife_interval",
     "mean_interval",
     "mean_of_intervals",
     "pair_mean_interval",
-    "paired_test",
     "proportion_interval",
     "rank_correlation",
-    "stouffer",
 ]
 
-_ALTERNATIVES = ("two-sided", "greater", "less")
 _FEWEST_ROWS = 10  # of a bootstrap: with fewer, resamples hardly differ from one another
 _FEWEST_RANKS = 6  # of a rank correlation: with five pairs coverage falls below 90 %
 _FEWEST_RESAMPLES = 999  # 2.5 % of them and less are counted from either end
-_LARGEST = 1e150  # squares of larger numbers overflow
-_MOST_EXACT = 24  # 2**24 sums of signed differences take 128 MiB
 
 
 class Interval(NamedTuple):
@@ -48,17 +32,6 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
-
-
-class PairedTest(NamedTuple):
-    """A p value, the test that gave it, and the number of pairs.
-
-    The test is ``"sign-flip"``, ``"random sign-flip"`` or ``"wilcoxon"``.
-    """
-
-    p_value: float
-    method: str
-    n_pairs: int
 
 
 def mean_interval(x, *, confidence=0.95):
@@ -487,361 +460,6 @@ def rank_correlation(x, y, *, confidence=0.95):
     return Interval(value, float(min(low, value)), float(max(high, value)))
 
 
-def paired_test(
-    a, b, *, alternative="two-sided", exact_up_to=14, random_up_to=0, rng=None, n_flips=10_000
-):
-    r"""Test of paired differences :math:`d_s = a_s - b_s` against symmetry around zero.
-
-    Up to ``exact_up_to`` pairs, the exact sign-flip permutation test of the sum: under the null
-    hypothesis each difference is as likely as its negative, and the p value is the share of the
-    :math:`2^n` sign patterns whose sum is at least as extreme as the observed one. It is never 0,
-    and at least :math:`2^{-n}` (one-sided). With more pairs, up to ``random_up_to``, the same test
-    over random patterns, of which the observed one counts as one. With still more, Wilcoxon's
-    signed-rank test.
-
-    Parameters
-    ----------
-    a, b : array_like, shape (n_subjects,)
-        Scores of two methods on the same subjects, in the same order.
-    alternative : {"two-sided", "greater", "less"}, default="two-sided"
-        ``"greater"``: ``a`` exceeds ``b``.
-    exact_up_to : int, default=14
-        At most 24.
-    random_up_to : int, default=0
-        Pairs up to which random patterns are drawn.
-    rng : numpy.random.Generator, optional
-        Draws them; needed, and used, only then.
-    n_flips : int, default=10000
-        Number of random patterns.
-
-    Returns
-    -------
-    test : PairedTest
-        The p value is 1 when all differences are zero.
-
-    Raises
-    ------
-    ValueError
-        If ``a`` and ``b`` differ in shape, are empty or hold a value that is not finite, or an
-        option is out of range.
-
-    Examples
-    --------
-    >>> paired_test([3, 5, 4], [1, 2, 3], alternative="greater")
-    PairedTest(p_value=0.125, method='sign-flip', n_pairs=3)
-    """
-    differences, _ = _paired(a, b, at_least=1)
-    if alternative not in _ALTERNATIVES:
-        raise ValueError(f"alternative must be one of {list(_ALTERNATIVES)}, got {alternative!r}.")
-    if not 0 <= exact_up_to <= _MOST_EXACT:
-        raise ValueError(
-            f"exact_up_to must be between 0 and {_MOST_EXACT}, got {exact_up_to}: "
-            "the exact test visits 2**n sign patterns."
-        )
-    if rng is not None:
-        validation.generator(rng)
-    n_pairs = len(differences)
-    exact = n_pairs <= exact_up_to
-    method = "sign-flip" if exact else "wilcoxon"
-    if not exact and n_pairs <= random_up_to:
-        method = "random sign-flip"
-        if not isinstance(rng, np.random.Generator) or n_flips < 1:
-            raise ValueError(
-                f"{n_pairs} pairs need random sign patterns, and these a numpy.random.Generator "
-                f"and a positive number: got rng={rng!r}, n_flips={n_flips}."
-            )
-    if not differences.any():
-        p_value = 1.0
-    elif method == "sign-flip":
-        p_value = _sign_flip(differences, alternative)
-    elif method == "random sign-flip":
-        p_value = _random_sign_flip(differences, alternative, rng, n_flips)
-    else:
-        p_value = float(scipy.stats.wilcoxon(differences, alternative=alternative).pvalue)
-    return PairedTest(p_value, method, n_pairs)
-
-
-def effect_size(a, b):
-    r"""Standardised mean difference of pairs, :math:`\bar d / s_d`.
-
-    :math:`d = a - b`, and :math:`s_d` is their standard deviation with ``ddof=1``: Cohen's
-    :math:`d_z`, the one of MOABB's meta-analysis, without a small-sample correction.
-
-    Parameters
-    ----------
-    a, b : array_like, shape (n_subjects,)
-        Scores of two methods on the same subjects; at least two.
-
-    Returns
-    -------
-    effect : float
-        Positive where ``a`` exceeds ``b``; no unit. If all differences are equal (up to rounding),
-        0 when they are zero, else infinite with their sign.
-    """
-    differences, rounding = _paired(a, b, at_least=2)
-    mean, deviation = differences.mean(), differences.std(ddof=1)
-    if deviation > rounding:
-        return float(mean / deviation)
-    return 0.0 if abs(mean) <= rounding else float(np.copysign(np.inf, mean))
-
-
-def hedges(effect, n):
-    r"""Unbiased standardised mean difference of pairs, with an unbiased estimate of its variance.
-
-    For normal differences :math:`t = \sqrt n\, d` is noncentral, so with :math:`m = n - 1`
-
-    .. math:: g = J d, \quad J = \frac{\Gamma(m / 2)}{\sqrt{m / 2}\, \Gamma((m - 1) / 2)}, \qquad
-              v = \frac{1}{n} + \Big(J^2 - \frac{m - 2}{m}\Big)\, d^2,
-
-    have the expectations :math:`\delta`, the true effect, and the variance of g.
-
-    Parameters
-    ----------
-    effect : array_like
-        `effect_size` of each data set, finite.
-    n : array_like of int
-        Its pairs, at least four: with three the variance is infinite.
-
-    Returns
-    -------
-    effects, variances : ndarray
-        g and v, of the shape of ``effect``.
-
-    Raises
-    ------
-    ValueError
-        If an effect is not finite or an ``n`` is below four.
-
-    References
-    ----------
-    .. [1] L. V. Hedges, "Distribution theory for Glass's estimator of effect size and related
-       estimators", J. Educ. Stat. 6(2), 1981.
-    """
-    d = validation.array(effect, "effect")
-    n = validation.array(n, "n", at_least=4)
-    m = n - 1
-    factor = np.exp(scipy.special.gammaln(m / 2) - scipy.special.gammaln((m - 1) / 2))
-    factor = factor / np.sqrt(m / 2)
-    return factor * d, 1 / n + (factor**2 - (m - 2) / m) * d**2
-
-
-def effect_interval(a, b, *, confidence=0.95):
-    r"""Interval of the standardised mean difference of pairs.
-
-    For normal differences :math:`t = \sqrt n\, \bar d / s_d` has a noncentral t distribution with
-    :math:`n - 1` degrees of freedom, whose noncentrality is :math:`\sqrt n` times the effect. The
-    bounds are the effects under which the observed t is a quantile of level
-    :math:`(1 \pm \text{confidence}) / 2`.
-
-    Parameters
-    ----------
-    a, b : array_like, shape (n_subjects,)
-        Scores of two methods on the same subjects; at least two.
-    confidence : float, default=0.95
-
-    Returns
-    -------
-    interval : Interval
-        ``value`` is `effect_size`; without width when all differences are equal.
-
-    References
-    ----------
-    .. [1] K. Kelley, "Confidence intervals for standardized effect sizes: theory, application, and
-       implementation", J. Stat. Softw. 20(8), 2007.
-    """
-    effect = effect_size(a, b)
-    confidence = _checked(confidence)
-    n = len(np.asarray(a))
-    if not np.isfinite(effect) or (effect == 0 and np.array_equal(a, b)):
-        return Interval(effect, effect, effect)
-    t = np.sqrt(n) * effect
-    low, high = (
-        _noncentrality(t, n - 1, 0.5 + side * confidence / 2) / np.sqrt(n) for side in (1, -1)
-    )
-    return Interval(effect, float(low), float(high))
-
-
-def stouffer(p_values, n):
-    r"""Combine one-sided p values of independent data sets.
-
-    .. math:: z = \frac{\sum_k \sqrt{n_k}\, \Phi^{-1}(1 - p_k)}{\sqrt{\sum_k n_k}}
-
-    A bound would make z infinite. ``p = 1``, which an exact sign-flip test gives when every
-    difference is against the alternative, counts as :math:`1 - 2^{-n_k}`, and ``p = 0``, which can
-    only be underflow, as its mirror image :math:`2^{-n_k}`, the smallest p value of that test. So
-    exchanging p for 1 - p exchanges the sign of z. All else is unchanged.
-
-    The p values of a sign-flip test are multiples of :math:`2^{-n_k}`, and both directions count
-    the observed pattern: they sum to more than one, and so do the combined p values of both. Under
-    the null hypothesis the combination errs on the safe side: it is below a usual level less often
-    than that level says.
-
-    Parameters
-    ----------
-    p_values : array_like, shape (n_datasets,)
-        One-sided, all in the same direction.
-    n : array_like of int, shape (n_datasets,)
-        Number of pairs (subjects) of each data set.
-
-    Returns
-    -------
-    p_value : float
-        One-sided.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, a p value is outside [0, 1], or an ``n`` is not a positive integer.
-
-    References
-    ----------
-    .. [1] M. C. Whitlock, "Combining probability from independent tests: the weighted Z-method is
-       superior to Fisher's approach", J. Evol. Biol. 18(5), 2005.
-
-    Examples
-    --------
-    >>> round(stouffer([0.05, 0.05], [10, 10]), 4)
-    0.01
-    """
-    p_values = _probabilities(p_values)
-    sizes = validation.vector(n, "n", at_least=1)
-    if sizes.shape != p_values.shape:
-        raise ValueError(
-            f"p_values and n must have one shape, got {p_values.shape} and {sizes.shape}."
-        )
-    if np.any(sizes != np.floor(sizes)):
-        raise ValueError(f"n must hold whole numbers, the pairs of each, got {sizes.tolist()}.")
-    # 1 - 2**-n rounds to 1 from n = 54 on, so go through the other tail.
-    bound = scipy.stats.norm.isf(np.maximum(0.5**sizes, np.nextafter(0.0, 1.0)))
-    z = scipy.stats.norm.isf(np.where((p_values == 0) | (p_values == 1), 0.5, p_values))
-    z = np.select([p_values == 0, p_values == 1], [bound, -bound], z)
-    return float(scipy.stats.norm.sf(np.sqrt(sizes) @ z / np.sqrt(sizes.sum())))
-
-
-def holm(p_values):
-    """Adjust p values for several tests by Holm's step-down method.
-
-    Parameters
-    ----------
-    p_values : array_like, shape (n_tests,)
-
-    Returns
-    -------
-    adjusted : ndarray, shape (n_tests,)
-        In the order given; rejecting those below alpha keeps the family-wise error below alpha,
-        whatever the dependence between tests.
-
-    Raises
-    ------
-    ValueError
-        If a p value is outside [0, 1].
-
-    References
-    ----------
-    .. [1] S. Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Stat.
-       6(2), 1979.
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    p_values = _probabilities(p_values)
-    order = np.argsort(p_values, kind="stable")
-    steps = p_values[order] * np.arange(len(p_values), 0, -1)
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted
-
-
-def _sign_flip(differences, alternative):
-    sums = np.zeros(1)
-    for difference in differences:
-        sums = np.concatenate([sums + difference, sums - difference])
-    return float(_extreme(sums, differences, alternative).mean())
-
-
-def _random_sign_flip(differences, alternative, rng, n_flips):
-    signs = rng.integers(2, size=(n_flips, len(differences))) * 2.0 - 1.0
-    extreme = _extreme(signs @ differences, differences, alternative)
-    return float((1 + extreme.sum()) / (1 + n_flips))
-
-
-def _extreme(sums, differences, alternative):
-    """Which sums of signed differences are at least as extreme as the observed one."""
-    # Sums that are equal in exact arithmetic may differ by their rounding.
-    tolerance = 4 * len(differences) * np.finfo(float).eps * np.abs(differences).sum()
-    observed = differences.sum()
-    if alternative == "two-sided":
-        return np.abs(sums) >= abs(observed) - tolerance
-    if alternative == "greater":
-        return sums >= observed - tolerance
-    return sums <= observed + tolerance
-
-
-def _noncentrality(t, df, level):
-    """Noncentrality under which t is the quantile of this level."""
-    # T <= t where a standard normal is at most t w - noncentrality, w the root of chi-square / df:
-    # an integral over the quantiles of w. `scipy.stats.nct` gives NaN far from t.
-    w, weights = _root_chi_square(df)
-
-    def excess(noncentrality):
-        return weights @ scipy.special.ndtr(t * w - noncentrality) - level
-
-    reach = 10 * np.sqrt(1 + t**2)
-    return scipy.optimize.brentq(excess, t - reach, t + reach)
-
-
-@functools.cache
-def _root_chi_square(df):
-    """Nodes and weights of the mean over the root of chi-square / df."""
-    nodes, weights = np.polynomial.legendre.leggauss(300)
-    return np.sqrt(scipy.stats.chi2.ppf((nodes + 1) / 2, df) / df), weights / 2
-
-
-def _paired(a, b, *, at_least):
-    """Differences of pairs, and how large their rounding may be."""
-    _check_aligned(a, b, names=("a", "b"))
-    a, b = _finite(a, name="a", at_least=0), _finite(b, name="b", at_least=0)
-    if a.shape != b.shape:
-        raise ValueError(f"a and b must be pairs, got shapes {a.shape} and {b.shape}.")
-    if len(a) < at_least:
-        raise ValueError(f"at least {at_least} pair(s) are needed, got {len(a)}.")
-    largest = max(np.abs(a).max(), np.abs(b).max())
-    rounding = 4 * np.finfo(float).eps * largest
-    differences = a - b
-    differences[np.abs(differences) <= rounding] = 0.0
-    return differences, rounding
-
-
-def _check_aligned(a, b, *, names):
-    """Two pandas series are pairs by their index, arrays by their place."""
-    if not (hasattr(a, "index") and hasattr(a, "to_numpy")):
-        return
-    if not (hasattr(b, "index") and hasattr(b, "to_numpy")) or a.index.equals(b.index):
-        return
-    if len(a) != len(b):
-        return  # the caller says so
-    place = int(np.argmax(a.index.to_numpy(object) != b.index.to_numpy(object)))
-    mine, other = (one.index.to_numpy(object)[place] for one in (a, b))
-    raise ValueError(
-        f"{names[0]} and {names[1]} have different indexes: row {place} is {mine!r} in "
-        f"{names[0]} and {other!r} in {names[1]}. Align them, for example with "
-        f"{names[1]}.loc[{names[0]}.index], or pass plain arrays."
-    )
-
-
-def _finite(x, *, name, at_least, n_dims=(1,)):
-    x = validation.array(x, name, at_least=-_LARGEST, at_most=_LARGEST, empty=True)
-    x = x.astype(float)
-    if x.ndim not in n_dims:
-        wanted = " or ".join(map(str, n_dims))
-        raise ValueError(f"{name} must have {wanted} dimension(s), got shape {x.shape}.")
-    if len(x) < at_least:
-        raise ValueError(f"{name} must hold at least {at_least} values, got {len(x)}.")
-    return x
-
-
 def _one_number(found, what):
     if np.ndim(found) != 0:
         raise ValueError(
@@ -861,15 +479,3 @@ def _of_resample(statistic, x, rows):
             f"on a resample of x, for example rows {sorted(set(rows.tolist()))}: {error} "
             "Define it there, or use more rows."
         ) from error
-
-
-def _probabilities(p_values):
-    p_values = _finite(p_values, name="p_values", at_least=1)
-    bad = p_values[(p_values < 0) | (p_values > 1)]
-    if len(bad):
-        raise ValueError(f"p_values must lie in [0, 1], got {bad[0]}.")
-    return p_values
-
-
-def _checked(confidence):
-    return validation.number(confidence, "confidence", above=0, below=1)
