@@ -4,7 +4,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from common.spd._checks import check_eigenvalues
-from common.spd.busemann import eliminate
+from common.spd._elimination import eliminate
 
 __all__ = ["BusemannFunction", "SpectralFunction"]
 
