@@ -4,7 +4,7 @@ import array_api_compat
 import numpy as np
 from array_api_compat import is_torch_array
 
-from common.spd._checks import as_array, check_eigenvalues, check_finite, check_stack
+from common.spd._checks import as_array, check_eigenvalues, check_finite, check_stack, to_numpy
 from common.spd._elimination import eliminate
 
 __all__ = ["busemann_coordinates"]
