@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from common.spd import busemann, busemann_coordinates, flag_directions
+from common.spd import _elimination, busemann, busemann_coordinates, flag_directions
 
 
 def wishart(n, d, *, seed, df=None):
@@ -122,7 +122,7 @@ def test_memory_does_not_grow_with_pairs(peak_memory):
     x = wishart(400, 10, seed=0, df=20)
     theta, P = lines(400, 10)
     peak = peak_memory(lambda: busemann_coordinates(x, theta, P))
-    assert peak < 8 * (400 * 400 + 2 * x.size + 4 * busemann._BLOCK["cpu"] * 100)
+    assert peak < 8 * (400 * 400 + 2 * x.size + 4 * _elimination._BLOCK["cpu"] * 100)
 
 
 def test_bad_matrices():
