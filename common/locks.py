@@ -19,7 +19,7 @@ from common import files
 __all__ = ["claim", "exclusive", "remove_scratch", "scratch_places"]
 
 _HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
-_BUILT = ("results", "data/raw", "data/derived", "papers")
+_BUILT = ("results", "data/raw", "data/derived", "papers", ".snakemake/fingerprints")
 
 _held = []
 

@@ -3,7 +3,9 @@
 `rules` gives a paper's ``rules.smk`` everything it needs from them.
 """
 
+import copy
 import difflib
+import functools
 import re
 from typing import Literal
 
@@ -21,6 +23,7 @@ __all__ = [
     "PaperError",
     "Rules",
     "configured_scale",
+    "fingerprinted",
     "load",
     "module",
     "names",
@@ -141,7 +144,7 @@ class Rules:
         self.device = config.device
         self.mirror = config.mirror
         self.folders = config.folders
-        self.settings = settings(name, paper, self.scale)
+        self.settings = copy.deepcopy(settings(name, paper, self.scale))
         self.built = f"results/{name}/{self.scale}"
         self.results = f"papers/{name}/recorded" if self.scale == "recorded" else self.built
         self.figures = list(paper.figures)
@@ -211,8 +214,13 @@ class Rules:
 
         Returns
         -------
-        notebook : str
-            ``papers/<paper>/<file>@<fingerprint>``.
+        notebook : callable
+            As `fingerprinted`.
+
+        Raises
+        ------
+        PaperError
+            If there is no such notebook.
         """
         path = f"papers/{self.name}/{file}"
         if not files.resolve(path).exists():
@@ -220,10 +228,33 @@ class Rules:
             raise PaperError(
                 f"papers/{self.name}/rules.smk: no notebook {path}{_near(file, known)}"
             )
+        return fingerprinted(path)
+
+
+def fingerprinted(path):
+    """A notebook with its fingerprint, for ``params: notebook=``.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the repository root.
+
+    Returns
+    -------
+    notebook : callable
+        Gives ``<path>@<fingerprint>``, whatever the wildcards. The fingerprint is computed at the
+        first call, so only for notebooks of which a job is wanted. It raises `PaperError` if the
+        notebook, or a module that it uses, cannot be read.
+    """
+
+    @functools.cache
+    def named():
         try:
             return f"{path}@{fingerprint(files.resolve(path), root=files.ROOT)}"
         except sources.SourceError as error:
             raise PaperError(str(error)) from None
+
+    return lambda wildcards: named()
 
 
 def names():
@@ -257,6 +288,13 @@ def load(name):
     PaperError
         One line for each mistake: file, key, value, and what to write instead.
     """
+    path = files.resolve(f"papers/{name}/paper.yaml")
+    return _load(name, files.ROOT, files.sha256(path) if path.is_file() else None)
+
+
+@functools.cache
+def _load(name, root, digest):
+    """`load`, once for each content."""
     source = f"papers/{name}/paper.yaml"
     paper = _validate(Paper, _read(source), source)
     _same_keys(paper.scales.embedded, paper.scales.paper, f"{source}: scales")

@@ -16,11 +16,8 @@ import sys
 import typing
 from pathlib import Path
 
-import pandas as pd
-
 from common import console, files, memory, papers, sources
 from common.notebooks import isolation, provenance
-from common.notebooks.fingerprint import fingerprint
 
 __all__ = [
     "RUN_NOTEBOOK", "Target", "announce_memory", "check_folder", "compare_memory", "configure",
@@ -29,6 +26,7 @@ __all__ = [
 ]  # fmt: skip
 
 RUN_NOTEBOOK = papers.RUN_NOTEBOOK
+notebook = papers.fingerprinted
 
 MARGIN = 1.3
 """Memory that a rule declares, as a multiple of the largest measured peak."""
@@ -450,6 +448,8 @@ def _declared_memory(rule):
 
 def _peaks(rule):
     """Peaks of memory in the benchmark files of a rule, in MB."""
+    import pandas as pd  # takes as long as all else that Snakemake imports from here
+
     if rule.benchmark is None:
         return []
     peaks = []
@@ -462,11 +462,6 @@ def _peaks(rule):
             values = pd.to_numeric(table["max_rss"], errors="coerce")  # "NA": too short to see
             peaks += [float(value) * 2**20 / 1e6 for value in values.dropna()]
     return peaks
-
-
-def notebook(path):
-    """A notebook of no paper with its fingerprint, for ``params: notebook=``."""
-    return f"{path}@{fingerprint(files.resolve(path), root=files.ROOT)}"
 
 
 def patterns(workflow, config):

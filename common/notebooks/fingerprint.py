@@ -11,14 +11,23 @@ What counts more than its name: a module's statements with side effects (bare ca
 ``for``, ``with``, ``try``, assignments to attributes or items, functions under a decorator that
 may register them) count as soon as anything of the module is used, and a whole module counts
 where a name cannot be resolved: a star import, a module passed around as a value, ``globals()``.
+
+Walking through the sources of one notebook takes a tenth of a second. What was found is kept in
+``.snakemake/fingerprints/``, with the SHA-256 of every source that was read and the names of those
+that were looked for in vain: while all of these are as they were, the fingerprint is, too.
 """
 
 import ast
+import contextlib
 import hashlib
+import json
+import os
 import re
+import sys
 from pathlib import Path
 
 from common import files, sources
+from common.notebooks import scopes
 from common.notebooks.scopes import Import, canonical, imports_of, references
 
 __all__ = ["code_cells", "fingerprint", "modules"]
@@ -34,7 +43,18 @@ _WHOLE_MODULE = {"eval", "exec", "globals", "locals", "vars"}
 _DYNAMIC_IMPORT = {"import_module", "__import__"}
 _MAGIC = re.compile(r"^(\s*)([%!].*)$", re.MULTILINE)
 
-_modules = {}
+KEPT = ".snakemake/fingerprints"
+"""Where fingerprints are kept, below the root; only where Snakemake keeps its state, too."""
+
+# How fingerprints are made: the sources of these modules, and the grammar of Python.
+_METHOD = b"\0".join(
+    [sys.version.encode()]
+    + [Path(name).read_bytes() for name in (__file__, scopes.__file__, sources.__file__)]
+)
+
+_modules = {}  # path -> version, _Module
+_contents = {}  # path -> version, SHA-256
+_found = {}  # key of a notebook -> what `_found_by` returns
 
 
 def fingerprint(notebook, *, root, package="common"):
@@ -59,10 +79,19 @@ def fingerprint(notebook, *, root, package="common"):
     SourceError
         If the notebook, or a module that it uses, cannot be read.
     """
-    walk = _Walk(Path(root), package)
-    walk.notebook(Path(notebook))
-    digest = hashlib.sha256("\n".join(sorted(walk.parts)).encode())
-    return digest.hexdigest()[:12]
+    root, notebook = Path(root), Path(notebook)
+    key = _key(notebook, package)
+    kept = root / KEPT / f"{key}.json"
+    found = _found.get((root, key)) or _read(kept)
+    if found is None or not _is_current(found, root, package):
+        walk = _Walk(root, package)
+        walk.notebook(notebook)
+        found = _found_by(walk)
+        # Nothing was edited meanwhile.
+        if key == _key(notebook, package) and _is_current(found, root, package):
+            _write(kept, found)
+    _found[root, key] = found
+    return found["fingerprint"]
 
 
 def modules(notebook, *, root, package="common"):
@@ -104,6 +133,78 @@ def code_cells(notebook):
         for cell in sources.read_notebook(notebook)["cells"]
         if cell["cell_type"] == "code"
     ]
+
+
+def _key(notebook, package):
+    """What a fingerprint depends on besides the package's sources, as hexadecimal digits."""
+    try:
+        content = notebook.read_bytes()
+    except OSError:  # reading it as a notebook says what is wrong
+        content = b""
+    parts = [_METHOD, package.encode(), content]
+    return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def _found_by(walk):
+    """A fingerprint with what it was made from, as JSON can hold it."""
+    digest = hashlib.sha256("\n".join(sorted(walk.parts)).encode())
+    return {
+        "fingerprint": digest.hexdigest()[:12],
+        "modules": walk.read,
+        "listed": walk.listed,
+    }
+
+
+def _is_current(found, root, package):
+    """Whether all sources that a fingerprint was made from are what they were."""
+    if found["listed"] is not None and found["listed"] != _listing(root, package):
+        return False
+    return all(_state(root, name)[0] == state for name, state in found["modules"].items())
+
+
+def _read(path):
+    """What `_write` wrote; None where there is nothing, or something else."""
+    try:
+        digest, _, text = path.read_text(encoding="utf-8").partition("\n")
+    except (OSError, ValueError):
+        return None
+    return json.loads(text) if digest == _sha256(text) else None
+
+
+def _write(path, found):
+    if not path.parents[1].is_dir():
+        return
+    text = json.dumps(found, sort_keys=True)
+    with contextlib.suppress(OSError):  # nothing depends on it
+        files.write_text(path, f"{_sha256(text)}\n{text}")
+
+
+def _sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _state(root, name):
+    """A module's kind and SHA-256, its file and the file's version; None where there is none."""
+    base = f"{root}/{name.replace('.', '/')}"
+    for kind, path in (("package", f"{base}/__init__.py"), ("module", f"{base}.py")):
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        version = status.st_mtime_ns, status.st_size, status.st_ino
+        if path not in _contents or _contents[path][0] != version:
+            try:
+                _contents[path] = version, files.sha256(path)
+            except OSError as error:  # reading it as a module says what is wrong
+                _contents[path] = None, f"unreadable: {error.errno}"
+        return f"{kind} {_contents[path][1]}", path, version
+    return None, None, None
+
+
+def _listing(root, package):
+    """The names of all files of a package, hashed."""
+    inside = files.walk(root / package)
+    return _sha256("\n".join(sorted(path.relative_to(root).as_posix() for path in inside)))
 
 
 class _Module:
@@ -163,6 +264,9 @@ class _Walk:
         self.parts = set()
         self.seen = set()
         self.used = set()
+        self.read = {}  # name of a module -> its state, None where there is none
+        self.listed = None  # hash of the names of all files, where they count
+        self._loaded = {}
 
     def notebook(self, path):
         statements, bindings = [], {}
@@ -278,6 +382,7 @@ class _Walk:
             self.symbol(module, symbol, ["__name__"] if symbol in module.imports else ())
 
     def whole_package(self):
+        self.listed = _listing(self.root, self.package)
         inside = files.walk(self.root / self.package)
         for path in sorted(path for path in inside if path.suffix == ".py"):
             parts = path.relative_to(self.root).with_suffix("").parts
@@ -285,18 +390,12 @@ class _Walk:
 
     def load(self, name):
         """The parsed module, or None where there is no such file; each version parsed once."""
-        base = self.root.joinpath(*name.split("."))
-        for path in (base / "__init__.py", base.with_name(f"{base.name}.py")):
-            try:
-                status = path.stat()
-            except OSError:
-                continue
-            key = str(path)
-            version = status.st_mtime_ns, status.st_size
-            if key not in _modules or _modules[key][0] != version:
-                _modules[key] = version, _Module(name, path)
-            return _modules[key][1]
-        return None
+        if name not in self._loaded:
+            self.read[name], path, version = _state(self.root, name)
+            if path is not None and (path not in _modules or _modules[path][0] != version):
+                _modules[path] = version, _Module(name, Path(path))
+            self._loaded[name] = None if path is None else _modules[path][1]
+        return self._loaded[name]
 
 
 def _is_pure_decorator(node):
