@@ -56,12 +56,15 @@ class Config(_Strict):
         Folder of already downloaded files.
     folders : dict of str to str
         Folders of data that a user obtained, for example ``tusz``.
+    warm : bool, default=True
+        Whether jobs on this machine are forked from processes that have imported libraries.
     """
 
     scale: Literal["smoke", "embedded", "paper", "recorded"] = "embedded"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     mirror: str | None = None
     folders: dict[str, str] = {}
+    warm: bool = True
 
 
 class Figure(_Strict):

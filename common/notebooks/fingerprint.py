@@ -20,6 +20,7 @@ that were looked for in vain: while all of these are as they were, the fingerpri
 import ast
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -30,7 +31,7 @@ from common import files, sources
 from common.notebooks import scopes
 from common.notebooks.scopes import Import, canonical, imports_of, references
 
-__all__ = ["code_cells", "fingerprint", "modules"]
+__all__ = ["code_cells", "fingerprint", "imports", "modules"]
 
 # Decorators that only wrap what they decorate: they do not register it anywhere.
 _PURE_DECORATORS = {
@@ -79,7 +80,35 @@ def fingerprint(notebook, *, root, package="common"):
     SourceError
         If the notebook, or a module that it uses, cannot be read.
     """
-    root, notebook = Path(root), Path(notebook)
+    return _known(Path(notebook), Path(root), package)["fingerprint"]
+
+
+def imports(notebook, *, root, package="common"):
+    """What a notebook imports of other packages, itself and through this one, whatever happens.
+
+    Imports in functions and under conditions are left out.
+
+    Parameters
+    ----------
+    notebook, root, package
+        As in `fingerprint`.
+
+    Returns
+    -------
+    names : list of str
+        In the order of execution: ``"scipy.stats"`` for ``import scipy.stats``, and
+        ``"scipy:stats"`` for ``from scipy import stats``, where the second may be a module or not.
+
+    Raises
+    ------
+    SourceError
+        As in `fingerprint`.
+    """
+    return _known(Path(notebook), Path(root), package)["imports"]
+
+
+def _known(notebook, root, package):
+    """What `_found_by` returns for a notebook, from memory, from disk, or by a walk."""
     key = _key(notebook, package)
     kept = root / KEPT / f"{key}.json"
     found = _found.get((root, key)) or _read(kept)
@@ -91,7 +120,7 @@ def fingerprint(notebook, *, root, package="common"):
         if key == _key(notebook, package) and _is_current(found, root, package):
             _write(kept, found)
     _found[root, key] = found
-    return found["fingerprint"]
+    return found
 
 
 def modules(notebook, *, root, package="common"):
@@ -150,6 +179,7 @@ def _found_by(walk):
     digest = hashlib.sha256("\n".join(sorted(walk.parts)).encode())
     return {
         "fingerprint": digest.hexdigest()[:12],
+        "imports": list(walk.imports),
         "modules": walk.read,
         "listed": walk.listed,
     }
@@ -218,6 +248,7 @@ class _Module:
         self.imports = {}  # name -> list of Import
         self.effects = []  # statements that run for their effect
         self.imported = []  # modules that importing this one executes
+        self.first = []  # of these what it executes whatever happens, as `_executed` gives them
         self._texts = {}
         for statement in sources.read_python(path).body:
             self._add(statement)
@@ -232,6 +263,7 @@ class _Module:
     def _add(self, statement):
         if isinstance(statement, ast.Import | ast.ImportFrom):
             self._add_import(statement)
+            self.first += _executed(statement, self.package)
             if any(target.symbol == "*" for _, target in imports_of(statement, self.package)):
                 self.effects.append(statement)
         elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -266,6 +298,7 @@ class _Walk:
         self.used = set()
         self.read = {}  # name of a module -> its state, None where there is none
         self.listed = None  # hash of the names of all files, where they count
+        self.imports = {}  # what is imported of other packages; no values
         self._loaded = {}
 
     def notebook(self, path):
@@ -289,12 +322,29 @@ class _Walk:
                     bindings.setdefault(name, []).append(target)
                     if target.symbol == "*":
                         self.follow_import(target, ())
+        for statement in statements:
+            self.execute(_executed(statement))
         self.parts.add("notebook " + "".join(map(canonical, statements)))
         for head, *attributes in references(statements):
             for target in [head] if isinstance(head, Import) else bindings.get(head, ()):
                 self.follow_import(target, attributes)
             if head in _DYNAMIC_IMPORT or attributes[-1:] == ["import_module"]:
                 self.whole_package()
+
+    def execute(self, imported):
+        """Collect what some imports import of other packages, and through this one."""
+        for target in imported:
+            if target.module.partition(".")[0] != self.package:
+                symbol = "" if target.symbol in {None, "*"} else f":{target.symbol}"
+                self.imports[f"{target.module}{symbol}"] = None
+                continue
+            *parents, last = itertools.accumulate(
+                target.module.split("."), lambda name, part: f"{name}.{part}"
+            )
+            for name in (*parents, last, f"{last}.{target.symbol}"):
+                if ("executed", name) not in self.seen and (module := self.load(name)):
+                    self.seen.add(("executed", name))
+                    self.execute(module.first)
 
     def follow_import(self, target, attributes):
         if target.module.partition(".")[0] != self.package:
@@ -396,6 +446,15 @@ class _Walk:
                 _modules[path] = version, _Module(name, Path(path))
             self._loaded[name] = None if path is None else _modules[path][1]
         return self._loaded[name]
+
+
+def _executed(statement, package=""):
+    """The modules and symbols that a statement imports, if it is an import."""
+    if isinstance(statement, ast.Import):
+        return [Import(alias.name) for alias in statement.names]
+    if isinstance(statement, ast.ImportFrom):
+        return [target for _, target in imports_of(statement, package)]
+    return []
 
 
 def _is_pure_decorator(node):
