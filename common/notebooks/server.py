@@ -423,8 +423,11 @@ def _import(name):
 
 
 def _memory():
-    """Memory of this process that no other one shares, in bytes."""
-    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    """Memory of this process that no other one shares, in bytes; 0 where that is not known."""
+    try:
+        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
     return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
 
 
