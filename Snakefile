@@ -218,3 +218,4 @@ wiring.explain(workflow, TARGETS, BROKEN)
 onstart:
     wiring.check_folder(workflow)
     wiring.announce_memory(workflow)
+    wiring.keep_warm(workflow)

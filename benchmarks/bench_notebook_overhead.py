@@ -3,14 +3,19 @@
     python benchmarks/bench_notebook_overhead.py [--repeats 7]
 
 A job is timed from process start to process end, as Snakemake runs it, and so is papermill's
-command line on the same notebook. The cells' own time, measured inside the notebook, is taken
-off: what is left is interpreter, imports, kernel start, messages, saving and, for ours,
-parameters, hashes and provenance.
+command line on the same notebook. Ours runs twice: by itself, and forked from the server of a run
+(`common/workflow/notebooks/warm.py`). From the total time the cells' own time is taken off,
+measured inside the notebook, without its imports: what is left is interpreter, imports, kernel
+start, messages, saving and, for ours, parameters, hashes and provenance.
+
+Processor time stands beside the time by the clock: it depends less on what else a machine does.
 """
 
 import argparse
 import json
+import os
 import pickle
+import resource
 import statistics
 import subprocess
 import sys
@@ -18,9 +23,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from common.workflow.notebooks import fingerprint, isolation, warm
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = {
-    "trivial": "value = 1 + 1",
+    "trivial": "",
     "torch, mne, braindecode": "import torch\nimport mne\nimport braindecode.models",
 }
 
@@ -29,12 +36,13 @@ def make_notebook(path, source):
     """A notebook that takes its output's path and writes how long its cells ran."""
     cells = [
         (["parameters"], 'seconds = "seconds.json"'),
-        ([], "import time\n\nstart = time.perf_counter()"),
         ([], source),
+        ([], "import time\n\nstart = time.perf_counter()"),
+        ([], "value = 1 + 1"),
         (
             [],
             "import json\nfrom pathlib import Path\n\n"
-            "Path(seconds).write_text(json.dumps(time.perf_counter() - start))",
+            "took = time.perf_counter() - start\nPath(seconds).write_text(json.dumps(took))",
         ),
     ]
     content = {
@@ -94,12 +102,37 @@ def papermill_command(notebook, seconds, folder):
             "--cwd", str(ROOT)]  # fmt: skip
 
 
-def overhead(command, seconds):
-    """Wall time of a command minus the time of the notebook's cells, in s."""
+def overhead(command, seconds, server=None):
+    """What a command takes besides the notebook's cells.
+
+    Returns
+    -------
+    wall, processor : float
+        In s.
+    """
     seconds.unlink(missing_ok=True)
-    start = time.perf_counter()
-    subprocess.run(command, check=True, cwd=ROOT, stderr=subprocess.PIPE)
-    return time.perf_counter() - start - json.loads(seconds.read_text())
+    environ = dict(os.environ) | ({warm.FOLDER: str(server.folder)} if server else {})
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, cwd=ROOT, env=environ, stderr=subprocess.PIPE)
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    if server:
+        os.environ[warm.FOLDER] = str(server.folder)
+        usage = warm.usage_of(command[1])
+        del os.environ[warm.FOLDER]
+        if usage is None:
+            raise RuntimeError("the server did not run the job")
+        processor += usage["seconds"]
+    return wall - json.loads(seconds.read_text()), processor
+
+
+def start_server(folder, notebook):
+    """A server that has imported what the notebook imports."""
+    name = f"{notebook}@0"
+    groups = warm.groups({name: fingerprint.imports(notebook, root=ROOT)}, {name: 2})
+    folder.mkdir()
+    environ = isolation.job_environment(os.environ, root=ROOT, scratch=folder)
+    return warm.Server(folder, groups, environ=environ, report=folder / "warm.json")
 
 
 def main():
@@ -107,27 +140,36 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=7)
     repeats = parser.parse_args().repeats
-    print(f"{'notebook':26}{'runner':12}{'median (s)':>11}{'min':>8}{'max':>8}")
+    head = f"{'median (s)':>11}{'min':>8}{'max':>8}"
+    print(f"{'':38}{'by the clock':>27}{'processor time':>27}")
+    print(f"{'notebook':26}{'runner':12}{head}{head}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         seconds = folder / "seconds.json"
-        for label, source in NOTEBOOKS.items():
+        for number, (label, source) in enumerate(NOTEBOOKS.items()):
             notebook = folder / "notebook.ipynb"
             make_notebook(notebook, source)
+            server = start_server(folder / str(number), notebook) if warm.is_possible() else None
+            ours = our_command(notebook, seconds, folder)
             commands = {
-                "ours": our_command(notebook, seconds, folder),
-                "papermill": papermill_command(notebook, seconds, folder),
+                **({"ours, forked": (ours, server)} if server else {}),
+                "ours": (ours, None),
+                "papermill": (papermill_command(notebook, seconds, folder), None),
             }
-            for command in commands.values():  # fill the file system's cache
-                overhead(command, seconds)
+            for command, one in commands.values():  # fill the file system's cache
+                overhead(command, seconds, one)
             times = {runner: [] for runner in commands}
             for _ in range(repeats):
-                for runner, command in commands.items():
-                    times[runner].append(overhead(command, seconds))
-            for runner, values in times.items():
-                low, high = min(values), max(values)
-                middle = statistics.median(values)
-                print(f"{label:26}{runner:12}{middle:11.2f}{low:8.2f}{high:8.2f}", flush=True)
+                for runner, (command, one) in commands.items():
+                    times[runner].append(overhead(command, seconds, one))
+            for runner, pairs in times.items():
+                cells = [
+                    f"{statistics.median(values):11.2f}{min(values):8.2f}{max(values):8.2f}"
+                    for values in zip(*pairs, strict=True)
+                ]
+                print(f"{label:26}{runner:12}{''.join(cells)}", flush=True)
+            if server:
+                server.close()
 
 
 if __name__ == "__main__":

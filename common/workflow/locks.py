@@ -10,16 +10,19 @@ import errno
 import os
 import platform
 import shutil
+import socket
 import sys
 import tempfile
 from pathlib import Path
 
 from common import files
 
-__all__ = ["claim", "exclusive", "remove_scratch", "scratch_places"]
+__all__ = ["claim", "exclusive", "remove_scratch", "scratch", "scratch_places"]
 
 _HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
-_BUILT = ("results", "data/raw", "data/derived", "papers")
+_BUILT = ("results", "data/raw", "data/derived", "papers", ".snakemake/fingerprints")
+
+_LONGEST_SOCKET = 103  # bytes of a socket's path, on macOS; Linux has 107
 
 _held = []
 
@@ -104,6 +107,35 @@ def exclusive(path):
         yield  # closing the file releases the lock
 
 
+@contextlib.contextmanager
+def scratch():
+    """A folder of this process's own, removed in the end, and whether sockets can lie in it.
+
+    A socket's path is short, and some file systems have no sockets: where the folder of temporary
+    files does not do, another one is tried.
+
+    Yields
+    ------
+    folder : Path
+    has_sockets : bool
+    """
+    prefix = f"nb-{files.owner()}-"
+    if sys.platform != "win32":
+        for parent in scratch_places():
+            try:
+                folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+            except OSError:
+                continue
+            try:
+                if _holds_sockets(folder):
+                    yield folder, True
+                    return
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
+        yield Path(folder), False
+
+
 def scratch_places():
     """Folders in which a job may have its own folder, the system's one for temporary files first.
 
@@ -122,6 +154,19 @@ def remove_scratch():
         for path in place.glob("nb-*"):
             if files.is_leftover(path):
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _holds_sockets(folder):
+    path = folder / "kernel-ipc-99999"
+    if len(os.fsencode(path)) > _LONGEST_SOCKET:
+        return False
+    with socket.socket(socket.AF_UNIX) as trial:
+        try:
+            trial.bind(str(path))
+        except OSError:
+            return False
+    path.unlink()
+    return True
 
 
 def _say_unlocked(folder, error):

@@ -4,6 +4,7 @@
 """
 
 import difflib
+import functools
 import re
 from typing import Annotated, Literal
 
@@ -48,12 +49,15 @@ class Config(_Strict):
         Folder of already downloaded files.
     folders : dict of str to str
         Folders of data that a user obtained, for example ``tusz``.
+    warm : bool, default=True
+        Whether jobs on this machine are forked from processes that have imported libraries.
     """
 
     scale: Literal["smoke", "embedded", "paper", "recorded"] = "embedded"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     mirror: str | None = None
     folders: dict[str, str] = {}
+    warm: bool = True
 
 
 class Method(_Strict):
@@ -215,6 +219,13 @@ def load(name):
     PaperError
         One line for each mistake: file, key, value, and what to write instead.
     """
+    path = files.resolve(f"papers/{name}/paper.yaml")
+    return _load(name, files.ROOT, files.sha256(path) if path.is_file() else None)
+
+
+@functools.cache
+def _load(name, root, digest):
+    """`load`, once for each content."""
     source = f"papers/{name}/paper.yaml"
     paper = _validate(Paper, _read(source), source)
     _same_keys(paper.scales.embedded, paper.scales.paper, f"{source}: scales")

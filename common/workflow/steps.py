@@ -5,6 +5,8 @@ alike (tables gathered, figures drawn, claims judged) and completes the paper's 
 benchmark and resources.
 """
 
+import copy
+import functools
 import itertools
 import re
 from pathlib import PurePosixPath
@@ -57,7 +59,7 @@ class Steps:
         self.device = config.device
         self.mirror = config.mirror
         self.folders = config.folders
-        self.settings = papers.settings(name, paper, self.scale)
+        self.settings = copy.deepcopy(papers.settings(name, paper, self.scale))
         self.built = f"results/{name}/{self.scale}"
         self.results = f"papers/{name}/recorded" if self.scale == "recorded" else self.built
         self.derived = f"data/derived/{name}/{self.scale}"
@@ -183,13 +185,13 @@ class Steps:
 
         Returns
         -------
-        notebook : str
-            ``papers/<paper>/<file>@<fingerprint>``.
+        notebook : callable
+            As `notebook`.
 
         Raises
         ------
         PaperError
-            If there is no such notebook, or it or what it uses cannot be read.
+            If there is no such notebook.
         """
         path = f"papers/{self.name}/{file}"
         if not files.resolve(path).exists():
@@ -197,10 +199,7 @@ class Steps:
             raise PaperError(
                 f"papers/{self.name}/rules.smk: no notebook {path}{papers.near(file, known)}"
             )
-        try:
-            return notebook(path)
-        except sources.SourceError as error:
-            raise PaperError(str(error)) from None
+        return notebook(path)
 
     @property
     def _source(self):
@@ -286,10 +285,20 @@ def notebook(path):
 
     Returns
     -------
-    notebook : str
-        ``<path>@<fingerprint>``.
+    notebook : callable
+        Gives ``<path>@<fingerprint>``, whatever the wildcards. The fingerprint is computed at the
+        first call, so only for notebooks of which a job is wanted. It raises `PaperError` if the
+        notebook, or a module that it uses, cannot be read.
     """
-    return f"{path}@{fingerprint(files.resolve(path), root=files.ROOT)}"
+
+    @functools.cache
+    def named():
+        try:
+            return f"{path}@{fingerprint(files.resolve(path), root=files.ROOT)}"
+        except sources.SourceError as error:
+            raise PaperError(str(error)) from None
+
+    return lambda wildcards: named()
 
 
 def complete(workflow, paper):

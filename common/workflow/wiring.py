@@ -4,6 +4,8 @@ It looks at the rules that the papers have defined, so that a paper states nothi
 """
 
 import argparse
+import atexit
+import collections
 import contextlib
 import difflib
 import functools
@@ -19,12 +21,13 @@ from pathlib import Path
 import pandas as pd
 
 from common import files, sources
-from common.workflow import console, memory, papers, steps
-from common.workflow.notebooks import isolation, provenance
+from common.workflow import console, locks, memory, papers, steps
+from common.workflow.notebooks import fingerprint, isolation, provenance, warm
+from common.workflow.notebooks.run import has_gpu_driver
 
 __all__ = [
     "Target", "announce_memory", "check_folder", "compare_memory", "configure",
-    "explain", "keep_texts", "left_out_if_broken", "measured_memory", "patterns",
+    "explain", "keep_texts", "keep_warm", "left_out_if_broken", "measured_memory", "patterns",
     "prepare_commands", "record", "targets", "unless_broken",
 ]  # fmt: skip
 
@@ -389,6 +392,42 @@ def announce_memory(workflow):
         print(f"{name} asks for {asked} MB, more than that: it runs alone.", file=sys.stderr)
 
 
+def keep_warm(workflow):
+    """Start the server from which this run's jobs are forked, if that is of use.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        With a list of the jobs to run.
+    """
+    settings = papers.config(workflow.config)
+    is_here = workflow.is_main_process and workflow.local_exec
+    if not (settings.warm and is_here and warm.is_possible()):
+        return
+    asked = [job.params.get("notebook") for job in workflow.dag.needrun_jobs() if job.rule.script]
+    jobs = collections.Counter(notebook for notebook in asked if notebook)
+    if jobs.total() < 2:
+        return
+    imports = {
+        notebook: fingerprint.imports(files.resolve(notebook.partition("@")[0]), root=files.ROOT)
+        for notebook in jobs
+    }
+    # A library may speak to the driver while it is imported; then it could not be forked.
+    if settings.device != "cpu" and has_gpu_driver():
+        imports = {notebook: [] for notebook in jobs}
+    places = contextlib.ExitStack()
+    folder, has_sockets = places.enter_context(locks.scratch())
+    if not has_sockets:
+        places.close()
+        return
+    environ = isolation.job_environment(os.environ, root=files.ROOT, scratch=folder / "scratch")
+    report = files.resolve(warm.REPORT)
+    server = warm.Server(folder, warm.groups(imports, jobs), environ=environ, report=report)
+    places.callback(server.close)
+    atexit.register(places.close)
+    os.environ[warm.FOLDER] = str(folder)
+
+
 def measured_memory(workflow):
     """What the jobs of each rule took at most, beside what the rule declares.
 
@@ -434,6 +473,12 @@ def compare_memory(rows):
         print(f"{name:44} {n_jobs:5} {peak:7} {declared:9} {enough:7}")
         if peak > declared:
             short.append(f"{name} took {peak} MB and declares mem_mb={declared}. Declare more")
+    if files.resolve(warm.REPORT).exists():
+        used = files.read_json(warm.REPORT)
+        print(
+            f"Besides, {len(used['imports'])} processes that jobs were forked from took "
+            f"{used['bytes'] / 1e6:.0f} MB in the last run."
+        )
     if short:
         raise papers.PaperError("\n".join(short))
 
@@ -448,6 +493,7 @@ def _declared_memory(rule):
 
 def _peaks(rule):
     """Peaks of memory in the benchmark files of a rule, in MB."""
+
     if rule.benchmark is None:
         return []
     peaks = []
@@ -490,6 +536,8 @@ def patterns(workflow, config):
 def prepare_commands():
     """Let what rules start find this repository and its interpreter, on any machine.
 
+    And add to a job's benchmark what it took in processes that Snakemake does not see.
+
     What they import comes from here and not from folders that the user has named, and the
     interpreter's path may hold a space, a quote or a parenthesis: Snakemake writes it into the
     commands of jobs as it is, for a shell to read.
@@ -507,12 +555,23 @@ def prepare_commands():
 
     @functools.wraps(execute)
     def quoted_execute(self, command, **values):
+        script = values.get("fname")
         values |= {k: shlex.quote(v) for k, v in values.items() if k == "py_exec"}
-        return execute(self, command, **values)
+        try:
+            return execute(self, command, **values)
+        finally:
+            if script and self.bench_record and (usage := warm.usage_of(script)):
+                _add_usage(self.bench_record, usage)
 
     @functools.wraps(executable)
     def quoted_executable(self):
         return shlex.quote(executable(self))
+
+    def _add_usage(record, usage):
+        record.max_rss = (record.max_rss or 0) + usage["memory"]
+        record.cpu_time += usage["seconds"]
+        record.cpu_usage += 100 * usage["seconds"]
+        record.data_collected = True
 
     PythonScript._execute_cmd = quoted_execute
     RemoteExecutor.get_python_executable = quoted_executable

@@ -11,17 +11,27 @@ What counts more than its name: a module's statements with side effects (bare ca
 ``for``, ``with``, ``try``, assignments to attributes or items, functions under a decorator that
 may register them) count as soon as anything of the module is used, and a whole module counts
 where a name cannot be resolved: a star import, a module passed around as a value, ``globals()``.
+
+Walking through the sources of one notebook takes a tenth of a second. What was found is kept in
+``.snakemake/fingerprints/``, with the SHA-256 of every source that was read and the names of those
+that were looked for in vain: while all of these are as they were, the fingerprint is, too.
 """
 
 import ast
+import contextlib
 import hashlib
+import itertools
+import json
+import os
 import re
+import sys
 from pathlib import Path
 
 from common import files, sources
+from common.workflow.notebooks import scopes
 from common.workflow.notebooks.scopes import Import, canonical, imports_of, references
 
-__all__ = ["code_cells", "fingerprint", "modules"]
+__all__ = ["code_cells", "fingerprint", "imports", "modules"]
 
 # Decorators that only wrap what they decorate: they do not register it anywhere.
 _PURE_DECORATORS = {
@@ -34,7 +44,18 @@ _WHOLE_MODULE = {"eval", "exec", "globals", "locals", "vars"}
 _DYNAMIC_IMPORT = {"import_module", "__import__"}
 _MAGIC = re.compile(r"^(\s*)([%!].*)$", re.MULTILINE)
 
-_modules = {}
+KEPT = ".snakemake/fingerprints"
+"""Where fingerprints are kept, below the root; only where Snakemake keeps its state, too."""
+
+# How fingerprints are made: the sources of these modules, and the grammar of Python.
+_METHOD = b"\0".join(
+    [sys.version.encode()]
+    + [Path(name).read_bytes() for name in (__file__, scopes.__file__, sources.__file__)]
+)
+
+_modules = {}  # path -> version, _Module
+_contents = {}  # path -> version, SHA-256
+_found = {}  # key of a notebook -> what `_found_by` returns
 
 
 def fingerprint(notebook, *, root, package="common"):
@@ -59,10 +80,47 @@ def fingerprint(notebook, *, root, package="common"):
     SourceError
         If the notebook, or a module that it uses, cannot be read.
     """
-    walk = _Walk(Path(root), package)
-    walk.notebook(Path(notebook))
-    digest = hashlib.sha256("\n".join(sorted(walk.parts)).encode())
-    return digest.hexdigest()[:12]
+    return _known(Path(notebook), Path(root), package)["fingerprint"]
+
+
+def imports(notebook, *, root, package="common"):
+    """What a notebook imports of other packages, itself and through this one, whatever happens.
+
+    Imports in functions and under conditions are left out.
+
+    Parameters
+    ----------
+    notebook, root, package
+        As in `fingerprint`.
+
+    Returns
+    -------
+    names : list of str
+        In the order of execution: ``"scipy.stats"`` for ``import scipy.stats``, and
+        ``"scipy:stats"`` for ``from scipy import stats``, where the second may be a module or not.
+
+    Raises
+    ------
+    SourceError
+        As in `fingerprint`.
+    """
+    return _known(Path(notebook), Path(root), package)["imports"]
+
+
+def _known(notebook, root, package):
+    """What `_found_by` returns for a notebook, from memory, from disk, or by a walk."""
+    key = _key(notebook, package)
+    kept = root / KEPT / f"{key}.json"
+    found = _found.get((root, key)) or _read(kept)
+    if found is None or not _is_current(found, root, package):
+        walk = _Walk(root, package)
+        walk.notebook(notebook)
+        found = _found_by(walk)
+        # Nothing was edited meanwhile.
+        if key == _key(notebook, package) and _is_current(found, root, package):
+            _write(kept, found)
+    _found[root, key] = found
+    return found
 
 
 def modules(notebook, *, root, package="common"):
@@ -106,6 +164,79 @@ def code_cells(notebook):
     ]
 
 
+def _key(notebook, package):
+    """What a fingerprint depends on besides the package's sources, as hexadecimal digits."""
+    try:
+        content = notebook.read_bytes()
+    except OSError:  # reading it as a notebook says what is wrong
+        content = b""
+    parts = [_METHOD, package.encode(), content]
+    return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def _found_by(walk):
+    """A fingerprint with what it was made from, as JSON can hold it."""
+    digest = hashlib.sha256("\n".join(sorted(walk.parts)).encode())
+    return {
+        "fingerprint": digest.hexdigest()[:12],
+        "imports": list(walk.imports),
+        "modules": walk.read,
+        "listed": walk.listed,
+    }
+
+
+def _is_current(found, root, package):
+    """Whether all sources that a fingerprint was made from are what they were."""
+    if found["listed"] is not None and found["listed"] != _listing(root, package):
+        return False
+    return all(_state(root, name)[0] == state for name, state in found["modules"].items())
+
+
+def _read(path):
+    """What `_write` wrote; None where there is nothing, or something else."""
+    try:
+        digest, _, text = path.read_text(encoding="utf-8").partition("\n")
+    except (OSError, ValueError):
+        return None
+    return json.loads(text) if digest == _sha256(text) else None
+
+
+def _write(path, found):
+    if not path.parents[1].is_dir():
+        return
+    text = json.dumps(found, sort_keys=True)
+    with contextlib.suppress(OSError):  # nothing depends on it
+        files.write_text(path, f"{_sha256(text)}\n{text}")
+
+
+def _sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _state(root, name):
+    """A module's kind and SHA-256, its file and the file's version; None where there is none."""
+    base = f"{root}/{name.replace('.', '/')}"
+    for kind, path in (("package", f"{base}/__init__.py"), ("module", f"{base}.py")):
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        version = status.st_mtime_ns, status.st_size, status.st_ino
+        if path not in _contents or _contents[path][0] != version:
+            try:
+                _contents[path] = version, files.sha256(path)
+            except OSError as error:  # reading it as a module says what is wrong
+                _contents[path] = None, f"unreadable: {error.errno}"
+        return f"{kind} {_contents[path][1]}", path, version
+    return None, None, None
+
+
+def _listing(root, package):
+    """The names of all files of a package, hashed."""
+    inside = files.walk(root / package)
+    return _sha256("\n".join(sorted(path.relative_to(root).as_posix() for path in inside)))
+
+
 class _Module:
     """Definitions, imports and side effects of one parsed module."""
 
@@ -117,6 +248,7 @@ class _Module:
         self.imports = {}  # name -> list of Import
         self.effects = []  # statements that run for their effect
         self.imported = []  # modules that importing this one executes
+        self.first = []  # of these what it executes whatever happens, as `_executed` gives them
         self._texts = {}
         for statement in sources.read_python(path).body:
             self._add(statement)
@@ -131,6 +263,7 @@ class _Module:
     def _add(self, statement):
         if isinstance(statement, ast.Import | ast.ImportFrom):
             self._add_import(statement)
+            self.first += _executed(statement, self.package)
             if any(target.symbol == "*" for _, target in imports_of(statement, self.package)):
                 self.effects.append(statement)
         elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -163,6 +296,10 @@ class _Walk:
         self.parts = set()
         self.seen = set()
         self.used = set()
+        self.read = {}  # name of a module -> its state, None where there is none
+        self.listed = None  # hash of the names of all files, where they count
+        self.imports = {}  # what is imported of other packages; no values
+        self._loaded = {}
 
     def notebook(self, path):
         statements, bindings = [], {}
@@ -185,12 +322,29 @@ class _Walk:
                     bindings.setdefault(name, []).append(target)
                     if target.symbol == "*":
                         self.follow_import(target, ())
+        for statement in statements:
+            self.execute(_executed(statement))
         self.parts.add("notebook " + "".join(map(canonical, statements)))
         for head, *attributes in references(statements):
             for target in [head] if isinstance(head, Import) else bindings.get(head, ()):
                 self.follow_import(target, attributes)
             if head in _DYNAMIC_IMPORT or attributes[-1:] == ["import_module"]:
                 self.whole_package()
+
+    def execute(self, imported):
+        """Collect what some imports import of other packages, and through this one."""
+        for target in imported:
+            if target.module.partition(".")[0] != self.package:
+                symbol = "" if target.symbol in {None, "*"} else f":{target.symbol}"
+                self.imports[f"{target.module}{symbol}"] = None
+                continue
+            *parents, last = itertools.accumulate(
+                target.module.split("."), lambda name, part: f"{name}.{part}"
+            )
+            for name in (*parents, last, f"{last}.{target.symbol}"):
+                if ("executed", name) not in self.seen and (module := self.load(name)):
+                    self.seen.add(("executed", name))
+                    self.execute(module.first)
 
     def follow_import(self, target, attributes):
         if target.module.partition(".")[0] != self.package:
@@ -278,6 +432,7 @@ class _Walk:
             self.symbol(module, symbol, ["__name__"] if symbol in module.imports else ())
 
     def whole_package(self):
+        self.listed = _listing(self.root, self.package)
         inside = files.walk(self.root / self.package)
         for path in sorted(path for path in inside if path.suffix == ".py"):
             parts = path.relative_to(self.root).with_suffix("").parts
@@ -285,18 +440,21 @@ class _Walk:
 
     def load(self, name):
         """The parsed module, or None where there is no such file; each version parsed once."""
-        base = self.root.joinpath(*name.split("."))
-        for path in (base / "__init__.py", base.with_name(f"{base.name}.py")):
-            try:
-                status = path.stat()
-            except OSError:
-                continue
-            key = str(path)
-            version = status.st_mtime_ns, status.st_size
-            if key not in _modules or _modules[key][0] != version:
-                _modules[key] = version, _Module(name, path)
-            return _modules[key][1]
-        return None
+        if name not in self._loaded:
+            self.read[name], path, version = _state(self.root, name)
+            if path is not None and (path not in _modules or _modules[path][0] != version):
+                _modules[path] = version, _Module(name, Path(path))
+            self._loaded[name] = None if path is None else _modules[path][1]
+        return self._loaded[name]
+
+
+def _executed(statement, package=""):
+    """The modules and symbols that a statement imports, if it is an import."""
+    if isinstance(statement, ast.Import):
+        return [Import(alias.name) for alias in statement.names]
+    if isinstance(statement, ast.ImportFrom):
+        return [target for _, target in imports_of(statement, package)]
+    return []
 
 
 def _is_pure_decorator(node):

@@ -6,10 +6,8 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -33,11 +31,10 @@ SAVE_EVERY = 20.0  # seconds between two saves of a running notebook
 _N_SOURCE_LINES = 12
 _N_FRAMES = 2
 _LAUNCH = Path(__file__).with_name("launch.py")
-_LONGEST_SOCKET = 103  # bytes of a socket's path, on macOS; Linux has 107
 _BANNER = "papermill-error-cell-tag"
 
 
-def execute(path, values, *, executed, name, folder):
+def execute(path, values, *, executed, name, folder, forked=None):
     """Run a notebook and save it executed.
 
     Parameters
@@ -51,13 +48,15 @@ def execute(path, values, *, executed, name, folder):
         Prefix of the progress lines.
     folder : Path
         Working directory of the kernel.
+    forked : common.workflow.notebooks.warm.Kernel, optional
+        The kernel, if it fits; else another one is started.
 
     Returns
     -------
     failure : str or None
         The failing cell, the last frames and the error; or what ended the kernel.
     """
-    _Engine.job = _Job(name, executed)
+    _Engine.job = _Job(name, executed, forked)
     failure = None
     try:
         execute_notebook(
@@ -82,7 +81,8 @@ def execute(path, values, *, executed, name, folder):
 
 
 class _Job:
-    def __init__(self, name, executed):
+    def __init__(self, name, executed, forked):
+        self.forked = forked
         self.name = name
         self.executed = executed
         self.notebook = None
@@ -121,7 +121,7 @@ class _Client(PapermillNotebookClient):
 
 
 class _KernelManager(AsyncKernelManager):
-    """Starts this interpreter, not whatever kernel a user has installed."""
+    """Starts this interpreter, or one that is forked; not whatever kernel a user has installed."""
 
     @property
     def kernel_spec(self):
@@ -132,7 +132,14 @@ class _KernelManager(AsyncKernelManager):
         )
 
     async def _async_launch_kernel(self, kernel_cmd, **options):
-        await super()._async_launch_kernel(kernel_cmd, **options)
+        forked = _Engine.job.forked
+        if forked and forked.fits(options["env"]):
+            self.provisioner.process = forked
+            self.provisioner.pid = self.provisioner.pgid = forked.pid
+            output = options["stdout"].name
+            forked.start(kernel_cmd, env=options["env"], output=output)
+        else:
+            await super()._async_launch_kernel(kernel_cmd, **options)
         _Engine.job.process = self.provisioner.process
 
 
@@ -157,7 +164,7 @@ class _Engine(NBClientEngine):
         # Sockets are files in a folder that only this user can enter; the kernel's own output is
         # of interest only if it dies.
         locks.remove_scratch()
-        with _scratch() as (folder, has_sockets):
+        with locks.scratch() as (folder, has_sockets):
             cls.job.scratch = folder
             environment = isolation.job_environment(os.environ, root=files.ROOT, scratch=folder)
             spoken = Path(folder, "output")
@@ -191,43 +198,6 @@ papermill_engines.register("artifacts", _Engine)
 # papermill does not read annotations with `|` and then calls a declared parameter unknown;
 # `common.workflow.notebooks.parameters` has checked them all.
 logging.getLogger("papermill").setLevel(logging.ERROR)
-
-
-@contextlib.contextmanager
-def _scratch():
-    """A folder of the job's own, and whether sockets can lie in it.
-
-    A socket's path is short, and some file systems have no sockets: where the folder of temporary
-    files does not do, another one is tried.
-    """
-    prefix = f"nb-{files.owner()}-"
-    if sys.platform != "win32":
-        for parent in locks.scratch_places():
-            try:
-                folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-            except OSError:
-                continue
-            try:
-                if _holds_sockets(folder):
-                    yield folder, True
-                    return
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
-        yield Path(folder), False
-
-
-def _holds_sockets(folder):
-    path = folder / "kernel-ipc-99999"
-    if len(os.fsencode(path)) > _LONGEST_SOCKET:
-        return False
-    with socket.socket(socket.AF_UNIX) as trial:
-        try:
-            trial.bind(str(path))
-        except OSError:
-            return False
-    path.unlink()
-    return True
 
 
 def _has_ended(job):

@@ -4,6 +4,7 @@ IPython looks for configuration and startup files in the user's folder, in that 
 and in those of the machine.
 """
 
+import os
 import sys
 
 if __name__ == "__main__":
@@ -20,4 +21,10 @@ if __name__ == "__main__":
         def _run_startup_files(self):
             """Run none."""
 
-    Kernel.launch_instance()
+        def initialize(self, argv=None):
+            """Start, and say so where libraries are imported already (server.py)."""
+            super().initialize(argv)
+            globals().get("ready", bool)()
+
+    # As the default would be if ipykernel had been imported just now.
+    Kernel.launch_instance(parent_handle=int(os.environ.get("JPY_PARENT_PID") or 0))

@@ -6,6 +6,7 @@ thread, because the number of threads changes bits. The executed notebook is the
 ``log: notebook=``, written also when a cell fails; provenance stands beside it.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -26,13 +27,18 @@ class JobError(Exception):
     """What the console shows instead of a traceback."""
 
 
-def main(job):
+def main(job, *, asker=None, forked=None):
     """Run the notebook of one Snakemake job.
 
     Parameters
     ----------
     job : snakemake.iocontainers.Snakemake
         The ``snakemake`` object that Snakemake gives to scripts.
+    asker : socket.socket, optional
+        To the process that Snakemake has started, if this one is another
+        (`common.workflow.notebooks.warm`).
+    forked : common.workflow.notebooks.warm.Kernel, optional
+        The kernel that this process has forked.
 
     Returns
     -------
@@ -45,9 +51,9 @@ def main(job):
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda number, _: _stop(job, 128 + number))
-    threading.Thread(target=_end_with_snakemake, args=[job], daemon=True).start()
+    threading.Thread(target=_end_with, args=[job, asker], daemon=True).start()
     try:
-        run(job)
+        run(job, forked)
     except JobError as error:
         print(f"\n{label(job)} failed: {error}", file=sys.stderr, flush=True)
         _remove_leftovers(job)
@@ -55,8 +61,13 @@ def main(job):
     return 0
 
 
-def run(job):
+def run(job, forked=None):
     """Run the notebook of one job and write its provenance.
+
+    Parameters
+    ----------
+    job, forked
+        As in `main`.
 
     Raises
     ------
@@ -85,7 +96,7 @@ def run(job):
         for name in (executed, *map(str, job.output)):  # known before hours are spent
             files.require_writable(name)
         files.resolve(beside).unlink(missing_ok=True)
-        execute(path, values, executed=executed, name=label(job))
+        execute(path, values, executed=executed, name=label(job), forked=forked)
     except files.NotWritableError as error:
         raise JobError(str(error)) from None
     missing = [name for name in map(str, job.output) if not files.resolve(name).exists()]
@@ -169,12 +180,17 @@ def device(wanted="auto"):
     return "cpu"
 
 
+def has_gpu_driver():
+    """Whether this machine has a driver of NVIDIA, in whichever way."""
+    # The second is how Windows lends its GPU to Linux.
+    return any(Path(name).exists() for name in ("/proc/driver/nvidia/version", "/dev/dxg"))
+
+
 def _why_no_gpu():
     """Whether there is a driver, and why torch cannot use a GPU, or None where it can."""
     from importlib.metadata import PackageNotFoundError, version
 
-    # The second is how Windows lends its GPU to Linux.
-    if not any(Path(name).exists() for name in ("/proc/driver/nvidia/version", "/dev/dxg")):
+    if not has_gpu_driver():
         return False, "there is no driver of NVIDIA"
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
     if hidden in {"", "-1"}:
@@ -206,7 +222,7 @@ def label(job):
     return " ".join([job.rule, *(f"{name}={value}" for name, value in job.wildcards.items())])
 
 
-def execute(path, values, *, executed, name):
+def execute(path, values, *, executed, name, forked=None):
     """Run one notebook and save it executed, whether or not it succeeds.
 
     Parameters
@@ -216,6 +232,7 @@ def execute(path, values, *, executed, name):
     values : dict of str to object
     name : str
         Prefix of the progress lines on the console.
+    forked : common.workflow.notebooks.warm.Kernel, optional
 
     Raises
     ------
@@ -226,7 +243,9 @@ def execute(path, values, *, executed, name):
         sys.modules.setdefault(module, None)
     from common.workflow.notebooks import kernel
 
-    failed = kernel.execute(ROOT / path, values, executed=executed, name=name, folder=ROOT)
+    failed = kernel.execute(
+        ROOT / path, values, executed=executed, name=name, folder=ROOT, forked=forked
+    )
     if failed:
         raise JobError(f"{failed}\nExecuted notebook with the whole traceback: {executed}")
 
@@ -248,18 +267,31 @@ def _remove_leftovers(job):
                     path.unlink(missing_ok=True)
 
 
-def _end_with_snakemake(job):
+def _end_with(job, asker):
     """End this process when Snakemake is killed, so that a resumed run has no rival.
 
+    The kernel notices by itself that this process has ended.
+    """
+    if asker is None:
+        has_ended = _watch_snakemake()
+        while not has_ended():
+            time.sleep(1)
+    else:
+        with contextlib.suppress(OSError):
+            while asker.recv(1):
+                pass
+    _stop(job, 1)
+
+
+def _watch_snakemake():
+    """Function that tells whether the Snakemake that runs now has ended.
+
     Snakemake starts a shell that starts this process. The shell outlives a killed Snakemake and
-    gets another parent. The kernel notices by itself that this process has ended.
+    gets another parent.
     """
     shell = os.getppid()
     snakemake = _parent(shell)
-    while snakemake is not None:
-        time.sleep(1)
-        if os.getppid() != shell or _parent(shell) != snakemake:
-            _stop(job, 1)
+    return lambda: snakemake is not None and (os.getppid() != shell or _parent(shell) != snakemake)
 
 
 def _parent(process):
@@ -289,4 +321,7 @@ def _interrupt(*_):
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, _interrupt)
     sys.path.insert(0, str(ROOT))
-    sys.exit(main(globals()["snakemake"]))
+    from common.workflow.notebooks import warm
+
+    status = warm.ask(globals()["snakemake"], has_ended=_watch_snakemake())
+    sys.exit(main(globals()["snakemake"]) if status is None else status)

@@ -186,14 +186,38 @@ def test_needs_depend_on_the_scale(write):
 def test_a_notebook_that_cannot_be_read_is_named(write, tmp_path):
     paper = write()("embedded")
     (tmp_path / "papers/toy/1-train.ipynb").write_text("")
-    message = error(paper.notebook, "1-train.ipynb")
+    message = error(paper.notebook("1-train.ipynb"), None)
     assert message.startswith("papers/toy/1-train.ipynb: the file is empty")
+
+
+def test_a_fingerprint_is_computed_for_the_first_job_of_a_notebook(write, tmp_path, monkeypatch):
+    paper = write()("embedded")
+    (tmp_path / "papers/toy/1-train.ipynb").write_text('{"cells": []}')
+    asked = []
+    monkeypatch.setattr(steps, "fingerprint", lambda path, root: asked.append(path) or "0123")
+    notebook = paper.notebook("1-train.ipynb")
+    assert asked == []
+    assert {notebook(seed) for seed in (0, 1)} == {"papers/toy/1-train.ipynb@0123"}
+    assert len(asked) == 1
+
+
+def test_a_file_is_read_once_as_long_as_it_is_the_same(write, monkeypatch):
+    read, read_yaml = [], papers.sources.read_yaml
+    monkeypatch.setattr(
+        papers.sources, "read_yaml", lambda path: read.append(path) or read_yaml(path)
+    )
+    of = write()
+    first, second = of("embedded"), of("embedded")
+    assert len(read) == 1
+    first.settings["seeds"].append(7)
+    assert second.settings["seeds"] == of("embedded").settings["seeds"] == [0, 1]
+    assert write(title="Other")("embedded").paper.title == "Other"
 
 
 def test_a_missing_notebook_or_figure_suggests_the_nearest(write, tmp_path):
     paper = write()("embedded")
     (tmp_path / "papers/toy/1-train.ipynb").write_text('{"cells": []}')
-    name, _, code = paper.notebook("1-train.ipynb").partition("@")
+    name, _, code = paper.notebook("1-train.ipynb")(None).partition("@")
     assert name == "papers/toy/1-train.ipynb"
     assert len(code) == 12
     assert "did you mean '1-train.ipynb'?" in error(paper.notebook, "1-trian.ipynb")

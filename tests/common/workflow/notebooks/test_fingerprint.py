@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 
 import pytest
 
@@ -230,6 +231,111 @@ def test_the_whole_library_is_read_once(monkeypatch):
     for _ in range(2):
         module._Walk(files.ROOT, "common").whole_package()
     assert len(parsed) == len(set(parsed)) == len(list((files.ROOT / "common").rglob("*.py")))
+
+
+USE = "from common import a\na.used(1)"
+
+
+@pytest.fixture
+def keeping(library, monkeypatch):
+    """The library where Snakemake keeps its state, and what each new process walks through."""
+    (library.root / ".snakemake").mkdir()
+    walked, walk = [], module._Walk.notebook
+    monkeypatch.setattr(module._Walk, "notebook", lambda *a: walked.append(a) or walk(*a))
+
+    def hash_anew(*cells):
+        for memory in (module._found, module._contents, module._modules):
+            memory.clear()
+        before = len(walked)
+        return library.hash(*cells), len(walked) - before
+
+    library.hash_anew = hash_anew
+    library.kept = library.root / module.KEPT
+    return library
+
+
+def test_another_process_finds_what_one_has_found(keeping):
+    found, n_walks = keeping.hash_anew(USE)
+    assert n_walks == 1
+    assert keeping.hash_anew(USE) == (found, 0)
+    keeping.edit("effects.py", "= 1", "= 2")  # not read for this notebook
+    assert keeping.hash_anew(USE) == (found, 0)
+    keeping.edit("b.py", "def helper(x):\n    return x", "def helper(x):\n    return -x")
+    changed, n_walks = keeping.hash_anew(USE)
+    assert changed != found and n_walks == 1
+    # Of the same size and date, as a copy of another state may be.
+    before = (keeping.root / "common/a.py").stat()
+    keeping.edit("a.py", "SCALE = 2", "SCALE = 7")
+    os.utime(keeping.root / "common/a.py", ns=(before.st_atime_ns, before.st_mtime_ns))
+    again, n_walks = keeping.hash_anew(USE)
+    assert again != changed and n_walks == 1
+    assert len(list(keeping.kept.iterdir())) == 1  # the last state of each notebook
+
+
+def test_a_module_that_appears_is_noticed(keeping):
+    source = "from common import pkg\npkg.late.start()"
+    found, _ = keeping.hash_anew(source)
+    (keeping.root / "common/pkg/late.py").write_text("def start():\n    return 1\n")
+    changed, _ = keeping.hash_anew(source)
+    assert changed != found
+    keeping.edit("pkg/late.py", "return 1", "return 2")
+    assert keeping.hash_anew(source)[0] not in {found, changed}
+    everything = "import importlib\nimportlib.import_module('common.' + name)"
+    found, _ = keeping.hash_anew(everything)
+    (keeping.root / "common/more.py").write_text("MORE = 1\n")
+    assert keeping.hash_anew(everything)[0] != found
+
+
+def _other_digits(content):
+    """What is kept, with another fingerprint."""
+    found = json.loads(content.partition(b"\n")[2])["fingerprint"].encode()
+    return content.replace(found, b"0" * len(found))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda content: content[:-9], _other_digits, lambda content: b"{}", lambda content: b"\xff\0"],
+    ids=["cut", "other digits", "other content", "no text"],
+)
+def test_damage_to_what_is_kept_is_noticed(keeping, damage):
+    found = keeping.hash_anew(USE)
+    (path,) = keeping.kept.iterdir()
+    content = path.read_bytes()
+    assert damage(content) != content
+    path.write_bytes(damage(content))
+    assert keeping.hash_anew(USE) == found
+    assert path.read_bytes() == content
+
+
+def test_what_another_version_of_this_module_kept_does_not_count(keeping, monkeypatch):
+    keeping.hash_anew(USE)
+    monkeypatch.setattr(module, "_METHOD", b"other")
+    assert keeping.hash_anew(USE)[1] == 1
+    assert keeping.hash_anew(USE)[1] == 0
+
+
+def test_an_edit_while_it_walks_is_not_kept(keeping, monkeypatch):
+    walk = module._Walk.notebook
+
+    def walk_and_edit(self, path):
+        walk(self, path)
+        monkeypatch.setattr(module._Walk, "notebook", walk)
+        keeping.edit("a.py", "SCALE = 2", "SCALE = 20")
+
+    monkeypatch.setattr(module._Walk, "notebook", walk_and_edit)
+    before = keeping.hash(USE)
+    assert not keeping.kept.exists()
+    assert keeping.hash(USE) != before
+
+
+def test_a_folder_that_cannot_be_written_to_is_no_error(keeping):
+    keeping.kept.write_text("a file")
+    assert keeping.hash_anew(USE)[0] == keeping.hash_anew(USE)[0]
+
+
+def test_nothing_is_kept_outside_a_repository(library):
+    library.hash(USE)
+    assert {path.name for path in library.root.iterdir()} == {"common", "notebook.ipynb"}
 
 
 def test_the_version_of_python_does_not_count():

@@ -243,7 +243,7 @@ def test_sockets_find_a_place_whatever_the_folder_of_temporary_files(
 
 
 def test_without_a_place_for_sockets_the_kernel_is_reached_otherwise(root, monkeypatch):
-    monkeypatch.setattr(kernel, "_holds_sockets", lambda folder: False)
+    monkeypatch.setattr(kernel.locks, "_holds_sockets", lambda folder: False)
     root("open(out, 'w').write('1')")
     run.run(make_job(outputs={"out": "out.txt"}))
 
