@@ -161,7 +161,19 @@ class Method:
         )
 
     def canonical(self, values, n_features):
-        """The values of a grid point as they act on ``n_features`` features."""
+        """The values of a grid point as they act on ``n_features`` features.
+
+        Parameters
+        ----------
+        values : dict
+            Of the grid point.
+        n_features : int
+
+        Returns
+        -------
+        values : dict
+            Equal for points that do the same.
+        """
         return self.limit(values, n_features) if self.limit else values
 
     def _adapters(self, values):
@@ -179,6 +191,15 @@ class Method:
 def method(name):
     """A method by its name.
 
+    Parameters
+    ----------
+    name : str
+        A key of `METHODS`.
+
+    Returns
+    -------
+    method : Method
+
     Raises
     ------
     ValueError
@@ -192,6 +213,17 @@ def classifier(name, **parameters):
 
     Support vector machines estimate probabilities by an inner cross-validation (Platt); its seed is
     fixed, and so is that of boosted trees.
+
+    Parameters
+    ----------
+    name : {"lr", "svc", "knn", "xgb"}
+    **parameters
+        Of the classifier's constructor.
+
+    Returns
+    -------
+    classifier : object
+        Not fitted, with ``predict_proba``.
 
     Raises
     ------

@@ -130,6 +130,12 @@ class FrequencyCCA(_Scored):
         ----------
         X : mne.Epochs
         y : ndarray, shape (n_trials,)
+
+        Raises
+        ------
+        ValueError
+            If no class is named by a frequency, or a harmonic is not below half of the sampling
+            rate.
         """
         self.classes_, self.frequencies_ = class_frequencies(X, y)
         if np.isnan(self.frequencies_).all():
@@ -150,7 +156,13 @@ class FrequencyCCA(_Scored):
         return self
 
     def scores(self, X):
-        """Canonical correlations, shape (n_trials, n_classes)."""
+        """Canonical correlations, shape (n_trials, n_classes).
+
+        Parameters
+        ----------
+        X : mne.Epochs
+            With the channels and times of those that were learnt from.
+        """
         scores = _largest_correlations(self._like_those_learned(X), self.bases_)
         scores[:, np.isnan(self.frequencies_)] = -np.inf
         return scores
@@ -188,7 +200,13 @@ class MultisetCCA(_Scored):
         return self
 
     def scores(self, X):
-        """Canonical correlations, shape (n_trials, n_classes)."""
+        """Canonical correlations, shape (n_trials, n_classes).
+
+        Parameters
+        ----------
+        X : mne.Epochs
+            With the channels and times of those that were learnt from.
+        """
         return _largest_correlations(self._like_those_learned(X), self.bases_)
 
 
@@ -226,6 +244,12 @@ class TaskRelatedComponents(_Scored):
         ----------
         X : mne.Epochs
         y : ndarray, shape (n_trials,)
+
+        Raises
+        ------
+        ValueError
+            If a class has a single trial, none is named by a frequency, or the lowest frequency is
+            not below what the recording holds.
         """
         self.classes_, self.frequencies_ = class_frequencies(X, y)
         self._remember(X)
@@ -262,7 +286,13 @@ class TaskRelatedComponents(_Scored):
         return self
 
     def scores(self, X):
-        """Weighted correlations with the mean trials, shape (n_trials, n_classes)."""
+        """Weighted correlations with the mean trials, shape (n_trials, n_classes).
+
+        Parameters
+        ----------
+        X : mne.Epochs
+            With the channels and times of those that were learnt from.
+        """
         self._like_those_learned(X)
         bands = zip(self._bands(X), self.weights_, self.filters_, self.templates_, strict=True)
         return sum(weight * (_flat(w @ band) @ known.T) for band, weight, w, known in bands)

@@ -58,6 +58,11 @@ def main(job):
 def run(job):
     """Run the notebook of one job and write its provenance.
 
+    Parameters
+    ----------
+    job : snakemake.iocontainers.Snakemake
+        As in `main`.
+
     Raises
     ------
     JobError
@@ -106,6 +111,10 @@ def run(job):
 
 def collect(job):
     """A job's notebook, and the values that its rule passes to it.
+
+    Parameters
+    ----------
+    job : snakemake.iocontainers.Snakemake
 
     Returns
     -------
@@ -202,7 +211,16 @@ def _why_no_gpu():
 
 
 def label(job):
-    """Rule and wildcards of a job, as on the console."""
+    """Rule and wildcards of a job, as on the console.
+
+    Parameters
+    ----------
+    job : snakemake.iocontainers.Snakemake
+
+    Returns
+    -------
+    label : str
+    """
     return " ".join([job.rule, *(f"{name}={value}" for name, value in job.wildcards.items())])
 
 
