@@ -96,6 +96,10 @@ class Method:
             that ``at_most_n_features`` lists parameters instead of ``limit``. In the grid, ``a__b``
             is parameter ``b`` of ``a``, and a ``domain_classifier`` is named as in `classifier`.
 
+        Returns
+        -------
+        method : Method
+
         Raises
         ------
         ValueError
@@ -127,6 +131,10 @@ class Method:
         ----------
         n_points : int or None
             None: the whole grid.
+
+        Returns
+        -------
+        method : Method
         """
         points = self.points
         if n_points is None or validation.count(n_points, "n_points") >= len(points):

@@ -170,6 +170,10 @@ def principal(X, n_components, *, whiten):
     n_components : int
     whiten : bool
         Scale each component to unit variance.
+
+    Returns
+    -------
+    components : ndarray, shape (n_samples, n_components)
     """
     from sklearn.decomposition import PCA
 

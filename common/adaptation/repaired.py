@@ -39,6 +39,10 @@ def discriminator(n_features, width=1024):
     n_features : int
     width : int, default=1024
         Of the hidden layers.
+
+    Returns
+    -------
+    network : torch.nn.Module
     """
     return _Adversary(
         nn.Linear(n_features, width), nn.ReLU(), nn.Dropout(0.5),
@@ -55,6 +59,10 @@ def second_classifier(n_features, n_classes, width=1024):
     n_features, n_classes : int
     width : int, default=1024
         Of the hidden layer.
+
+    Returns
+    -------
+    network : torch.nn.Module
     """
     return _Adversary(
         nn.Linear(n_features, width), nn.ReLU(), nn.Dropout(0.5), nn.Linear(width, n_classes)

@@ -126,7 +126,7 @@ class GaussianNoise(PerExample):
         Raises
         ------
         ValueError
-            If sigma is far above the windows' median deviation, as it is for windows in V.
+            If sigma is more than ten times the windows' median deviation, as for windows in V.
         """
         spread = X.std(-1, correction=0)
         spread = spread[spread > 0]

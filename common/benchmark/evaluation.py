@@ -149,6 +149,10 @@ def evaluate_piece(piece, *, random_state=42):
     piece : dict
         A value of `plan.pieces`.
     random_state : int, default=42
+
+    Returns
+    -------
+    table : pandas.DataFrame
     """
     return evaluate(
         piece["paradigm"],

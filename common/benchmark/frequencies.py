@@ -131,6 +131,10 @@ class FrequencyCCA(_Scored):
         X : mne.Epochs
         y : ndarray, shape (n_trials,)
 
+        Returns
+        -------
+        self : FrequencyCCA
+
         Raises
         ------
         ValueError
@@ -162,6 +166,11 @@ class FrequencyCCA(_Scored):
         ----------
         X : mne.Epochs
             With the channels and times of those that were learnt from.
+
+        Returns
+        -------
+        scores : ndarray, shape (n_trials, n_classes)
+            ``-inf`` for a class that is not named by a frequency.
         """
         scores = _largest_correlations(self._like_those_learned(X), self.bases_)
         scores[:, np.isnan(self.frequencies_)] = -np.inf
@@ -190,6 +199,10 @@ class MultisetCCA(_Scored):
         ----------
         X : mne.Epochs
         y : ndarray, shape (n_trials,)
+
+        Returns
+        -------
+        self : MultisetCCA
         """
         self.classes_, self.frequencies_ = class_frequencies(X, y)
         self._remember(X)
@@ -206,6 +219,10 @@ class MultisetCCA(_Scored):
         ----------
         X : mne.Epochs
             With the channels and times of those that were learnt from.
+
+        Returns
+        -------
+        scores : ndarray, shape (n_trials, n_classes)
         """
         return _largest_correlations(self._like_those_learned(X), self.bases_)
 
@@ -244,6 +261,10 @@ class TaskRelatedComponents(_Scored):
         ----------
         X : mne.Epochs
         y : ndarray, shape (n_trials,)
+
+        Returns
+        -------
+        self : TaskRelatedComponents
 
         Raises
         ------
@@ -292,6 +313,10 @@ class TaskRelatedComponents(_Scored):
         ----------
         X : mne.Epochs
             With the channels and times of those that were learnt from.
+
+        Returns
+        -------
+        scores : ndarray, shape (n_trials, n_classes)
         """
         self._like_those_learned(X)
         bands = zip(self._bands(X), self.weights_, self.filters_, self.templates_, strict=True)

@@ -90,6 +90,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         X : ndarray, shape (n_trials, n_channels, n_times)
         y : ndarray, shape (n_trials,)
 
+        Returns
+        -------
+        self : NetworkClassifier
+
         Raises
         ------
         ValueError

@@ -109,6 +109,10 @@ class SharedGridSearch(GridSearchCV):
         X : ndarray, shape (n_trials, ...)
         y : ndarray, shape (n_trials,)
 
+        Returns
+        -------
+        self : SharedGridSearch
+
         Raises
         ------
         ValueError

@@ -353,5 +353,9 @@ def ratio(numerator, denominator):
     Parameters
     ----------
     numerator, denominator : float
+
+    Returns
+    -------
+    quotient : float
     """
     return float(numerator / denominator) if denominator else float("nan")

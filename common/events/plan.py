@@ -35,6 +35,10 @@ class Plan:
         Parameters
         ----------
         kind : {"detections", "scores", "durations"}
+
+        Returns
+        -------
+        files : list of str
         """
         units = [
             f"{dataset}/{method}-{fold}-{seed}"

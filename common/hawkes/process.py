@@ -117,6 +117,10 @@ class Process:
         ----------
         delta : float
             Step of the grid, in s.
+
+        Returns
+        -------
+        kernels : ndarray, shape (n_processes, n_processes, n_lags)
         """
         return self.adjacency[..., None] * discretise(
             self.kernel, self.parameters, length=self.length, delta=delta

@@ -66,6 +66,10 @@ def sums_of_powers(squares, powers):
         Squares of what is raised to the powers.
     powers : sequence of float
         Positive.
+
+    Returns
+    -------
+    sums : Tensor, shape (n_volumes, n_powers)
     """
     sums = squares.new_zeros(len(squares), len(powers))
     for block in squares.flatten(1).split(_BLOCK, dim=1):
@@ -92,6 +96,10 @@ def differentiable_sums(squares, powers):
     ----------
     squares, powers
         As in `sums_of_powers`.
+
+    Returns
+    -------
+    sums : Tensor, shape (n_volumes, n_powers)
     """
     sums = [squares if q == 2 else safe_power(squares, q / 2) for q in powers]
     return torch.stack([s.flatten(1).sum(dim=1) for s in sums], dim=1)

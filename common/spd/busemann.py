@@ -132,6 +132,10 @@ def coordinates_of(pairs, theta, P):
     pairs : ndarray or Tensor, shape (n_matrices, 2, n_channels, n_channels)
     theta, P
         As in `busemann_coordinates`.
+
+    Returns
+    -------
+    coordinates : ndarray or Tensor, shape (n_projections, n_matrices)
     """
     theta, P = as_array(theta, like=pairs), as_array(P, like=pairs)
     if is_torch_array(pairs):

@@ -275,6 +275,10 @@ class SlicedWassersteinRegressor(RegressorMixin, _KernelEstimator):
         Parameters
         ----------
         X : sequence of ndarray, each of shape (n_matrices_i, n_channels, n_channels)
+
+        Returns
+        -------
+        y : ndarray, shape (n_distributions,)
         """
         features = self._features(X)
         return self.ridge_.predict(features) + self.mean_
@@ -340,6 +344,10 @@ class SlicedWassersteinClassifier(ClassifierMixin, _KernelEstimator):
         Parameters
         ----------
         X : sequence of ndarray, each of shape (n_matrices_i, n_channels, n_channels)
+
+        Returns
+        -------
+        y : ndarray, shape (n_distributions,)
         """
         features = self._features(X)
         return self.svc_.predict(features)

@@ -176,6 +176,10 @@ def log_vectors_of(matrices, *, name):
     matrices : ndarray or Tensor, shape (..., n_channels, n_channels)
     name : str
         What the message calls them.
+
+    Returns
+    -------
+    vectors : ndarray or Tensor, shape (..., n_channels * (n_channels + 1) / 2)
     """
     return _upper_triangle(_spectral(matrices, "log", name=name))
 

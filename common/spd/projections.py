@@ -102,6 +102,10 @@ class Projections:
         ----------
         embedded : ndarray or Tensor, shape (n_matrices, ...)
             What `embed` gives.
+
+        Returns
+        -------
+        coordinates : ndarray or Tensor, shape (n_projections, n_matrices)
         """
         if self.distance == "hspdsw":
             return coordinates_of(embedded, *self.arrays)

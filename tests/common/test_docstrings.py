@@ -1,4 +1,4 @@
-"""Every public function of the library says what it takes and what it refuses."""
+"""Every public function of the library says what it takes, gives back and refuses."""
 
 import ast
 import functools
@@ -28,6 +28,19 @@ def test_public_functions_name_their_arguments():
         if (missing := _unnamed(module, name)) and not _inherited(module, name, missing)
     ]
     assert silent == [], "name them in a section Parameters, or say `see` and where"
+
+
+def test_who_describes_arguments_says_what_comes_back():
+    # Where there are none to describe, the first line does: "Folders that hold a paper, sorted."
+    silent = [
+        f"{module}: {name}"
+        for module in MODULES
+        for name in _public(module)
+        if "Parameters" in (found := _sections(_docstring(module, name)))
+        and _gives(_definitions(module)[name][1])
+        and not {"Returns", "Yields"} & set(found)
+    ]
+    assert silent == [], "describe it in a section Returns, or Yields"
 
 
 def test_public_functions_say_what_they_raise():
@@ -80,6 +93,21 @@ def test_what_counts_as_raising(source, raises, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "ROOT", tmp_path)
     (tmp_path / "m.py").write_text(source)
     assert _raises("m.py", "f") == raises
+
+
+@pytest.mark.parametrize(
+    ("source", "gives"),
+    [
+        ("def f():\n return 0", True),
+        ("def f():\n yield from 'ab'", True),
+        ("def f():\n yield", False),
+        ("def f():\n return None", False),
+        ("def f():\n def g(): return 1", False),
+    ],
+)
+def test_what_counts_as_giving(source, gives):
+    (function,) = ast.parse(source).body
+    assert _gives(function) == gives
 
 
 @functools.cache
@@ -188,6 +216,13 @@ def _raises(module, name):
     _, node = _definitions(module)[name]
     raises = any(isinstance(inner, ast.Raise) for inner in _own(node))
     return raises and _arguments(module, name) != COMMAND_LINE
+
+
+def _gives(node):
+    """Whether a function returns or yields a value."""
+    kinds = (ast.Return, ast.Yield, ast.YieldFrom)
+    found = [inner.value for inner in _own(node) if isinstance(inner, kinds)]
+    return any(ast.unparse(value) != "None" for value in found if value)
 
 
 def _own(node):
