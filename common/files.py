@@ -115,6 +115,14 @@ def relative(path):
 def require(path):
     """Absolute path of an existing file.
 
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    path : Path
+
     Raises
     ------
     NotBuiltError
@@ -269,13 +277,28 @@ def walk(folder, *, unreadable=None):
 
 
 def sha256(path):
-    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    digest : str
+    """
     with resolve(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_text(path, text):
-    """Write text as UTF-8 with Unix line ends."""
+    """Write text as UTF-8 with Unix line ends.
+
+    Parameters
+    ----------
+    path : str or Path
+    text : str
+    """
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
@@ -365,13 +388,28 @@ def read_csv(path, **options):
 
 
 def write_json(path, value):
-    """Write JSON with sorted keys; numpy scalars and arrays become numbers and lists."""
+    """Write JSON with sorted keys; numpy scalars and arrays become numbers and lists.
+
+    Parameters
+    ----------
+    path : str or Path
+    value : object
+        Dictionaries, lists, strings, numbers and None, nested, and what numpy has of these.
+    """
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, default=_plain)
     write_text(path, text + "\n")
 
 
 def read_json(path):
     """Read JSON that the workflow wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    value : object
 
     Raises
     ------
@@ -412,6 +450,10 @@ def write_npz(path, **arrays):
 def read_npz(path):
     """Read all arrays of an ``.npz`` that the workflow wrote.
 
+    Parameters
+    ----------
+    path : str or Path
+
     Returns
     -------
     arrays : dict of str to ndarray
@@ -444,6 +486,11 @@ def check_content(path):
     Parameters
     ----------
     path : str or Path
+
+    Raises
+    ------
+    ValueError
+        With the file's name, what it is, and what to do.
     """
     with resolve(path).open("rb") as file:
         head = file.read(1024)

@@ -60,6 +60,14 @@ def number(value, name, *, above=None, at_least=None, below=None, at_most=None, 
 def count(value, name, *, at_least=1, at_most=None):
     """One whole number within bounds, which are included.
 
+    Parameters
+    ----------
+    value : int
+    name : str
+        What messages call it.
+    at_least : int, default=1
+    at_most : int, optional
+
     Returns
     -------
     value : int
@@ -152,6 +160,12 @@ def array(
 def vector(values, name, *, ascending=False, **bounds):
     """An array with one axis, as :func:`array`; ascending where asked for (equal values are fine).
 
+    Parameters
+    ----------
+    values, name, **bounds
+        As in :func:`array`, without ``ndim``.
+    ascending : bool, default=False
+
     Returns
     -------
     values : ndarray, shape (n_values,)
@@ -174,6 +188,17 @@ def vector(values, name, *, ascending=False, **bounds):
 def choice(value, known, name):
     """One of the known values.
 
+    Parameters
+    ----------
+    value : object
+    known : collection
+    name : str
+        What the message calls it.
+
+    Returns
+    -------
+    value : object
+
     Raises
     ------
     ValueError
@@ -191,6 +216,18 @@ def choice(value, known, name):
 def nearest(word, known, *, cutoff=0.6):
     """`` Did you mean 'dance'?`` for the likeliest known word, in any case; empty if none is near.
 
+    Parameters
+    ----------
+    word : object
+    known : iterable
+        Words, or what is compared as text.
+    cutoff : float, default=0.6
+        Least likeness, as :func:`difflib.get_close_matches` measures it.
+
+    Returns
+    -------
+    hint : str
+
     Examples
     --------
     >>> nearest("FPZ", ["Fp1", "Fpz"])
@@ -203,6 +240,16 @@ def nearest(word, known, *, cutoff=0.6):
 
 def generator(rng, name="rng"):
     """A generator of numpy.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    name : str, default="rng"
+        What the message calls it.
+
+    Returns
+    -------
+    rng : numpy.random.Generator
 
     Raises
     ------
@@ -219,6 +266,11 @@ def generator(rng, name="rng"):
 
 def same_length(**values):
     """Named sequences of one length.
+
+    Parameters
+    ----------
+    **values : sequence
+        By the names that the message gives them.
 
     Raises
     ------

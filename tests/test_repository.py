@@ -192,6 +192,49 @@ def test_modules_say_what_they_are():
     assert silent == []
 
 
+def test_a_module_with_an_underscore_is_used_in_its_package_alone():
+    # And in the tests of that package, which lie in the folder of the same name.
+    private = {}
+    for path in files.ROOT.glob("common/**/_*.py"):
+        if not path.stem.startswith("__"):
+            private.setdefault(files.relative(path.parent), []).append(path.stem)
+    assert "_fetch" in private["common/registry"]
+    found = [
+        f"{name}: {package.replace('/', '.')}.{used}"
+        for name in _committed("*.py", "*.ipynb", "*.smk", "Snakefile")
+        for package, modules in private.items()
+        if not name.startswith((f"{package}/", f"tests/{package}/", "tests/test_repository.py"))
+        for used in _private_modules(files.resolve(name).read_text("utf-8"), package, modules)
+    ]
+    assert found == [], "take what the package offers, or drop the underscore"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("from common.registry._fetch import path", ["_fetch"]),
+        ("import common.registry._fetch as fetching", ["_fetch"]),
+        ("from common import registry\nregistry._fetch.path('a')", ["_fetch"]),
+        ("from common.registry import (\n    fetch,\n    _pip,\n)", ["_pip"]),
+        ("monkeypatch.setattr('common.registry._pip.verify', spy)", ["_pip"]),
+        ("from common.registry import fetch\nfrom pooch import _pip", []),
+        ("from common.registry import fetch\nself.registry._fetched = 1", []),
+    ],
+)
+def test_how_a_private_module_is_recognised(text, found):
+    assert _private_modules(text, "common/registry", ["_fetch", "_pip"]) == found
+
+
+def test_the_library_imports_by_full_names():
+    relative = [
+        f"{name}: line {node.lineno}"
+        for name in _committed("common/*.py")
+        for node in ast.walk(ast.parse(files.resolve(name).read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+    assert relative == [], "write `from common.…`"
+
+
 def test_snakemake_finds_the_console_plugin(tmp_path):
     # As the snakemake of this environment looks for it: from any folder, by searching sys.path.
     code = "import pkgutil; print(*(module.name for module in pkgutil.iter_modules()))"
@@ -298,6 +341,13 @@ def test_containers_and_the_readme_say_the_same_commands():
     for text in (docker, apptainer):
         assert re.findall(r"^F(?:ROM|rom:) (.+)$", text, re.M) == ["debian:bookworm-slim"]
         assert "/artifacts/.venv/bin:$PATH" in text
+
+
+def _private_modules(text, package, modules):
+    """Those of a package's modules that a text imports from it, or reaches through it."""
+    imported = r"[ ]import[ ](?:[\w ,]*|\([^)]*)\b"
+    through = rf"\b{package.rpartition('/')[2]}(?:\.|{imported})"
+    return re.findall(rf"{through}({'|'.join(modules)})\b", text)
 
 
 def _lock(kind="", where=None):

@@ -11,6 +11,20 @@ def check_shape(table, name, n_rows, n_columns):
     """Raise a ValueError unless a table has the columns, and one of the numbers of rows, expected.
 
     ``n_rows`` maps each possible number to what has it.
+
+    Parameters
+    ----------
+    table : ndarray, shape (n_rows, n_columns)
+    name : str
+        What the message calls it.
+    n_rows : dict of int to str
+        Each possible number of rows, and what has it.
+    n_columns : int
+
+    Raises
+    ------
+    ValueError
+        If it has another shape; the message gives both.
     """
     if table.shape[1] != n_columns or table.shape[0] not in n_rows:
         expected = " or ".join(f"{count} ({what})" for count, what in n_rows.items())
@@ -21,7 +35,20 @@ def check_shape(table, name, n_rows, n_columns):
 
 
 def check_known(values, known, where):
-    """Raise a ValueError unless all values are known ones."""
+    """Raise a ValueError unless all values are known ones.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_values,)
+    known : sequence
+    where : str
+        What the message calls the values.
+
+    Raises
+    ------
+    ValueError
+        If one is not known; the message gives the first and its place.
+    """
     bad = np.flatnonzero(~np.isin(values, known))
     if len(bad):
         raise ValueError(
@@ -31,7 +58,18 @@ def check_known(values, known, where):
 
 
 def check_domains(source, target, known):
-    """Raise a ValueError unless both are known domains, and not the same."""
+    """Raise a ValueError unless both are known domains, and not the same.
+
+    Parameters
+    ----------
+    source, target : str
+    known : sequence of str
+
+    Raises
+    ------
+    ValueError
+        If one is not known, or they are the same.
+    """
     validation.choice(source, known, "source")
     validation.choice(target, known, "target")
     if source == target:

@@ -83,7 +83,13 @@ class DeepMethod(Method):
         return DeepClassifier(self, base, values)
 
     def pipeline(self, base, **values):
-        """Not provided: skada's own net is not what is fitted here; see the module."""
+        """Not provided: skada's own net is not what is fitted here; see the module.
+
+        Raises
+        ------
+        NotImplementedError
+            Always.
+        """
         raise NotImplementedError(f"{self.label} has no pipeline: use build.")
 
 
@@ -213,6 +219,15 @@ class DeepClassifier:
 
 def deep_method(name):
     """A deep method by its name.
+
+    Parameters
+    ----------
+    name : str
+        A key of `DEEP_METHODS`.
+
+    Returns
+    -------
+    method : DeepMethod
 
     Raises
     ------

@@ -96,6 +96,10 @@ class Method:
             that ``at_most_n_features`` lists parameters instead of ``limit``. In the grid, ``a__b``
             is parameter ``b`` of ``a``, and a ``domain_classifier`` is named as in `classifier`.
 
+        Returns
+        -------
+        method : Method
+
         Raises
         ------
         ValueError
@@ -127,6 +131,10 @@ class Method:
         ----------
         n_points : int or None
             None: the whole grid.
+
+        Returns
+        -------
+        method : Method
         """
         points = self.points
         if n_points is None or validation.count(n_points, "n_points") >= len(points):
@@ -161,7 +169,19 @@ class Method:
         )
 
     def canonical(self, values, n_features):
-        """The values of a grid point as they act on ``n_features`` features."""
+        """The values of a grid point as they act on ``n_features`` features.
+
+        Parameters
+        ----------
+        values : dict
+            Of the grid point.
+        n_features : int
+
+        Returns
+        -------
+        values : dict
+            Equal for points that do the same.
+        """
         return self.limit(values, n_features) if self.limit else values
 
     def _adapters(self, values):
@@ -179,6 +199,15 @@ class Method:
 def method(name):
     """A method by its name.
 
+    Parameters
+    ----------
+    name : str
+        A key of `METHODS`.
+
+    Returns
+    -------
+    method : Method
+
     Raises
     ------
     ValueError
@@ -192,6 +221,17 @@ def classifier(name, **parameters):
 
     Support vector machines estimate probabilities by an inner cross-validation (Platt); its seed is
     fixed, and so is that of boosted trees.
+
+    Parameters
+    ----------
+    name : {"lr", "svc", "knn", "xgb"}
+    **parameters
+        Of the classifier's constructor.
+
+    Returns
+    -------
+    classifier : object
+        Not fitted, with ``predict_proba``.
 
     Raises
     ------

@@ -70,9 +70,21 @@ class Evaluated(NamedTuple):
 def outer_splits(X, y, sample_domain, *, n_splits=_N_SPLITS):
     """Training and test indices: shuffled, a fifth for the test, stratified by domain and label.
 
+    Parameters
+    ----------
+    X : ndarray, shape (n_samples, n_features)
+    y : ndarray of int, shape (n_samples,)
+    sample_domain : ndarray of int, shape (n_samples,)
+    n_splits : int, default=5
+
     Returns
     -------
     splits : list of (ndarray of int, ndarray of int)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``n_splits`` is no whole number, or less than 1.
     """
     n_splits = validation.count(n_splits, "n_splits")
     return list(_splitter(n_splits).split(X, y, sample_domain))
@@ -147,6 +159,11 @@ def inner_outputs(method, base, X, y, sample_domain, *, n_folds=_N_SPLITS):
     failed, circular_failed : ndarray of bool, shape (n_folds, n_points)
     reasons : list of str
     seconds : ndarray, shape (n_points,)
+
+    Raises
+    ------
+    MemoryError, OSError, ImportError, …
+        Errors of the machine, in any fit (`common.failures`). Others are noted in ``reasons``.
     """
     n_folds = validation.count(n_folds, "n_folds")
     n_points = len(method.points)
@@ -184,7 +201,22 @@ def inner_outputs(method, base, X, y, sample_domain, *, n_folds=_N_SPLITS):
 
 
 def check(X, y, sample_domain, *, method=None):
-    """Arrays of a problem with two domains, checked; see `evaluate` for what is asked."""
+    """Arrays of a problem with two domains, checked; see `evaluate` for what is asked.
+
+    Returns
+    -------
+    X : ndarray of float64, shape (n_samples, n_features)
+    y : ndarray of int64, shape (n_samples,)
+    sample_domain : ndarray of int, shape (n_samples,)
+        skada's labels: 1 for the source, -2 for the target.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a sample is not finite or out of range, a label is not 0, 1, …, there is
+        one class only, or one that the source lacks, a domain is missing, or the method knows two
+        classes only and there are more.
+    """
     # In double precision: in single, solvers of transport run into their limit of iterations.
     X, y, sample_domain = np.asarray(X, float), np.asarray(y), np.asarray(sample_domain)
     if X.ndim != 2 or not len(X) == len(y) == len(sample_domain):

@@ -88,6 +88,16 @@ class Network:
         """Fresh modules for samples of a shape: to features, and from these to outputs.
 
         They are drawn from torch's global generator, as all of torch's initial weights are.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of one sample.
+        n_classes : int
+
+        Returns
+        -------
+        modules : tuple of two torch.nn.Module
         """
         make = (
             self.architecture if callable(self.architecture) else ARCHITECTURES[self.architecture]

@@ -140,13 +140,41 @@ def tangent_space(trials):
 
 
 def of_parts(X, y, parts, source, target, classes):
-    """Pair of two subsets of the rows."""
+    """Pair of two subsets of the rows.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n_samples, n_features)
+    y : ndarray, shape (n_samples,)
+    parts : tuple of two index arrays
+        Rows of the source, and of the target.
+    source, target : str
+        Names of the domains.
+    classes : sequence of str
+        As in `merge`.
+
+    Returns
+    -------
+    pair : DomainPair
+    """
     chosen, other = parts
     return merge(X[chosen], y[chosen], X[other], y[other], source, target, classes)
 
 
 def principal(X, n_components, *, whiten):
-    """Principal components of all rows, shape (n_samples, n_components)."""
+    """Principal components of all rows, shape (n_samples, n_components).
+
+    Parameters
+    ----------
+    X : ndarray, shape (n_samples, n_features)
+    n_components : int
+    whiten : bool
+        Scale each component to unit variance.
+
+    Returns
+    -------
+    components : ndarray, shape (n_samples, n_components)
+    """
     from sklearn.decomposition import PCA
 
     return PCA(n_components, whiten=whiten, svd_solver="full").fit_transform(X)

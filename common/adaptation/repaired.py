@@ -32,7 +32,18 @@ __all__ = ["Contrast", "Disagreement", "FilledMemory", "discriminator", "second_
 
 
 def discriminator(n_features, width=1024):
-    """Probability that features are of the target, shape (n_samples,)."""
+    """Probability that features are of the target, shape (n_samples,).
+
+    Parameters
+    ----------
+    n_features : int
+    width : int, default=1024
+        Of the hidden layers.
+
+    Returns
+    -------
+    network : torch.nn.Module
+    """
     return _Adversary(
         nn.Linear(n_features, width), nn.ReLU(), nn.Dropout(0.5),
         nn.Linear(width, width), nn.ReLU(), nn.Dropout(0.5),
@@ -41,7 +52,18 @@ def discriminator(n_features, width=1024):
 
 
 def second_classifier(n_features, n_classes, width=1024):
-    """Outputs of the classes by a second opinion, shape (n_samples, n_classes)."""
+    """Outputs of the classes by a second opinion, shape (n_samples, n_classes).
+
+    Parameters
+    ----------
+    n_features, n_classes : int
+    width : int, default=1024
+        Of the hidden layer.
+
+    Returns
+    -------
+    network : torch.nn.Module
+    """
     return _Adversary(
         nn.Linear(n_features, width), nn.ReLU(), nn.Dropout(0.5), nn.Linear(width, n_classes)
     )

@@ -115,7 +115,17 @@ def score(name, outputs):
 
 
 def judged(names):
-    """Those that the benchmark is about: all but one that is kept to compare with."""
+    """Those that the benchmark is about: all but one that is kept to compare with.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Keys of `SCORERS`.
+
+    Returns
+    -------
+    names : list of str
+    """
     return [name for name in names if name != "deep-embedded-validation-skada"]
 
 

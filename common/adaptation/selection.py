@@ -25,6 +25,11 @@ def inner_scores(evaluated, names):
     scores : dict of str to ndarray, shape (n_points,)
         ``-inf`` where a point failed in one of the splits, could not be fitted on the whole
         training part, or has no score in one of them.
+
+    Raises
+    ------
+    ValueError
+        If there is no inner split.
     """
     if not evaluated.folds:
         raise ValueError("evaluated has no inner split, so there is nothing to score.")

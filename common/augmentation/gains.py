@@ -201,6 +201,10 @@ def encode_hits(right, y):
 def decode_hits(text):
     """Inverse of `encode_hits`.
 
+    Parameters
+    ----------
+    text : str
+
     Returns
     -------
     right : list of ndarray of bool

@@ -59,6 +59,16 @@ def look(name, *, own=()):
 
 
 def in_order(names):
-    """Identity first, then by family."""
+    """Identity first, then by family.
+
+    Parameters
+    ----------
+    names : sequence of str
+
+    Returns
+    -------
+    names : list of str
+        Each once; those of no family are left out.
+    """
     members = [name for group in families(names).values() for name in group]
     return [name for name in (IDENTITY, *members) if name in set(names)]

@@ -102,7 +102,23 @@ class PerExample(Transform):
         return out if y is None else (out, y)
 
     def augment(self, X, rngs):
-        """Transform every example given into a new tensor; see the class."""
+        """Transform every example given into a new tensor; see the class.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_drawn, n_channels, n_times)
+        rngs : list of numpy.random.Generator
+            One for each example.
+
+        Returns
+        -------
+        X : Tensor, shape (n_drawn, n_channels, n_times)
+
+        Raises
+        ------
+        NotImplementedError
+            In this base class.
+        """
         raise NotImplementedError
 
     def _generators(self, n_examples, indices, epoch):
@@ -158,7 +174,14 @@ class OwnTransform(PerExample):
         self.function, self.name = function, name
 
     def augment(self, X, rngs):
-        """Call the function, and check what it returns."""
+        """Call the function, and check what it returns.
+
+        Raises
+        ------
+        ValueError
+            If it returns no tensor or array, another shape, another precision than single, or a
+            value that is not finite.
+        """
         new = self.function(X.clone(), rng=rngs[0])
         if not isinstance(new, torch.Tensor | np.ndarray):
             raise ValueError(f"{self.name} must return a tensor or array, got {type(new)}.")
@@ -205,6 +228,17 @@ def uniform(rngs, low, high, *, shape=()):
 
 
 def check_n_channels(X, n_channels):
-    """Raise a ValueError unless X has that many channels."""
+    """Raise a ValueError unless X has that many channels.
+
+    Parameters
+    ----------
+    X : Tensor, shape (n_examples, n_channels, n_times)
+    n_channels : int
+
+    Raises
+    ------
+    ValueError
+        If it has another number.
+    """
     if X.shape[1] != n_channels:
         raise ValueError(f"X has {X.shape[1]} channels, but {n_channels} names were given.")

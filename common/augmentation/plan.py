@@ -64,7 +64,16 @@ class Plan:
         }
 
     def preparation(self, dataset):
-        """How a data set is prepared; nothing where the scale does not have it."""
+        """How a data set is prepared; nothing where the scale does not have it.
+
+        Parameters
+        ----------
+        dataset : str
+
+        Returns
+        -------
+        settings : dict
+        """
         return self.settings["datasets"].get(dataset, {}).get("prepare", {})
 
     def nights(self):
@@ -122,6 +131,12 @@ def augmentations(settings, dataset, experiment):
     Returns
     -------
     names : list of str
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, with the nearest known one, or an own one does not begin with
+        ``own.``.
     """
     names = settings["datasets"][dataset]["augmentations"]
     own = settings["own"]
@@ -335,7 +350,18 @@ def cost(one, *, device="cpu"):
 
 
 def read_timings(name, scale):
-    """Timed fits of finished jobs, or None."""
+    """Timed fits of finished jobs, or None.
+
+    Parameters
+    ----------
+    name : str
+        The paper's folder.
+    scale : str
+
+    Returns
+    -------
+    timings : pandas.DataFrame or None
+    """
     import pandas as pd
 
     inside = files.walk(f"results/{name}/{scale}/timings")

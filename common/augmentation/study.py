@@ -162,7 +162,26 @@ def run_fit(
 
 
 def transform_of(augmentation, data, *, task, magnitude, scale, seed):
-    """Transform of a fit, or None for the identity."""
+    """Transform of a fit, or None for the identity.
+
+    Parameters
+    ----------
+    augmentation : str
+        As the name in `common.augmentation.catalog.make_transform`.
+    data : Windows
+        Gives the sampling frequency and the channels' names.
+    task : {"sleep", "bci"}
+    magnitude : float or None
+        Between 0 and 1; None: the value that the authors selected for the task.
+    scale : float
+        Factor of the parameter's value.
+    seed : int
+        0 or more.
+
+    Returns
+    -------
+    transform : braindecode.augmentation.Transform or None
+    """
     if augmentation == IDENTITY:
         return None
     value = None

@@ -121,7 +121,13 @@ class GaussianNoise(PerExample):
         self.sigma = _not_negative(sigma, "sigma")
 
     def augment(self, X, rngs):
-        """Add noise to every example; an error if it swamps them."""
+        """Add noise to every example; an error if it swamps them.
+
+        Raises
+        ------
+        ValueError
+            If sigma is more than ten times the windows' median deviation, as for windows in V.
+        """
         spread = X.std(-1, correction=0)
         spread = spread[spread > 0]
         if len(spread) and self.sigma > _SWAMPED * (typical := float(spread.median())):
@@ -152,7 +158,13 @@ class SmoothTimeMask(PerExample):
         self.mask_length = validation.count(mask_length, "mask_length", at_least=0)
 
     def augment(self, X, rngs):
-        """Mask every example; an error if the mask is longer than the window."""
+        """Mask every example; an error if the mask is longer than the window.
+
+        Raises
+        ------
+        ValueError
+            If the mask is longer.
+        """
         n_times = X.shape[-1]
         if self.mask_length > n_times:
             raise ValueError(

@@ -77,7 +77,21 @@ def load():
 
 
 def check(one, name):
-    """Raise a ValueError if an entry, called ``name``, is not a well-formed one; see `load`."""
+    """Raise a ValueError if an entry, called ``name``, is not a well-formed one; see `load`.
+
+    Parameters
+    ----------
+    one : dict
+        The entry.
+    name : str
+        What the message calls it.
+
+    Raises
+    ------
+    ValueError
+        If it is no mapping, lacks a key, has an unknown key or value, leaves no step that learns,
+        or its group cannot be in a file's name.
+    """
     where = f"pipeline {name!r}"
     if not isinstance(one, dict):
         raise ValueError(f"{where} must be a mapping with {', '.join(_NEEDED)}, got {one!r}.")

@@ -142,7 +142,18 @@ def evaluate(
 
 
 def evaluate_piece(piece, *, random_state=42):
-    """Evaluate a piece of work of `plan.pieces`; see `evaluate`."""
+    """Evaluate a piece of work of `plan.pieces`; see `evaluate`.
+
+    Parameters
+    ----------
+    piece : dict
+        A value of `plan.pieces`.
+    random_state : int, default=42
+
+    Returns
+    -------
+    table : pandas.DataFrame
+    """
     return evaluate(
         piece["paradigm"],
         piece["name"],
@@ -175,6 +186,11 @@ def load_trials(paradigm, dataset, subject, *, bank=False, epochs=False, resampl
         ``subject``, ``session``, ``run`` of each trial.
     scoring : str
         Metric of the paradigm.
+
+    Raises
+    ------
+    ValueError
+        If the data set has no such subject.
     """
     if subject not in dataset.subject_list:
         raise ValueError(

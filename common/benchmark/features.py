@@ -32,6 +32,10 @@ class Informative(SelectKBest):
         ----------
         X : ndarray, shape (n_trials, n_features)
         y : ndarray, shape (n_trials,)
+
+        Returns
+        -------
+        self : Informative
         """
         validation.count(self.k, "k")
         self.scores_ = mutual_info_classif(X, y, random_state=self.random_state)

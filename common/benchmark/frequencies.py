@@ -130,6 +130,16 @@ class FrequencyCCA(_Scored):
         ----------
         X : mne.Epochs
         y : ndarray, shape (n_trials,)
+
+        Returns
+        -------
+        self : FrequencyCCA
+
+        Raises
+        ------
+        ValueError
+            If no class is named by a frequency, or a harmonic is not below half of the sampling
+            rate.
         """
         self.classes_, self.frequencies_ = class_frequencies(X, y)
         if np.isnan(self.frequencies_).all():
@@ -150,7 +160,18 @@ class FrequencyCCA(_Scored):
         return self
 
     def scores(self, X):
-        """Canonical correlations, shape (n_trials, n_classes)."""
+        """Canonical correlations, shape (n_trials, n_classes).
+
+        Parameters
+        ----------
+        X : mne.Epochs
+            With the channels and times of those that were learnt from.
+
+        Returns
+        -------
+        scores : ndarray, shape (n_trials, n_classes)
+            ``-inf`` for a class that is not named by a frequency.
+        """
         scores = _largest_correlations(self._like_those_learned(X), self.bases_)
         scores[:, np.isnan(self.frequencies_)] = -np.inf
         return scores
@@ -178,6 +199,10 @@ class MultisetCCA(_Scored):
         ----------
         X : mne.Epochs
         y : ndarray, shape (n_trials,)
+
+        Returns
+        -------
+        self : MultisetCCA
         """
         self.classes_, self.frequencies_ = class_frequencies(X, y)
         self._remember(X)
@@ -188,7 +213,17 @@ class MultisetCCA(_Scored):
         return self
 
     def scores(self, X):
-        """Canonical correlations, shape (n_trials, n_classes)."""
+        """Canonical correlations, shape (n_trials, n_classes).
+
+        Parameters
+        ----------
+        X : mne.Epochs
+            With the channels and times of those that were learnt from.
+
+        Returns
+        -------
+        scores : ndarray, shape (n_trials, n_classes)
+        """
         return _largest_correlations(self._like_those_learned(X), self.bases_)
 
 
@@ -226,6 +261,16 @@ class TaskRelatedComponents(_Scored):
         ----------
         X : mne.Epochs
         y : ndarray, shape (n_trials,)
+
+        Returns
+        -------
+        self : TaskRelatedComponents
+
+        Raises
+        ------
+        ValueError
+            If a class has a single trial, none is named by a frequency, or the lowest frequency is
+            not below what the recording holds.
         """
         self.classes_, self.frequencies_ = class_frequencies(X, y)
         self._remember(X)
@@ -262,7 +307,17 @@ class TaskRelatedComponents(_Scored):
         return self
 
     def scores(self, X):
-        """Weighted correlations with the mean trials, shape (n_trials, n_classes)."""
+        """Weighted correlations with the mean trials, shape (n_trials, n_classes).
+
+        Parameters
+        ----------
+        X : mne.Epochs
+            With the channels and times of those that were learnt from.
+
+        Returns
+        -------
+        scores : ndarray, shape (n_trials, n_classes)
+        """
         self._like_those_learned(X)
         bands = zip(self._bands(X), self.weights_, self.filters_, self.templates_, strict=True)
         return sum(weight * (_flat(w @ band) @ known.T) for band, weight, w, known in bands)

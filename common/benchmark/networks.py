@@ -90,6 +90,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         X : ndarray, shape (n_trials, n_channels, n_times)
         y : ndarray, shape (n_trials,)
 
+        Returns
+        -------
+        self : NetworkClassifier
+
         Raises
         ------
         ValueError
@@ -128,6 +132,11 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         probabilities : ndarray, shape (n_trials, n_classes)
+
+        Raises
+        ------
+        ValueError
+            If trials have another shape than those of the training, or a value is not finite.
         """
         import torch
 
@@ -143,7 +152,16 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             return _logits(self.network_, X).softmax(1).cpu().numpy().astype(float)
 
     def predict(self, X):
-        """Most likely class of each trial."""
+        """Most likely class of each trial.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n_trials, n_channels, n_times)
+
+        Returns
+        -------
+        labels : ndarray, shape (n_trials,)
+        """
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def _check(self, X, y):

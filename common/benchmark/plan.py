@@ -150,6 +150,11 @@ def contracts(settings, paradigm, *, sets=None):
         `common.report.tables.gather`: every combination of ``dataset``, ``subject`` and
         ``pipeline`` has a row. How many sessions there are, the piece itself knows: its table is
         written whole.
+
+    Raises
+    ------
+    ValueError
+        If there is no such paradigm, or the settings have none of it.
     """
     catalogue.names(paradigm)  # says so where there is no such paradigm
     if paradigm not in settings:

@@ -30,6 +30,11 @@ def check_stateless(step, X, y, transformed):
     y : ndarray, shape (n_trials,)
     transformed : ndarray, shape (n_trials, ...)
         What ``step.fit_transform(X, y)`` gave.
+
+    Raises
+    ------
+    ValueError
+        If a trial becomes something else alone, or the step fails on the few.
     """
     rows = np.unique(np.linspace(0, len(y) - 1, _SHOWN).round().astype(int))
     kept = np.asarray(transformed)[rows]
@@ -103,6 +108,16 @@ class SharedGridSearch(GridSearchCV):
         ----------
         X : ndarray, shape (n_trials, ...)
         y : ndarray, shape (n_trials,)
+
+        Returns
+        -------
+        self : SharedGridSearch
+
+        Raises
+        ------
+        ValueError
+            If ``stateless`` leaves no step that learns, a parameter is of no step, or no point
+            could be fitted to any split.
         """
         names = [name for name, _ in self.estimator.steps]
         if not 0 <= self.stateless < len(names):

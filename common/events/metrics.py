@@ -348,5 +348,14 @@ def _offset(indices, by):
 
 
 def ratio(numerator, denominator):
-    """Quotient as a float; nan when the denominator is 0."""
+    """Quotient as a float; nan when the denominator is 0.
+
+    Parameters
+    ----------
+    numerator, denominator : float
+
+    Returns
+    -------
+    quotient : float
+    """
     return float(numerator / denominator) if denominator else float("nan")

@@ -32,6 +32,10 @@ class Plan:
         Parameters
         ----------
         kind : {"detections", "scores", "durations"}
+
+        Returns
+        -------
+        files : list of str
         """
         units = [
             f"{dataset}/{method}-{fold}-{seed}"
@@ -54,7 +58,18 @@ class Plan:
         return {name: {key: one[key] for key in keys} for name, one in self.datasets.items()}
 
     def preparation(self, dataset, *keys):
-        """Settings that preparing a data set reads; none where the scale does not have it."""
+        """Settings that preparing a data set reads; none where the scale does not have it.
+
+        Parameters
+        ----------
+        dataset : str
+        *keys : str
+            Names of the settings.
+
+        Returns
+        -------
+        settings : dict
+        """
         return {key: self.datasets[dataset][key] for key in keys if dataset in self.datasets}
 
     def sampling(self, wildcards):
@@ -95,7 +110,20 @@ class Plan:
         return f"{self.results}/encoders/{name}.npz"
 
     def option(self, wildcards, key):
-        """A setting of a training: an ablation's variant first, the ablations', the data set's."""
+        """A setting of a training: an ablation's variant first, the ablations', the data set's.
+
+        Parameters
+        ----------
+        wildcards : snakemake.io.Wildcards
+            With ``dataset`` and ``method``.
+        key : str
+            Name of the setting.
+
+        Returns
+        -------
+        value : object
+            None where none of them has it.
+        """
         mine = self.datasets[wildcards.dataset]
         if not wildcards.method.startswith(ABLATION):
             return mine.get(key)

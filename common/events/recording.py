@@ -75,6 +75,16 @@ class Recording:
 
         Times are rounded to samples, for the signal and the events alike.
 
+        Parameters
+        ----------
+        start, end : float
+            In s.
+
+        Returns
+        -------
+        part : Recording
+            Its time begins at 0.
+
         Raises
         ------
         ValueError

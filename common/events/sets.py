@@ -67,7 +67,16 @@ class Events:
 
     @classmethod
     def empty(cls, *, confidence=False):
-        """No events; with an (empty) confidence for a set of detections."""
+        """No events; with an (empty) confidence for a set of detections.
+
+        Parameters
+        ----------
+        confidence : bool, default=False
+
+        Returns
+        -------
+        events : Events
+        """
         return cls([], [], [], [] if confidence else None)
 
     @classmethod
@@ -142,7 +151,16 @@ class Events:
         return self.start, self.end, self.label
 
     def shift(self, seconds):
-        """The same events, later by ``seconds`` (a negative number moves them earlier)."""
+        """The same events, later by ``seconds`` (a negative number moves them earlier).
+
+        Parameters
+        ----------
+        seconds : float
+
+        Returns
+        -------
+        events : Events
+        """
         return Events(self.start + seconds, self.end + seconds, self.label, self.confidence)
 
     def clip(self, start, end, *, minimum=0.0):

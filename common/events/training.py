@@ -68,6 +68,10 @@ class Stage:
         **rest
             Other attributes. With ``n_epochs``, ``patience`` counts epochs.
 
+        Returns
+        -------
+        stage : Stage
+
         Raises
         ------
         ValueError

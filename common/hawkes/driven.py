@@ -195,6 +195,11 @@ class DrivenProcess(BaseEstimator):
         -------
         intensity : ndarray, shape (n_times,)
             In Hz.
+
+        Raises
+        ------
+        ValueError
+            If times are not sorted and finite, or there are more or fewer drivers than were fitted.
         """
         check_is_fitted(self)
         times = check_sorted(times, name="times")
@@ -240,6 +245,11 @@ class DrivenProcess(BaseEstimator):
         Returns
         -------
         log_likelihood : float
+
+        Raises
+        ------
+        ValueError
+            If events or stimuli are not valid, or there are more or fewer drivers than were fitted.
         """
         check_is_fitted(self)
         data = self._pair(events, drivers, end_time)

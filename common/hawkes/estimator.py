@@ -188,7 +188,22 @@ class HawkesEstimator(BaseEstimator):
         return self
 
     def score(self, events, end_time):
-        """Minus the loss per event of these events, in Hz: higher is better."""
+        """Minus the loss per event of these events, in Hz: higher is better.
+
+        Parameters
+        ----------
+        events, end_time
+            As in `fit`, but a process may have no event.
+
+        Returns
+        -------
+        score : float
+
+        Raises
+        ------
+        ValueError
+            If there is no event at all, or events are not valid.
+        """
         binned = self._bin_again(events, end_time)
         if not binned.n_events.any():
             raise ValueError("events holds no event at all; the loss per event is undefined.")

@@ -166,6 +166,12 @@ def check_delta(delta, *, kernel_length, end_time=np.inf):
         Support of the kernels, in s; at least five grid steps.
     end_time : float, default=inf
         End of the recording, in s.
+
+    Raises
+    ------
+    ValueError
+        If either is not positive and finite, the kernel is longer than the record, or has fewer
+        than five lags or too many.
     """
     if not (np.isfinite(kernel_length) and kernel_length > 0):
         raise ValueError(f"kernel_length must be positive and finite, got {kernel_length} s.")

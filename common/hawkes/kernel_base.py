@@ -126,6 +126,15 @@ class Kernel(ABC):
         """Derivative of `value` by each parameter, shape ``(n_parameters, ..., n_times)``.
 
         By central differences here, with an error of about 1e-10 relative to the third derivative.
+
+        Parameters
+        ----------
+        times, parameters, length
+            As in `value`.
+
+        Returns
+        -------
+        derivative : ndarray, shape (n_parameters, ..., n_times)
         """
         parameters = np.asarray(parameters, dtype=float)
         found = []
@@ -209,7 +218,16 @@ class Kernel(ABC):
         return self._inverse(validation.generator(rng).random(n_samples), parameters, length)
 
     def columns(self, parameters):
-        """Checked parameters (`check`) as arrays that broadcast against lags, one per name."""
+        """Checked parameters (`check`) as arrays that broadcast against lags, one per name.
+
+        Parameters
+        ----------
+        parameters : array_like, shape (n_parameters, ...)
+
+        Returns
+        -------
+        columns : tuple of ndarray, shape (..., 1)
+        """
         return tuple(self.check(parameters)[..., None])
 
     def _areas(self, start, width, parameters, length):
@@ -361,7 +379,18 @@ def from_unit(unit, bounds):
 
 
 def to_unit(parameters, bounds):
-    """Inverse of `from_unit`; parameters beyond the box go to its border."""
+    """Inverse of `from_unit`; parameters beyond the box go to its border.
+
+    Parameters
+    ----------
+    parameters : ndarray, shape (n_parameters, ...)
+    bounds : ndarray, shape (n_parameters, 2)
+        See `Kernel.bounds`.
+
+    Returns
+    -------
+    unit : ndarray, shape (n_parameters, ...)
+    """
     unit = clip(parameters, bounds)
     for index, (low, high) in enumerate(bounds):
         if low > 0:
@@ -372,5 +401,16 @@ def to_unit(parameters, bounds):
 
 
 def clip(parameters, bounds):
-    """Parameters, moved to the border of the admissible box where they are beyond it."""
+    """Parameters, moved to the border of the admissible box where they are beyond it.
+
+    Parameters
+    ----------
+    parameters : ndarray, shape (n_parameters, ...)
+    bounds : ndarray, shape (n_parameters, 2)
+        See `Kernel.bounds`.
+
+    Returns
+    -------
+    parameters : ndarray, shape (n_parameters, ...)
+    """
     return np.stack([np.clip(x, *box) for x, box in zip(parameters, bounds, strict=True)])

@@ -203,7 +203,22 @@ class LikelihoodEstimator(HawkesEstimator):
         return super().fit(events, end_time)
 
     def score(self, events, end_time):
-        """Log-likelihood per event of these events, in nats: higher is better."""
+        """Log-likelihood per event of these events, in nats: higher is better.
+
+        Parameters
+        ----------
+        events, end_time
+            As in `fit`, but a process may have no event.
+
+        Returns
+        -------
+        score : float
+
+        Raises
+        ------
+        ValueError
+            If there is no event at all, or events are not valid.
+        """
         binned = self._bin_again(events, end_time)
         if not binned.n_events.any():
             raise ValueError("events holds no event at all; a likelihood per event is undefined.")

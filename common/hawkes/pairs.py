@@ -170,6 +170,12 @@ def check_sorted(times, *, name, end_time=None):
     Returns
     -------
     times : ndarray, shape (n_times,)
+
+    Raises
+    ------
+    ValueError
+        If there is more than one axis, or a time is not finite, is before the one before it, or is
+        outside the record.
     """
     times = np.asarray(times, dtype=float)
     if times.ndim != 1:
@@ -277,6 +283,11 @@ def check_memory(n_bytes, *, what, fix):
     n_bytes : float
     what, fix : str
         What needs them, and what to do about it: for the message.
+
+    Raises
+    ------
+    ValueError
+        If there is less; the message gives both amounts and the fix.
     """
     found = memory.limit()
     if found is not None and n_bytes > 1e6 * found[0]:
@@ -336,7 +347,21 @@ def broadcast_parameters(kernel, parameters, n_rows, n_columns):
 
 
 def kernel_of_pair(kernel, parameters, i, j):
-    """Kernel that leads from process j to process i, and its parameters."""
+    """Kernel that leads from process j to process i, and its parameters.
+
+    Parameters
+    ----------
+    kernel : Kernel or nested sequence of Kernel
+        One for all pairs, or ``kernel[i][j]``.
+    parameters : array_like, shape (n_parameters, n_processes, n_processes), or None
+        ``parameters[i][j]`` where kernels are nested.
+    i, j : int
+
+    Returns
+    -------
+    kernel : Kernel
+    parameters : array_like, shape (n_parameters,), or None
+    """
     if _is_nested(kernel):
         return kernel[i][j], parameters[i][j]
     return kernel, None if parameters is None else parameters[:, i, j]

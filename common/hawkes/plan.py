@@ -111,7 +111,18 @@ class Plan:
         return self.settings["discretization"]["n_seeds"][int(wildcards.end_time)]
 
     def pick(self, experiment, *keys):
-        """Those settings of an experiment that its step reads: others must not rerun it."""
+        """Those settings of an experiment that its step reads: others must not rerun it.
+
+        Parameters
+        ----------
+        experiment : str
+        *keys : str
+            Names of the settings.
+
+        Returns
+        -------
+        settings : dict
+        """
         return {key: self.settings[experiment][key] for key in keys}
 
     def recording(self, wildcards):

@@ -87,7 +87,19 @@ class Process:
         return cls(family, baseline, matrices[0], np.stack(matrices[1:]), float(settings["length"]))
 
     def simulate(self, end_time, *, rng):
-        """Events on ``[0, end_time]`` from an empty past; see `common.hawkes.simulation`."""
+        """Events on ``[0, end_time]`` from an empty past; see `common.hawkes.simulation`.
+
+        Parameters
+        ----------
+        end_time : float
+            In s.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        events : list of ndarray, each of shape (n_events_i,)
+            In s, sorted.
+        """
         return simulate(
             self.baseline,
             self.adjacency,
@@ -99,7 +111,17 @@ class Process:
         )
 
     def grid_kernels(self, delta):
-        """Kernels on the lags of a grid, shape (n_processes, n_processes, n_lags), in Hz."""
+        """Kernels on the lags of a grid, shape (n_processes, n_processes, n_lags), in Hz.
+
+        Parameters
+        ----------
+        delta : float
+            Step of the grid, in s.
+
+        Returns
+        -------
+        kernels : ndarray, shape (n_processes, n_processes, n_lags)
+        """
         return self.adjacency[..., None] * discretise(
             self.kernel, self.parameters, length=self.length, delta=delta
         )

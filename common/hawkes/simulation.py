@@ -319,6 +319,14 @@ def mean_intensity(baseline, adjacency):
 def spectral_radius(adjacency):
     """Largest modulus of an eigenvalue; the process is stationary if it is below 1.
 
+    Parameters
+    ----------
+    adjacency : array_like, shape (n_processes, n_processes)
+
+    Returns
+    -------
+    radius : float
+
     Examples
     --------
     >>> round(spectral_radius([[0.0, 1.0], [0.25, 0.0]]), 12)

@@ -141,6 +141,11 @@ def require_eeg(raw, *, name="the recording"):
     raw : mne.io.BaseRaw
     name : str
         What the message calls it.
+
+    Raises
+    ------
+    ValueError
+        With the kinds of channels that it has.
     """
     kinds = raw.get_channel_types()
     if "eeg" not in kinds:

@@ -17,12 +17,31 @@ _UNDATED = (1980, 1, 1, 0, 0, 0)
 
 
 def address(github):
-    """Where GitHub offers the archive of the commit."""
+    """Where GitHub offers the archive of the commit.
+
+    Parameters
+    ----------
+    github : Github
+
+    Returns
+    -------
+    url : str
+    """
     return f"https://codeload.github.com/{github.repository}/zip/{github.commit}"
 
 
 def in_mirror(mirror, github):
-    """An archive of the commit in a mirror folder, or None."""
+    """An archive of the commit in a mirror folder, or None.
+
+    Parameters
+    ----------
+    mirror : str or Path or None
+    github : Github
+
+    Returns
+    -------
+    archive : Path or None
+    """
     if mirror is None:
         return None
     for path in sorted(files.walk(mirror)):

@@ -48,7 +48,16 @@ if backend:
 
 
 def archive_name(pypi):
-    """Usual name of the archive, or its beginning where the name holds more (a wheel's tags)."""
+    """Usual name of the archive, or its beginning where the name holds more (a wheel's tags).
+
+    Parameters
+    ----------
+    pypi : Pypi
+
+    Returns
+    -------
+    name : str
+    """
     name, version = pypi.requirement.split("==")
     return f"{name}-{version}.tar.gz" if pypi.archive == "sdist" else f"{name}-{version}-"
 

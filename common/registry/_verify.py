@@ -9,7 +9,19 @@ __all__ = ["copy_verified", "failure", "matches", "verify"]
 
 
 def failure(name, *, source, expected, found, cause, fix):
-    """Error about one file: what was expected, what came, why, and what to do."""
+    """Error about one file: what was expected, what came, why, and what to do.
+
+    Parameters
+    ----------
+    name : str
+        The file's.
+    source, expected, found, cause, fix : str
+
+    Returns
+    -------
+    error : RegistryError
+        To be raised.
+    """
     return RegistryError(
         f"{name} could not be obtained from {source}.\n"
         f"  expected: {expected}\n"
@@ -20,7 +32,18 @@ def failure(name, *, source, expected, found, cause, fix):
 
 
 def matches(path, *, sha256, size):
-    """Whether a file exists and has this size (bytes) and this SHA-256."""
+    """Whether a file exists and has this size (bytes) and this SHA-256.
+
+    Parameters
+    ----------
+    path : Path
+    sha256 : str
+    size : int
+
+    Returns
+    -------
+    same : bool
+    """
     return path.is_file() and path.stat().st_size == size and files.sha256(path) == sha256
 
 
@@ -73,7 +96,21 @@ def verify(path, name, *, sha256, size, source):
 
 
 def copy_verified(source, destination, *, sha256, size):
-    """Copy a file and check the copy, so that a full disk or a bad one is noticed here."""
+    """Copy a file and check the copy, so that a full disk or a bad one is noticed here.
+
+    Parameters
+    ----------
+    source, destination : str or Path
+    sha256 : str
+        Of the file, in lower-case hexadecimal digits.
+    size : int
+        In bytes.
+
+    Raises
+    ------
+    RegistryError
+        If the copy has another size or hash; nothing is at the destination then.
+    """
     with files.atomic(destination) as temporary:
         shutil.copyfile(source, temporary)
         verify(temporary, files.relative(destination), sha256=sha256, size=size, source=str(source))

@@ -79,7 +79,16 @@ class Tolerance(pydantic.BaseModel):
         return self
 
     def selects(self, table):
-        """Which rows of a table this is about, as an array of bool."""
+        """Which rows of a table this is about, as an array of bool.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame
+
+        Returns
+        -------
+        rows : ndarray of bool, shape (n_rows,)
+        """
         if self.rows is None:
             return np.ones(len(table), dtype=bool)
         return table.index.isin(table.query(self.rows).index)

@@ -248,7 +248,17 @@ def greater(than, *, margin=0.0, name=""):
 
 
 def less(than, *, margin=0.0, name=""):
-    """Ours is below another value: the mirror image of `greater`."""
+    """Ours is below another value: the mirror image of `greater`.
+
+    Parameters
+    ----------
+    than, margin, name
+        As in `greater`.
+
+    Returns
+    -------
+    rule : Rule
+    """
     other = _interval(than, "than")
     margin = _not_negative(margin, "margin")
     return Rule(
@@ -260,7 +270,17 @@ def less(than, *, margin=0.0, name=""):
 
 
 def at_least(threshold):
-    """The lower bound of ours reaches a number."""
+    """The lower bound of ours reaches a number.
+
+    Parameters
+    ----------
+    threshold : float
+        In the unit of the claim.
+
+    Returns
+    -------
+    rule : Rule
+    """
     threshold = _number(threshold, "threshold")
     return Rule(
         f"ours with its interval is at least {threshold:.4g}",
@@ -271,7 +291,17 @@ def at_least(threshold):
 
 
 def at_most(threshold):
-    """The upper bound of ours stays within a number."""
+    """The upper bound of ours stays within a number.
+
+    Parameters
+    ----------
+    threshold : float
+        In the unit of the claim.
+
+    Returns
+    -------
+    rule : Rule
+    """
     threshold = _number(threshold, "threshold")
     return Rule(
         f"ours with its interval is at most {threshold:.4g}",
@@ -299,6 +329,11 @@ def close_to(published, *, tolerance, better=None, because=""):
     Returns
     -------
     rule : Rule
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite, the tolerance negative, or ``better`` none of these.
     """
     published = _number(published, "published")
     tolerance = _not_negative(tolerance, "tolerance")
@@ -333,6 +368,11 @@ def not_testable(reason):
     Returns
     -------
     rule : Rule
+
+    Raises
+    ------
+    ValueError
+        If the reason is empty.
     """
     if not reason.strip():
         raise ValueError("not_testable needs a reason: what is missing at this scale?")

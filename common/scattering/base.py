@@ -96,7 +96,16 @@ class Scattering(torch.nn.Module):
         """Refuse values that lose their digits on the way; overridden where there are such."""
 
     def scattering(self, x):
-        """Same as calling the transform."""
+        """Same as calling the transform.
+
+        Parameters
+        ----------
+        x : ndarray or Tensor
+
+        Returns
+        -------
+        coefficients : ndarray or Tensor
+        """
         return self(x)
 
     def _transform(self, x):
@@ -185,7 +194,19 @@ def refuse_options(transform, options, reasons):
 
 
 def check_finite(x, name="x"):
-    """Raise a ValueError that names the first value of a tensor that is not finite."""
+    """Raise a ValueError that names the first value of a tensor that is not finite.
+
+    Parameters
+    ----------
+    x : Tensor
+    name : str, default="x"
+        What the message calls it.
+
+    Raises
+    ------
+    ValueError
+        With the value and its place.
+    """
     # A sum is several times cheaper than looking at each value; it may overflow, so look then.
     if torch.isfinite(x.detach().sum()):
         return
@@ -200,7 +221,18 @@ def check_finite(x, name="x"):
 
 
 def check_overflow(found, x):
-    """Raise a ValueError if what was computed from ``x``, which is finite, is not."""
+    """Raise a ValueError if what was computed from ``x``, which is finite, is not.
+
+    Parameters
+    ----------
+    found : Tensor
+    x : Tensor
+
+    Raises
+    ------
+    ValueError
+        With the largest value of ``x``, and what to do.
+    """
     found = found.detach()
     if torch.isfinite(found.sum()) or torch.isfinite(found).all():
         return

@@ -146,6 +146,11 @@ def features(signals, *, J=8, Q=12, batch_size=64):
     -------
     features : ndarray, shape (n_signals, n_paths - 1)
         In the order of ``Scattering1D.meta()``, without the zeroth order.
+
+    Raises
+    ------
+    ValueError
+        If there is no signal, or not two axes.
     """
     batch_size = validation.count(batch_size, "batch_size")
     if np.ndim(signals) != 2 or not len(signals):

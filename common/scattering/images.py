@@ -138,6 +138,11 @@ def features_of(transform, images):
     -------
     features : ndarray, shape (n_images, n_features)
         In the precision of the images.
+
+    Raises
+    ------
+    ValueError
+        If there is no image.
     """
     if not len(images):
         raise ValueError("there is no image to compute features of.")

@@ -58,7 +58,19 @@ def compute_integrals(x, integral_powers):
 
 
 def sums_of_powers(squares, powers):
-    """Sums of powers of the root, shape (n_volumes, n_powers)."""
+    """Sums of powers of the root, shape (n_volumes, n_powers).
+
+    Parameters
+    ----------
+    squares : Tensor, shape (n_volumes, ...)
+        Squares of what is raised to the powers.
+    powers : sequence of float
+        Positive.
+
+    Returns
+    -------
+    sums : Tensor, shape (n_volumes, n_powers)
+    """
     sums = squares.new_zeros(len(squares), len(powers))
     for block in squares.flatten(1).split(_BLOCK, dim=1):
         root = block.sqrt()
@@ -78,19 +90,54 @@ def sums_of_powers(squares, powers):
 
 
 def differentiable_sums(squares, powers):
-    """`sums_of_powers`, as automatic differentiation needs them."""
+    """`sums_of_powers`, as automatic differentiation needs them.
+
+    Parameters
+    ----------
+    squares, powers
+        As in `sums_of_powers`.
+
+    Returns
+    -------
+    sums : Tensor, shape (n_volumes, n_powers)
+    """
     sums = [squares if q == 2 else safe_power(squares, q / 2) for q in powers]
     return torch.stack([s.flatten(1).sum(dim=1) for s in sums], dim=1)
 
 
 def safe_power(x, q):
-    """A power of numbers that are not negative, whose gradient is 0 where they are."""
+    """A power of numbers that are not negative, whose gradient is 0 where they are.
+
+    Parameters
+    ----------
+    x : Tensor
+    q : float
+        Positive.
+
+    Returns
+    -------
+    power : Tensor, of the shape of ``x``
+    """
     zero = x == 0
     return torch.where(zero, 0, torch.where(zero, 1, x).pow(q))
 
 
 def check_powers(powers):
-    """The powers as a tuple of positive numbers; a ValueError if they are none."""
+    """The powers as a tuple of positive numbers; a ValueError if they are none.
+
+    Parameters
+    ----------
+    powers : sequence of float
+
+    Returns
+    -------
+    powers : tuple of float
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one is no positive, finite number.
+    """
     try:
         found = tuple(float(q) for q in powers)
     except (TypeError, ValueError):

@@ -73,7 +73,18 @@ def squared_moduli(spectra, level, *, rotation_covariant=True, recording=False):
 
 
 def resample(spectrum, level):
-    """The spectrum on another grid: frequencies dropped or, where there were none, 0."""
+    """The spectrum on another grid: frequencies dropped or, where there were none, 0.
+
+    Parameters
+    ----------
+    spectrum : Tensor, shape (n_volumes, ...), complex
+    level : Level
+        With the other grid.
+
+    Returns
+    -------
+    spectrum : Tensor, shape (n_volumes, *level.grid), complex
+    """
     for axis, (kept, size) in enumerate(zip(level.kept, level.grid, strict=True), start=1):
         n = spectrum.shape[axis]
         if n == size:
@@ -88,7 +99,18 @@ def resample(spectrum, level):
 
 
 def spectrum_elsewhere(values, source, target):
-    """Spectrum on the period of a level of real values that are given on a smaller period."""
+    """Spectrum on the period of a level of real values that are given on a smaller period.
+
+    Parameters
+    ----------
+    values : Tensor, shape (n_volumes, *source.grid), real
+    source, target : Level
+        The values', and the spectrum's.
+
+    Returns
+    -------
+    spectrum : Tensor, shape (n_volumes, *target.grid), complex
+    """
     steps = [p / n for p, n in zip(source.period, source.grid, strict=True)]
     omegas = frequencies(target.period, kept=target.kept)
     kind = COMPLEX[values.dtype]

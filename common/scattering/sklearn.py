@@ -165,7 +165,9 @@ class HarmonicScattering3D(_Transformer):
     Parameters
     ----------
     J, shape, L, sigma_0, max_order, rotation_covariant, method, points, integral_powers
-        Of the transform, as are `quadrature` and `tolerance`.
+        Of the transform.
+    quadrature, tolerance
+        Of the transform, too.
     batch_size : int, default=8
         Volumes that are transformed at a time.
     device : str, default="cpu"

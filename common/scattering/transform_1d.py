@@ -86,6 +86,8 @@ class Scattering1D(Scattering):
         One array; or a dictionary for each path, with ``"coef"``, ``"j"`` and ``"n"``; or a
         dictionary of coefficients by ``n``. `max_order`, `oversampling` and `out_type` may be
         changed later.
+    **unknown
+        Refused, with what to do instead.
 
     Attributes
     ----------

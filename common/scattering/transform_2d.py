@@ -67,6 +67,8 @@ class Scattering2D(Scattering):
         The images come padded, with `padded_shape`. Otherwise they are reflected at their border,
         which they do not show twice.
     out_type : {"array", "list"}, default="array"
+    **unknown_options
+        Refused, with what to do instead.
 
     Attributes
     ----------

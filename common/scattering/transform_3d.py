@@ -88,6 +88,8 @@ class HarmonicScattering3D(Scattering):
     tolerance : float, default=1e-6
         Value of a wavelet's spectrum, relative to its maximum, that counts as 0 if ``quadrature``
         is ``"coarse"``, and in `scatter_localised`.
+    **unknown_options
+        Refused, with what to do instead.
 
     Raises
     ------

@@ -40,6 +40,12 @@ def make_loss(name, target, *, n_source, n_channels, rng, n_projections, reg):
         Maps points, shape (n_source, n_features), to a float and to
         :math:`n\, \partial f / \partial s_i`, of the same shape as the points: times the number
         of source points, so that a point moves as far whether there are ten of them or a thousand.
+
+    Raises
+    ------
+    ValueError
+        If the loss is unknown, a sliced one has no generator or no direction, or ``reg`` is not
+        positive and finite for ``"les"``.
     """
     if name not in LOSSES:
         raise ValueError(f"loss must be one of {', '.join(map(repr, LOSSES))}, got {name!r}.")

@@ -21,7 +21,22 @@ __all__ = [
 
 
 def namespace(**arrays):
-    """Array namespace shared by named arrays: numpy's or torch's, after array-api-compat."""
+    """Array namespace shared by named arrays: numpy's or torch's, after array-api-compat.
+
+    Parameters
+    ----------
+    **arrays : ndarray or Tensor
+        By the names that messages give them.
+
+    Returns
+    -------
+    xp : module
+
+    Raises
+    ------
+    ValueError
+        If some are of numpy and some of torch, or one is neither.
+    """
     kinds = {name: _kind(name, array) for name, array in arrays.items()}
     if len(set(kinds.values())) > 1:
         found = ", ".join(f"{name} is of {kind}" for name, kind in kinds.items())
@@ -34,6 +49,25 @@ def check_stack(matrices, *, name, n_dims=None):
 
     With ``n_dims=3`` the shape must be (n_matrices, n_channels, n_channels) without an empty axis;
     otherwise any number of leading axes is fine.
+
+    Parameters
+    ----------
+    matrices : ndarray or Tensor, shape (..., n_channels, n_channels)
+    name : str
+        What messages call them.
+    n_dims : int, optional
+        Number of axes that they must have.
+
+    Returns
+    -------
+    xp : module
+    matrices : ndarray or Tensor
+        Whole numbers become float64.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, or a matrix is not real, finite and symmetric.
     """
     xp = namespace(**{name: matrices})
     shape = tuple(matrices.shape)
@@ -56,7 +90,24 @@ def check_stack(matrices, *, name, n_dims=None):
 
 
 def check_pair(x, y, *, names=("x", "y")):
-    """Two sets of symmetric matrices of one size, and the namespace of both."""
+    """Two sets of symmetric matrices of one size, and the namespace of both.
+
+    Parameters
+    ----------
+    x, y : ndarray or Tensor, shape (n_matrices, n_channels, n_channels)
+    names : tuple of str, default=("x", "y")
+        What messages call them.
+
+    Returns
+    -------
+    xp : module
+    x, y : ndarray or Tensor
+
+    Raises
+    ------
+    ValueError
+        If one is not such a set, or their sizes or their libraries differ.
+    """
     namespace(**dict(zip(names, (x, y), strict=True)))
     xp, x = check_stack(x, name=names[0], n_dims=3)
     _, y = check_stack(y, name=names[1], n_dims=3)
@@ -69,7 +120,25 @@ def check_pair(x, y, *, names=("x", "y")):
 
 
 def check_weights(weights, *, name, n_samples):
-    """Weights that sum to one, an array of numpy in double precision; None stays None."""
+    """Weights that sum to one, an array of numpy in double precision; None stays None.
+
+    Parameters
+    ----------
+    weights : array_like or Tensor, shape (n_samples,), or None
+        Need not sum to one.
+    name : str
+        What messages call them.
+    n_samples : int
+
+    Returns
+    -------
+    weights : ndarray, shape (n_samples,), or None
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, one is negative or not finite, or all are zero.
+    """
     if weights is None:
         return None
     values = to_numpy(weights) if is_torch_array(weights) else np.asarray(weights)
@@ -88,19 +157,53 @@ def check_weights(weights, *, name, n_samples):
 
 
 def check_order(p):
-    """Order of a Wasserstein distance."""
+    """Order of a Wasserstein distance.
+
+    Parameters
+    ----------
+    p : float
+
+    Raises
+    ------
+    ValueError
+        If it is below 1, or not finite.
+    """
     if not 1 <= p < np.inf:
         raise ValueError(f"p must be finite and at least 1, got {p}; W_p is no distance below 1.")
 
 
 def check_count(value, *, name):
-    """A number of things: an integer, at least 1."""
+    """A number of things: an integer, at least 1.
+
+    Parameters
+    ----------
+    value : int
+    name : str
+        What the message calls it.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
 
 
 def check_finite(values, *, name):
-    """An array of numpy or torch without NaN and infinity."""
+    """An array of numpy or torch without NaN and infinity.
+
+    Parameters
+    ----------
+    values : ndarray or Tensor
+    name : str
+        What the message calls it.
+
+    Raises
+    ------
+    ValueError
+        With the first value that is not finite, and its place.
+    """
     xp = array_api_compat.array_namespace(values)
     if not bool(xp.all(xp.isfinite(values))):
         found = to_numpy(values)
@@ -109,13 +212,35 @@ def check_finite(values, *, name):
 
 
 def check_rng(rng):
-    """A generator of numpy, whatever the arrays are."""
+    """A generator of numpy, whatever the arrays are.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
     if not isinstance(rng, np.random.Generator):
         raise ValueError(f"rng must be a numpy.random.Generator, got {rng!r}.")
 
 
 def check_eigenvalues(eigenvalues, *, name):
-    """Ascending eigenvalues, shape (..., n_channels), must be positive beyond their rounding."""
+    """Ascending eigenvalues, shape (..., n_channels), must be positive beyond their rounding.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray or Tensor, shape (..., n_channels)
+    name : str
+        What the message calls the matrices.
+
+    Raises
+    ------
+    ValueError
+        With the place of the matrix that is farthest from definite.
+    """
     xp = array_api_compat.array_namespace(eigenvalues)
     rounding = xp.finfo(eigenvalues.dtype).eps * eigenvalues[..., -1]
     if bool(xp.all((eigenvalues[..., 0] > rounding) & (rounding > 0))):
@@ -135,12 +260,31 @@ def check_eigenvalues(eigenvalues, *, name):
 
 
 def to_numpy(array):
-    """Values of an array of numpy or torch, without gradient."""
+    """Values of an array of numpy or torch, without gradient.
+
+    Parameters
+    ----------
+    array : ndarray or Tensor
+
+    Returns
+    -------
+    values : ndarray
+    """
     return array.detach().cpu().numpy() if is_torch_array(array) else np.asarray(array)
 
 
 def as_array(values, *, like):
-    """Values with the type and on the device of another array."""
+    """Values with the type and on the device of another array.
+
+    Parameters
+    ----------
+    values : array_like
+    like : ndarray or Tensor
+
+    Returns
+    -------
+    values : ndarray or Tensor
+    """
     xp = array_api_compat.array_namespace(like)
     return xp.asarray(values, dtype=like.dtype, device=array_api_compat.device(like))
 
@@ -149,6 +293,17 @@ def root(cost, p, *, rounding=0.0):
     """Root of a non-negative mean, a float unless it is a tensor, with a zero slope at zero.
 
     A root below ``rounding`` counts as zero.
+
+    Parameters
+    ----------
+    cost : float, or Tensor of any shape
+    p : float
+        Order of the root, at least 1.
+    rounding : float, default=0
+
+    Returns
+    -------
+    root : float or Tensor
     """
     if not is_torch_array(cost):
         value = max(float(cost), 0.0) ** (1 / p)

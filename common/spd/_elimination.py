@@ -14,7 +14,22 @@ _BLOCK = {"cpu": 2048, "other": 2**16}
 
 
 def eliminate(pairs, theta, P):
-    """The coordinates themselves, block by block."""
+    """The coordinates themselves, block by block.
+
+    Parameters
+    ----------
+    pairs, theta, P
+        As in `common.spd.busemann.coordinates_of`, all of one library.
+
+    Returns
+    -------
+    coordinates : ndarray or Tensor, shape (n_projections, n_matrices)
+
+    Raises
+    ------
+    ValueError
+        If a matrix is so close to singular that a pivot is not positive.
+    """
     xp = array_api_compat.array_namespace(pairs)
     n_matrices, _, d, _ = pairs.shape
     n_projections = len(theta)

@@ -77,6 +77,14 @@ class ParticleAlignment(_Alignment):
     def transform(self, source):
         """Aligned matrices of the source that was fitted.
 
+        Parameters
+        ----------
+        source : ndarray, shape (n_source, n_channels, n_channels)
+
+        Returns
+        -------
+        aligned : ndarray, shape (n_source, n_channels, n_channels)
+
         Raises
         ------
         ValueError
@@ -123,7 +131,21 @@ class TransformationAlignment(_Alignment):
         return self
 
     def transform(self, source):
-        """Transformed matrices, of the fitted source or of more trials of the same domain."""
+        """Transformed matrices, of the fitted source or of more trials of the same domain.
+
+        Parameters
+        ----------
+        source : ndarray, shape (n_matrices, n_channels, n_channels)
+
+        Returns
+        -------
+        transformed : ndarray, shape (n_matrices, n_channels, n_channels)
+
+        Raises
+        ------
+        ValueError
+            If these are no symmetric matrices, or of another size than the fitted ones.
+        """
         check_is_fitted(self)
         _, source = check_stack(source, name="source", n_dims=3)
         if source.shape[1:] != self.W_.shape:

@@ -94,7 +94,24 @@ def _check_flags(theta, P):
 
 
 def with_inverses(matrices, *, name):
-    """Matrices beside their inverses, (n, 2, d, d), after a check that they are definite."""
+    """Matrices beside their inverses, (n, 2, d, d), after a check that they are definite.
+
+    Parameters
+    ----------
+    matrices : ndarray or Tensor, shape (n_matrices, n_channels, n_channels)
+    name : str
+        What the message calls them.
+
+    Returns
+    -------
+    pairs : ndarray or Tensor, shape (n_matrices, 2, n_channels, n_channels)
+        Without gradient through the inverses.
+
+    Raises
+    ------
+    ValueError
+        If a matrix is not positive definite.
+    """
     xp = array_api_compat.array_namespace(matrices)
     fixed = matrices.detach() if is_torch_array(matrices) else matrices
     # Through eigenvectors, because that gives the inverse of a matrix that differs by rounding.
@@ -105,7 +122,18 @@ def with_inverses(matrices, *, name):
 
 
 def coordinates_of(pairs, theta, P):
-    """As `busemann_coordinates`, from what `with_inverses` gives."""
+    """As `busemann_coordinates`, from what `with_inverses` gives.
+
+    Parameters
+    ----------
+    pairs : ndarray or Tensor, shape (n_matrices, 2, n_channels, n_channels)
+    theta, P
+        As in `busemann_coordinates`.
+
+    Returns
+    -------
+    coordinates : ndarray or Tensor, shape (n_projections, n_matrices)
+    """
     theta, P = as_array(theta, like=pairs), as_array(P, like=pairs)
     if is_torch_array(pairs):
         from common.spd._torch import BusemannFunction  # torch only for who uses it

@@ -251,7 +251,17 @@ class SlicedWassersteinRegressor(RegressorMixin, _KernelEstimator):
         self.random_state = random_state
 
     def fit(self, X, y):
-        """Fit on distributions X and numbers y, shape (n_distributions,)."""
+        """Fit on distributions X and numbers y, shape (n_distributions,).
+
+        Parameters
+        ----------
+        X : sequence of ndarray, each of shape (n_matrices_i, n_channels, n_channels)
+        y : array_like, shape (n_distributions,)
+
+        Returns
+        -------
+        self : SlicedWassersteinRegressor
+        """
         features = self._fit_features(X)
         y = np.asarray(y, dtype=float)
         self.mean_ = y.mean(axis=0)
@@ -260,7 +270,16 @@ class SlicedWassersteinRegressor(RegressorMixin, _KernelEstimator):
         return self
 
     def predict(self, X):
-        """Predicted numbers, shape (n_distributions,)."""
+        """Predicted numbers, shape (n_distributions,).
+
+        Parameters
+        ----------
+        X : sequence of ndarray, each of shape (n_matrices_i, n_channels, n_channels)
+
+        Returns
+        -------
+        y : ndarray, shape (n_distributions,)
+        """
         features = self._features(X)
         return self.ridge_.predict(features) + self.mean_
 
@@ -303,19 +322,47 @@ class SlicedWassersteinClassifier(ClassifierMixin, _KernelEstimator):
         self.random_state = random_state
 
     def fit(self, X, y):
-        """Fit on distributions X and labels y, shape (n_distributions,)."""
+        """Fit on distributions X and labels y, shape (n_distributions,).
+
+        Parameters
+        ----------
+        X : sequence of ndarray, each of shape (n_matrices_i, n_channels, n_channels)
+        y : array_like, shape (n_distributions,)
+
+        Returns
+        -------
+        self : SlicedWassersteinClassifier
+        """
         features = self._fit_features(X)
         self.svc_ = SVC(kernel="rbf", gamma=self.gamma_, C=self.C).fit(features, y)
         self.classes_ = self.svc_.classes_
         return self
 
     def predict(self, X):
-        """Predicted labels, shape (n_distributions,)."""
+        """Predicted labels, shape (n_distributions,).
+
+        Parameters
+        ----------
+        X : sequence of ndarray, each of shape (n_matrices_i, n_channels, n_channels)
+
+        Returns
+        -------
+        y : ndarray, shape (n_distributions,)
+        """
         features = self._features(X)
         return self.svc_.predict(features)
 
     def decision_function(self, X):
-        """Decision values of the support-vector machine."""
+        """Decision values of the support-vector machine.
+
+        Parameters
+        ----------
+        X : sequence of ndarray, each of shape (n_matrices_i, n_channels, n_channels)
+
+        Returns
+        -------
+        values : ndarray, shape (n_distributions,) or (n_distributions, n_classes)
+        """
         features = self._features(X)
         return self.svc_.decision_function(features)
 
@@ -344,7 +391,19 @@ class EachDistribution(TransformerMixin, BaseEstimator):
         self.transformer = transformer
 
     def fit(self, X, y=None):
-        """Do nothing: what there is to fit is fitted to each distribution in `transform`."""
+        """Do nothing: what there is to fit is fitted to each distribution in `transform`.
+
+        Parameters
+        ----------
+        X : sequence
+            Not used.
+        y : object, optional
+            Not used.
+
+        Returns
+        -------
+        self : EachDistribution
+        """
         return self
 
     def transform(self, X):

@@ -104,7 +104,23 @@ def squared_distances(distributions, others=None, *, rng, n_projections=500, dis
 
 
 def check_distributions(distributions, *, name):
-    """List of sets of symmetric matrices of numpy, all of one size."""
+    """List of sets of symmetric matrices of numpy, all of one size.
+
+    Parameters
+    ----------
+    distributions : sequence of ndarray, each of shape (n_i, n_channels, n_channels)
+    name : str
+        What messages call them.
+
+    Returns
+    -------
+    distributions : list of ndarray
+
+    Raises
+    ------
+    ValueError
+        If there is none, one is no set of symmetric matrices, or their sizes differ.
+    """
     if isinstance(distributions, np.ndarray) and distributions.ndim in (2, 3):
         raise ValueError(
             f"{name} must be several sets of matrices, each of shape (n_i, n_channels, "

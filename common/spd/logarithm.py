@@ -115,6 +115,11 @@ def symmetric_vectors(matrices):
     -------
     vectors : ndarray or Tensor, shape (..., n_channels * (n_channels + 1) / 2)
 
+    Raises
+    ------
+    ValueError
+        If matrices are not square.
+
     See Also
     --------
     symmetric_matrices : Inverse on symmetric matrices.
@@ -164,7 +169,18 @@ def symmetric_matrices(vectors):
 
 
 def log_vectors_of(matrices, *, name):
-    """As `log_vectors`, for symmetric matrices that were checked; ``name`` is for errors."""
+    """As `log_vectors`, for symmetric matrices that were checked; ``name`` is for errors.
+
+    Parameters
+    ----------
+    matrices : ndarray or Tensor, shape (..., n_channels, n_channels)
+    name : str
+        What the message calls them.
+
+    Returns
+    -------
+    vectors : ndarray or Tensor, shape (..., n_channels * (n_channels + 1) / 2)
+    """
     return _upper_triangle(_spectral(matrices, "log", name=name))
 
 

@@ -72,6 +72,22 @@ class Projections:
         """First step, the same for all directions: logarithms as vectors, or inverses ("hspdsw").
 
         The matrices are checked for being definite, and nothing else.
+
+        Parameters
+        ----------
+        matrices : ndarray or Tensor, shape (n_matrices, n_channels, n_channels)
+            Symmetric.
+        name : str
+            What the message calls them.
+
+        Returns
+        -------
+        embedded : ndarray or Tensor, shape (n_matrices, ...)
+
+        Raises
+        ------
+        ValueError
+            If a matrix is not positive definite; ``"sw"`` does not need it.
         """
         if self.distance == "sw":
             return symmetric_vectors(matrices)
@@ -80,7 +96,17 @@ class Projections:
         return log_vectors_of(matrices, name=name)
 
     def project(self, embedded):
-        """Second step: coordinates, shape (n_projections, n_matrices)."""
+        """Second step: coordinates, shape (n_projections, n_matrices).
+
+        Parameters
+        ----------
+        embedded : ndarray or Tensor, shape (n_matrices, ...)
+            What `embed` gives.
+
+        Returns
+        -------
+        coordinates : ndarray or Tensor, shape (n_projections, n_matrices)
+        """
         if self.distance == "hspdsw":
             return coordinates_of(embedded, *self.arrays)
         return as_array(self.arrays[0], like=embedded) @ embedded.T

@@ -135,7 +135,15 @@ def wheels(pylock):
 
 
 def record(pylock, path):
-    """Write what `wheels` finds, one line a package: ``all``, ``none``, or the targets."""
+    """Write what `wheels` finds, one line a package: ``all``, ``none``, or the targets.
+
+    Parameters
+    ----------
+    pylock : str or Path
+        The lock file.
+    path : str or Path
+        What is written.
+    """
     lines = ["# Made by `make lock`: for which Python and platform a pinned package has a wheel."]
     for pin, targets in sorted(wheels(pylock).items()):
         every = len(targets) == len(TARGETS)

@@ -42,6 +42,11 @@ def claim(folder=".snakemake"):
     -------
     removed : bool
         Whether a killed run's marks were removed.
+
+    Raises
+    ------
+    snakemake.exceptions.WorkflowError
+        If the folder cannot be written to.
     """
     try:
         import fcntl

@@ -129,7 +129,16 @@ class Resources(_Strict):
     paper: dict[Literal["mem_mb", "runtime"], Annotated[int, pydantic.Field(gt=0)]] = {}
 
     def at(self, scale):
-        """``mem_mb`` and ``runtime`` at a scale, as a dictionary."""
+        """``mem_mb`` and ``runtime`` at a scale, as a dictionary.
+
+        Parameters
+        ----------
+        scale : str
+
+        Returns
+        -------
+        resources : dict
+        """
         usual = {"mem_mb": self.mem_mb, "runtime": self.runtime}
         return usual | self.paper if scale == "paper" else usual
 
@@ -198,7 +207,16 @@ def names():
 
 
 def module(name):
-    """Name of a paper's Snakemake module: the folder's, a hyphen being an underscore."""
+    """Name of a paper's Snakemake module: the folder's, a hyphen being an underscore.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    name : str
+    """
     return name.replace("-", "_")
 
 
@@ -246,6 +264,8 @@ def config(values, source="config.yaml"):
     ----------
     values : dict
         Snakemake's ``config``.
+    source : str, default="config.yaml"
+        What the message calls it.
 
     Returns
     -------
@@ -254,6 +274,7 @@ def config(values, source="config.yaml"):
     Raises
     ------
     PaperError
+        One line for each mistake: the key, its value, and what to write instead.
     """
     return _validate(Config, {k: v for k, v in values.items() if v is not None}, source)
 
@@ -340,7 +361,18 @@ def _fields(model, parents):
 
 
 def near(name, known):
-    """``; did you mean 'one'? (known: one, two)`` for a name that is not among the known ones."""
+    """``; did you mean 'one'? (known: one, two)`` for a name that is not among the known ones.
+
+    Parameters
+    ----------
+    name : str
+    known : sequence of str
+
+    Returns
+    -------
+    hint : str
+        The likeness is left out where no name is near.
+    """
     found = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {found[0]!r}?" if found else ""
     return f"{hint} (known: {', '.join(sorted(known)) or 'none'})"

@@ -28,6 +28,13 @@ _CAPTION = str(files.ROOT / "common/workflow/caption.rst")
 class Steps:
     """What a paper's ``rules.smk`` uses.
 
+    Parameters
+    ----------
+    name : str
+        Folder below ``papers/``.
+    paper : papers.Paper
+    config : papers.Config
+
     Attributes
     ----------
     name : str
@@ -70,6 +77,20 @@ class Steps:
         """SVG file of a figure; an error where ``paper.yaml`` does not list it.
 
         As an output it enters Snakemake's report with the title and caption of ``paper.yaml``.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        svg : str
+            Path, marked for Snakemake's report.
+
+        Raises
+        ------
+        PaperError
+            With the nearest name.
         """
         if name not in self.figures:
             raise PaperError(
@@ -182,6 +203,11 @@ class Steps:
 
     def notebook(self, file):
         """A notebook of the paper with its fingerprint, for ``params: notebook=``.
+
+        Parameters
+        ----------
+        file : str
+            Its name in the paper's folder.
 
         Returns
         -------

@@ -18,7 +18,6 @@ import sys
 import typing
 from pathlib import Path
 
-import pandas as pd
 
 from common import files, sources
 from common.workflow import console, locks, memory, papers, steps
@@ -159,6 +158,13 @@ def unless_broken(broken, wanted):
 class Target:
     """What the named targets of one paper consist of.
 
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        With the paper's rules.
+    rules : steps.Steps
+        What the paper's ``rules.smk`` uses.
+
     Attributes
     ----------
     paper : str
@@ -172,6 +178,11 @@ class Target:
     preview : str or None
     beside : dict of str to str
         Each file that is written beside a figure, and the figure's SVG.
+
+    Raises
+    ------
+    PaperError
+        If no rule writes one of the paper's figures.
     """
 
     def __init__(self, workflow, rules):
@@ -619,7 +630,16 @@ def record(paper, scale, tables):
 
 
 def nothing_recorded(paper):
-    """The error of a paper without recorded tables, with the command that records them."""
+    """The error of a paper without recorded tables, with the command that records them.
+
+    Parameters
+    ----------
+    paper : str
+
+    Returns
+    -------
+    message : str
+    """
     return (
         f"papers/{paper}/recorded/ holds no table that a figure can be drawn from. "
         f"Record them: snakemake -j8 papers/{paper}/record --config scale=paper"

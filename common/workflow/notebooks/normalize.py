@@ -35,7 +35,16 @@ def normalize(notebook):
 
 
 def plain(text):
-    """Text without terminal colours, memory addresses and absolute folders."""
+    """Text without terminal colours, memory addresses and absolute folders.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    text : str
+    """
     text = _ADDRESS.sub("0x…", _CELL_FILE.sub("<cell>", _ANSI.sub("", text)))
     library = f"{sys.prefix}/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages/"
     return text.replace(library, "").replace(f"{files.ROOT}/", "").replace(str(files.ROOT), ".")

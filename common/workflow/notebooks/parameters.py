@@ -49,11 +49,29 @@ class Parameter:
         self.default = default
 
     def accepts(self, value):
-        """Whether a value has the declared type; int is a float, bool is not an int."""
+        """Whether a value has the declared type; int is a float, bool is not an int.
+
+        Parameters
+        ----------
+        value : object
+
+        Returns
+        -------
+        fits : bool
+        """
         return _matches(value, self.type)
 
     def convert(self, text):
-        """A wildcard's text as the declared type; the text itself where it does not fit."""
+        """A wildcard's text as the declared type; the text itself where it does not fit.
+
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        value : bool, int, float or str
+        """
         for kind in _alternatives(self.type):
             if kind == "bool" and text in {"True", "False"}:
                 return text == "True"

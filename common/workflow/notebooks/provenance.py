@@ -82,6 +82,10 @@ def record(*, notebook, rule, parameters, inputs, outputs, scale, device, thread
 def companions(output):
     """An output and the files that `figures.save` writes beside an SVG.
 
+    Parameters
+    ----------
+    output : str
+
     Returns
     -------
     names : list of str

@@ -118,6 +118,10 @@ def run(job, forked=None):
 def collect(job):
     """A job's notebook, and the values that its rule passes to it.
 
+    Parameters
+    ----------
+    job : snakemake.iocontainers.Snakemake
+
     Returns
     -------
     notebook : str
@@ -218,7 +222,16 @@ def _why_no_gpu():
 
 
 def label(job):
-    """Rule and wildcards of a job, as on the console."""
+    """Rule and wildcards of a job, as on the console.
+
+    Parameters
+    ----------
+    job : snakemake.iocontainers.Snakemake
+
+    Returns
+    -------
+    label : str
+    """
     return " ".join([job.rule, *(f"{name}={value}" for name, value in job.wildcards.items())])
 
 

@@ -298,6 +298,11 @@ class ZMQInteractiveShell:
     """Stands for the shell of a kernel, which has this name, while there is none.
 
     A module may see that there is one, and that it has a kernel. All else is noted.
+
+    Parameters
+    ----------
+    find : callable
+        Gives the shell that there is later.
     """
 
     def __init__(self, find):
@@ -343,14 +348,39 @@ class Replay:
         sys.meta_path.insert(0, self)
 
     def find_spec(self, name, path=None, target=None):
-        """The module that was imported, if it has not been asked for yet."""
+        """The module that was imported, if it has not been asked for yet.
+
+        Parameters
+        ----------
+        name, path, target
+            As Python's finders get them; ``name`` alone counts.
+
+        Returns
+        -------
+        spec : importlib.machinery.ModuleSpec or None
+        """
         return importlib.machinery.ModuleSpec(name, self) if name in self.modules else None
 
     def create_module(self, spec):
+        """The module itself.
+
+        Parameters
+        ----------
+        spec : importlib.machinery.ModuleSpec
+
+        Returns
+        -------
+        module : types.ModuleType
+        """
         return self.modules[spec.name][0]
 
     def exec_module(self, module):
-        """Say what its import said, and let all be there that it had imported then."""
+        """Say what its import said, and let all be there that it had imported then.
+
+        Parameters
+        ----------
+        module : types.ModuleType
+        """
         now = [each for each in self.said if module.__spec__.name in each[0]]
         self.said = [each for each in self.said if each not in now]
         for _, stream, text in now:

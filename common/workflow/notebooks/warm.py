@@ -1,8 +1,8 @@
 """Warm kernels: jobs of a local run are forked from processes that have imported libraries.
 
 A run starts `common.workflow.notebooks.server` (`Server`). Each job's own process, which Snakemake
-starts as ever, asks it to run the job (`ask`) and waits. Where anything is in the way, a job runs as
-it does without a server. On a cluster, and on platforms other than Linux, there is none.
+starts as ever, asks it to run the job (`ask`) and waits. Where anything is in the way, a job runs
+as it does without a server. On a cluster, and on platforms other than Linux, there is none.
 
 This module uses the standard library only: it is imported at each job's start.
 """
@@ -237,7 +237,16 @@ class Kernel:
         self._environ = environ
 
     def fits(self, environ):
-        """Whether a cold kernel with this environment would import the same, and it is alive."""
+        """Whether a cold kernel with this environment would import the same, and it is alive.
+
+        Parameters
+        ----------
+        environ : dict of str to str
+
+        Returns
+        -------
+        fits : bool
+        """
 
         def shared(variables):
             return {k: v for k, v in variables.items() if k not in _OF_A_JOB}
@@ -273,6 +282,16 @@ class Kernel:
     def wait(self, timeout=None):
         """Wait for the end.
 
+        Parameters
+        ----------
+        timeout : float, optional
+            In s.
+
+        Returns
+        -------
+        status : int
+            As `poll`.
+
         Raises
         ------
         subprocess.TimeoutExpired
@@ -286,7 +305,12 @@ class Kernel:
         return self.returncode
 
     def send_signal(self, number):
-        """Send a signal, if it is still there."""
+        """Send a signal, if it is still there.
+
+        Parameters
+        ----------
+        number : int
+        """
         if self.poll() is None:
             os.kill(self.pid, number)
 

@@ -31,7 +31,7 @@ def test_a_stream_of_another_kind_is_left_alone():
 
 
 # They run before anything is installed, or write bytes, or nothing.
-APART = {"prerequisites.py", "clean.py", "launch.py"}
+APART = {"prerequisites.py", "clean.py", "launch.py", "server.py"}
 
 
 def test_every_command_of_the_library_accepts_any_encoding():
