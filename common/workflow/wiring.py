@@ -18,7 +18,6 @@ import sys
 import typing
 from pathlib import Path
 
-
 from common import files, sources
 from common.workflow import console, locks, memory, papers, steps
 from common.workflow.notebooks import fingerprint, isolation, provenance, warm
@@ -504,6 +503,7 @@ def _declared_memory(rule):
 
 def _peaks(rule):
     """Peaks of memory in the benchmark files of a rule, in MB."""
+    import pandas as pd  # takes as long as all else that Snakemake imports from here
 
     if rule.benchmark is None:
         return []
