@@ -47,7 +47,7 @@ def _used(paper):
         return None
     notebooks = sorted(files.resolve(f"papers/{paper}").glob("*.ipynb"))
     if not notebooks:
-        known = sorted(path.parent.name for path in files.ROOT.glob("papers/*/paper.yaml"))
+        known = sorted(path.parent.name for path in files.ROOT.glob("papers/[!_]*/paper.yaml"))
         raise pytest.UsageError(f"no paper {paper!r}; papers: {', '.join(known)}")
     found = set().union(*(modules(path, root=files.ROOT) for path in notebooks))
     below = [name.split(".")[1:] for name in found]

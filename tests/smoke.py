@@ -95,7 +95,7 @@ def main(arguments=None):
     parser.add_argument("papers", nargs="*", metavar="PAPER", help="all, if none is named")
     parser.add_argument("-j", "--jobs", default="2", help="jobs at a time")
     options = parser.parse_args(arguments)
-    known = sorted(path.parent.name for path in ROOT.glob("papers/*/paper.yaml"))
+    known = sorted(path.parent.name for path in ROOT.glob("papers/[!_]*/paper.yaml"))
     unknown = [name for name in options.papers if name not in known]
     if unknown:
         sys.exit(f"No paper {unknown[0]!r}. Papers: {', '.join(known)}")
