@@ -5,83 +5,13 @@ together, since starting a job takes as long as they do, each slow search and ea
 Nothing here imports MOABB.
 """
 
-from common import registry
 from common.benchmark import catalogue
 from common.benchmark.datasets import EMBEDDED, PUBLISHED
 
-__all__ = ["Plan", "contracts", "pieces", "published_cells"]
+__all__ = ["contracts", "pieces", "published_cells"]
 
 _PARADIGM_KEYS = ("datasets", "pipelines", "training", "grids")
 _DATASET_KEYS = ("subjects", "name", "options", "pipelines")
-
-
-class Plan:
-    """Steps of a scale of ``papers/moabb``.
-
-    A method with ``wildcards`` gives an input, a parameter or a need of one job.
-
-    Parameters
-    ----------
-    settings : dict
-        Of the scale, as in ``paper.yaml``: ``benchmark`` as in `pieces`, ``minutes`` by group of
-        pipelines.
-    sets : pandas.DataFrame
-        As in `pieces`.
-    """
-
-    def __init__(self, settings, sets):
-        self.settings = settings
-        self.sets = sets
-        self.pieces = pieces(settings["benchmark"], sets=sets)
-        # MOABB's classes and their entries in the registry, one file per subject.
-        self.fetched = {
-            entry.source.moabb.dataset: name
-            for name, entry in registry.load().items()
-            if entry.source.moabb
-        }
-
-    def tables(self):
-        """Gathered tables: groups of parts, and what each group must hold.
-
-        Returns
-        -------
-        tables : dict of str to list of dict
-            ``parts`` (below the folder of results) and ``contract``, see
-            `common.report.tables.gather`.
-        """
-        groups = [
-            group
-            for paradigm in self.settings["benchmark"]
-            for group in contracts(self.settings["benchmark"], paradigm, sets=self.sets).values()
-        ]
-        return {
-            table: [
-                {
-                    "parts": [f"{table}/{part}.csv" for part in group["parts"]],
-                    "contract": group["contract"],
-                }
-                for group in groups
-            ]
-            for table in ("scores", "times")
-        }
-
-    def raw(self, wildcards):
-        """Files that a piece reads: of packages, or of one subject from MOABB."""
-        piece = self.pieces[wildcards.piece]
-        names = piece["raw"] or [
-            self.fetched[name] for name in [piece["name"]] if name in self.fetched
-        ]
-        return [registry.path(name, subject=piece["subject"]) for name in names]
-
-    def minutes(self, wildcards):
-        """Minutes of a job, by its group of pipelines."""
-        minutes = self.settings["minutes"]
-        return minutes.get(self.pieces[wildcards.piece]["group"], minutes["default"])
-
-    def piece(self, wildcards):
-        """What is evaluated."""
-        keys = ("paradigm", "dataset", "name", "options", "subject", "pipelines")
-        return {key: self.pieces[wildcards.piece][key] for key in keys}
 
 
 def pieces(settings, *, sets=None):

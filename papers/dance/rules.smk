@@ -1,6 +1,6 @@
 # From raw recordings to figures: prepare → encoder → train → gather → figures, claims.
 from common import registry
-from common.events.plan import Plan
+from common.plans.events import Plan
 from common.workflow import steps
 
 paper = steps.of("dance", config)

@@ -1,6 +1,6 @@
 # Recordings → windows → curves and parameter search, one job per chunk of fits → tables → figures.
 from common import registry
-from common.augmentation.plan import Plan
+from common.plans.augmentation import Plan
 from common.workflow import steps
 
 paper = steps.of("eeg-augmentation", config)

@@ -1,5 +1,5 @@
 # Simulation and fit → tables → figures; recordings → atoms and events → latencies.
-from common.hawkes.plan import Plan
+from common.plans.hawkes import Plan
 from common.workflow import peers, steps
 
 paper = steps.of("hawkes-meg", config)

@@ -1,6 +1,6 @@
 # Timings; signals, images and molecules → coefficients → regression or classification → figures.
 from common import registry
-from common.scattering.plan import Plan
+from common.plans.scattering import Plan
 from common.workflow import peers, steps
 
 paper = steps.of("kymatio-scattering", config)

@@ -1,10 +1,9 @@
 # Data set × subject × group of pipelines: one job each → tables → figures.
-from common import files
-from common.benchmark.plan import Plan
+from common.plans.benchmark import Plan, read_columns
 from common.workflow import steps
 
 paper = steps.of("moabb", config)
-plan = Plan(paper.settings, files.read_csv("papers/moabb/published/paper_datasets.csv"))
+plan = Plan(paper.settings, read_columns("papers/moabb/published/paper_datasets.csv"))
 TABLES = plan.tables()
 
 

@@ -1,5 +1,5 @@
 # Data → fits (one job per data set, unit of shifts and method) → scores → tables → figures.
-from common.adaptation.plan import Plan
+from common.plans.adaptation import Plan
 from common.workflow import steps
 
 paper = steps.of("skada-bench", config)

@@ -1,5 +1,5 @@
 # Distances: time → complexity → figures. Cohort → brain age. Recordings → covariances → adaptation.
-from common.spd.plan import Plan
+from common.plans.spd import Plan
 from common.workflow import steps
 
 paper = steps.of("spd-sliced-wasserstein", config)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from common.adaptation.plan import Plan
+from common.plans.adaptation import Plan
 from common.workflow import steps
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from common.spd.plan import Plan
+from common.plans.spd import Plan
 from common.workflow import steps
 
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from common.events.plan import Plan
+from common.plans.events import Plan
 from common.workflow import steps
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from common.hawkes.plan import Plan
+from common.plans.hawkes import Plan
 from common.workflow import steps
 
 

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from common.scattering.plan import Plan
+from common.plans.scattering import Plan
 from common.workflow import steps
 
 
