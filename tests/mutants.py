@@ -11,7 +11,7 @@ A file of tests first runs unchanged, and it is noted which functions each test 
 it takes. A mutant then faces the tests named after its module, those that call the changed function
 and the quick ones first, and after them those of its family that name the module; up to `--seconds`
 of processor time a file. It is killed when a test fails or takes far longer than before. Tests of
-more than 10 s, and those that do not pass unchanged, are left out.
+more than 10 s, and those that do not pass unchanged or need downloaded data, are left out.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("common", "notebooks", "papers", "tests", "snakemake_logger_plugin_lines")
+COPIED = ("common", "data", "notebooks", "papers", "tests", "snakemake_logger_plugin_lines")
 DRAWING = ("figures.py", "looks.py", "palette.py")  # whether a plot is pretty, no test can say
 SLOWEST = 10  # seconds of processor time; tests that take longer are left out
 ALLOWANCE = 30  # seconds of processor time beyond five times what the tests take
@@ -257,14 +257,15 @@ def _families():
 
 def _copied(folder):
     copy = folder / "copy"
-    left_out = shutil.ignore_patterns("__pycache__", ".snakemake", "figures", ".ipynb_checkpoints")
+    left_out = shutil.ignore_patterns(
+        "raw", "derived", "__pycache__", ".snakemake", "figures", ".ipynb_checkpoints"
+    )
     for name in COPIED:
         shutil.copytree(ROOT / name, copy / name, ignore=left_out)
     for path in ROOT.iterdir():
         if path.is_file():
             shutil.copy(path, copy)
-    for name in ("data", "results"):
-        (copy / name).mkdir()
+    (copy / "results").mkdir()
     # By the second and the length of its source, which a mutant may share, a compiled module could
     # be taken for another; by its hash it cannot.
     compileall.compile_dir(
