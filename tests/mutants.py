@@ -342,7 +342,6 @@ def _forked(copy, tests, plugin, *, seconds):
     if child == 0:
         status = 99
         try:
-            os.setpgid(0, 0)
             resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 5))
             null = os.open(os.devnull, os.O_RDWR)
             for stream in (0, 1, 2):
@@ -361,16 +360,18 @@ def _forked(copy, tests, plugin, *, seconds):
             os._exit(status)
     # Other work on the machine does not count, but what waits forever must end.
     deadline = time.monotonic() + 60 + 20 * seconds
-    while True:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done or time.monotonic() > deadline:
-            break
-        time.sleep(0.02)
+    done = False
+    try:
+        while not done and time.monotonic() < deadline:
+            time.sleep(0.02)
+            done, status = os.waitpid(child, os.WNOHANG)
+    finally:  # also when the user interrupts
+        if not done:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
     if not done:
-        os.killpg(child, signal.SIGKILL)
-        os.waitpid(child, 0)
         return None
-    out_of_time = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
+    out_of_time = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
     return None if out_of_time else os.waitstatus_to_exitcode(status)
 
 
