@@ -161,6 +161,19 @@ def test_where_all_examples_agree_the_interval_is_that_of_the_seeds():
     assert (row.value, row.low, row.high) == pytest.approx((value, max(low, 0), 1))
 
 
+def test_where_all_examples_agree_the_interval_of_a_gain_is_that_of_the_seeds():
+    of_seeds = {"identity": [True, True, False, True], "a": [True, False, True, True]}
+    rights = {name: np.repeat(np.array(of)[:, None], 20, axis=1) for name, of in of_seeds.items()}
+    (row,) = improvement_intervals(single(rights, np.arange(20) % 2)).itertuples()
+    a, b = (np.array(of_seeds[name], float) for name in ("a", "identity"))
+    # By the delta method, a gain of r - 1 varies as the mean over seeds of (a - r b) / mean(b).
+    r = a.mean() / b.mean()
+    _, low, high = mean_interval((a - r * b) / b.mean())
+    assert (row.gain, row.low, row.high) == pytest.approx(
+        (100 * (r - 1), 100 * (r - 1 + low), 100 * (r - 1 + high))
+    )
+
+
 @pytest.mark.parametrize(("effect", "of_seeds"), [(0.0, 0.2), (0.4, 0.1)])
 def test_the_interval_of_a_gain_covers_the_truth(effect, of_seeds):
     """Of 95 % nominal, 93 to 97 % of worlds, without and with a gain."""

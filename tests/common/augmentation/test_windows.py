@@ -104,6 +104,20 @@ def test_trials_are_standardised_over_the_run():
     assert X.std() == pytest.approx(1, abs=0.1)
 
 
+def test_a_step_of_amplitude_is_forgotten_at_the_rate_of_braindecode():
+    raw = run_of_imagery([36.0, 40.0, 46.0, 52.0], length=60).load_data()
+    step, factor, rate = 250 * 40, 10.0, 1e-3
+    raw._data[:, step:] *= factor
+    # The trial without the half second before the cue: the samples after the step.
+    power = imagery_windows(raw, before=0.0)[0][1] ** 2
+    # The moving variance turns from 1 to factor^2, by `rate` of what is missing with each sample.
+    k = np.arange(1, power.shape[1] + 1)
+    expected = factor**2 / (1 + (factor**2 - 1) * (1 - (1 - rate) ** k))
+    # Means over 200 samples, of which about 55 are independent in that band, in two channels.
+    ratio = (power / expected).mean(0)[200:1000].reshape(4, 200).mean(1)
+    assert ratio == pytest.approx(1, abs=5 * np.sqrt(2 / 110))
+
+
 def test_a_trial_that_is_cut_off_is_an_error():
     with pytest.raises(ValueError, match=r"lies outside the run of 40 s; cues from 5 to 36.5 s"):
         imagery_windows(run_of_imagery([5.0, 12.0, 20.0, 36.5]))

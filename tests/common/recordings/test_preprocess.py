@@ -114,3 +114,13 @@ def test_band_errors(options, message):
     raw = recording(np.zeros((1, 2000)), sfreq=200.0)
     with pytest.raises(ValueError, match=message):
         preprocess(raw, **options)
+
+
+@pytest.mark.parametrize("low", [0.5, 2.0, 5.0, 16.0, 40.0])
+def test_the_shortest_recording_is_as_long_as_the_filter_of_mne(low):
+    n_times = len(mne.filter.create_filter(None, 200.0, low, None, verbose="error"))
+    data = np.random.default_rng(0).standard_normal((1, n_times))
+    preprocess(recording(data, sfreq=200.0), sfreq=200, low=low, high=None)
+    # The filter's length is rounded up to an odd number, by two samples at most.
+    with pytest.raises(ValueError, match=f"a high-pass at {low:g} Hz needs"):
+        preprocess(recording(data[:, :-3], sfreq=200.0), sfreq=200, low=low, high=None)
