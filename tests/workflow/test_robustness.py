@@ -163,7 +163,7 @@ def test_forked_jobs_write_the_bytes_of_cold_ones(pristine, unbuilt, tmp_path):
     assert cold.built() == pristine.built()
     # What a forked job takes is in its benchmark, too.
     for repository in (pristine, cold):
-        path = repository / "results/toy/embedded/benchmarks/scale-sum-0.tsv"
+        path = repository / "results/toy/embedded/benchmarks/scores/sum-0.tsv"
         (row,) = csv.DictReader(path.open(), delimiter="\t")
         assert float(row["cpu_time"]) > 0.1 and float(row["max_rss"]) > 50
     assert "processes that jobs were forked from took" in pristine.snakemake("-j1", "memory")

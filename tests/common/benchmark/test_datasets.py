@@ -1,11 +1,12 @@
 """Embedded and simulated data sets, and paradigms with the paper's settings."""
 
+import mne
 import numpy as np
 import pytest
 import scipy.io
 
 from common import files, registry
-from common.benchmark import datasets, evaluation
+from common.benchmark import datasets, embedded, evaluation
 from common.recordings.ts import read_ts, restore_channels
 
 here = {
@@ -278,3 +279,28 @@ def test_a_recording_that_is_not_here_names_the_command(monkeypatch):
     monkeypatch.setattr(registry, "path", lambda name: f"data/raw/{name}-not-here.mat")
     with pytest.raises(FileNotFoundError, match="meegkit-trca-not-here"):
         embedded.SSVEPSample().get_data([1])
+
+
+def test_a_simulated_rhythm_is_weaker_over_the_side_opposite_to_the_hand():
+    # Over left motor cortex (C3) for the right hand, over the right one for the left, at the
+    # vertex for the feet: in the mean over subjects, whose channels also mix.
+    data = embedded.Simulated(
+        "imagery", n_subjects=8, n_trials=12, events=["left_hand", "right_hand", "feet"], effect=2.0
+    )
+    weaker = {"left_hand": "C4", "right_hand": "C3", "feet": "Cz"}
+    ratios = {name: [] for name in weaker}
+    for subject in data.subject_list:
+        raw = data._get_single_subject_data(subject)["0"]["0"].load_data()
+        events = mne.find_events(raw, verbose=False)
+        signal = mne.filter.filter_data(
+            raw.get_data("eeg"), raw.info["sfreq"], 8, 12, verbose=False
+        )
+        n_times = round(2.0 * raw.info["sfreq"])
+        power = np.array([np.var(signal[:, o : o + n_times], axis=1) for o in events[:, 0]])
+        for name, place in weaker.items():
+            mine = events[:, 2] == data.event_id[name]
+            channel = power[:, raw.ch_names.index(place)]
+            ratios[name].append(np.log(channel[mine].mean() / channel[~mine].mean()))
+    assert {name: np.mean(values) < -0.1 for name, values in ratios.items()} == dict.fromkeys(
+        weaker, True
+    )
