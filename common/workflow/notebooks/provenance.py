@@ -108,14 +108,15 @@ def by_output(*folders):
     Returns
     -------
     provenances : dict of str to dict
-        Each output's name to the provenance that lists it.
+        Each output's name to the provenance that lists it, the newest where several do: a step that
+        has another name now has left its old one.
     """
     found = {}
-    for folder in folders:
-        for path in files.walk(folder):
-            content = _read(files.relative(path)) if path.suffix == ".json" else None
-            if content is not None:
-                found |= dict.fromkeys(content["outputs"], content)
+    inside = [path for folder in folders for path in files.walk(folder) if path.suffix == ".json"]
+    for path in sorted(inside, key=lambda path: path.stat().st_mtime_ns):
+        content = _read(files.relative(path))
+        if content is not None:
+            found |= dict.fromkeys(content["outputs"], content)
     return found
 
 
@@ -170,11 +171,15 @@ def verify(made=None):
             hashes[name] = files.sha256(name) if files.resolve(name).exists() else None
         return hashes[name]
 
-    for name in built:
-        if not name.endswith(".json") or (provenance := _read(name)) is None:
-            continue
-        claimed.update([name, *provenance["outputs"]])
-        problems += _check(provenance, sha256)
+    records = {name: _read(name) for name in built if name.endswith(".json")}
+    records = {name: content for name, content in records.items() if content is not None}
+    current = {name for name in records if _is_made(f"{name.removesuffix('.json')}.ipynb", made)}
+    rebuilt = {output for name in current for output in records[name]["outputs"]}
+    for name, content in records.items():
+        if name not in current and rebuilt.issuperset(content["outputs"]):
+            continue  # the step has another name now, under which it has run
+        claimed.update([name, *content["outputs"]])
+        problems += _check(content, sha256)
     for name in built:
         if name not in claimed:
             problems += _unclaimed(name, made)

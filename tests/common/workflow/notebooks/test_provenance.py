@@ -117,6 +117,31 @@ def test_foreign_files_are_named_and_are_no_failure(root, capsys):
         assert "snakemake" not in line
 
 
+def test_what_a_step_wrote_under_an_older_name_is_foreign_once_it_has_run_again(root, capsys):
+    made = [*MADE, r"results/toy/notebooks/new\.ipynb"]
+    build(root, "results/toy/a.csv")
+    old = files.read_json("results/toy/a.csv.json") | {"fingerprint": "000000000000"}
+    (root / "results/toy/a.csv.json").unlink()
+    files.write_json("results/toy/notebooks/old.json", old)
+    # It is all that is known of the file: the code that made it is not today's.
+    assert provenance.main(["--made", *made]) == 1
+    assert "stale: results/toy/a.csv" in capsys.readouterr().err
+    build(root, "results/toy/a.csv")
+    (root / "results/toy/notebooks").mkdir(exist_ok=True)
+    (root / "results/toy/a.csv.json").rename(root / "results/toy/notebooks/new.json")
+    assert provenance.main(["--made", *made]) == 0
+    shown = capsys.readouterr().err
+    assert "foreign: results/toy/notebooks/old.json: " in shown and "stale" not in shown
+
+
+def test_of_two_records_of_a_file_the_newer_one_counts(root):
+    for name, rule in (("z", "old"), ("a", "new")):
+        content = recorded() | {"rule": rule, "outputs": {"results/toy/a.csv": "0"}}
+        files.write_json(f"results/toy/{name}.json", content)
+    os.utime(root / "results/toy/z.json", (1, 1))
+    assert provenance.by_output("results/toy")["results/toy/a.csv"]["rule"] == "new"
+
+
 def test_what_a_rule_makes_and_nobody_recorded_is_a_failure(root, capsys):
     for name in ("results/toy/a.csv", "papers/toy/figures/bars.csv"):
         files.write_text(name, "x")
