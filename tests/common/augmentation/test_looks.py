@@ -1,10 +1,21 @@
+import matplotlib
 import pytest
 
 from common.augmentation.catalog import AUGMENTATIONS, FAMILIES
 from common.augmentation.looks import families, in_order, look
-from common.report import figures
+from common.report import figures, palette
+from common.workflow import papers
 
 OWN = ["own.amplitude_scale", "own.second", "own.third"]
+
+
+@pytest.fixture(autouse=True)
+def styles():
+    """Looks of the paper's augmentations, as its figures get them."""
+    methods = papers.load("eeg-augmentation").methods
+    with matplotlib.rc_context():
+        figures.use_style({name: one.model_dump() for name, one in methods.items()})
+        yield
 
 
 def test_families_hold_what_is_there_in_the_catalogues_order():
@@ -39,9 +50,9 @@ def test_no_two_augmentations_look_alike():
 
 def test_an_own_augmentation_has_a_colour_of_the_palette_and_a_readable_name():
     assert look("own.amplitude_scale")["label"] == "amplitude scale (own)"
-    assert {look(name, own=OWN)["color"] for name in OWN} <= set(figures.OKABE_ITO.values())
+    assert {look(name, own=OWN)["color"] for name in OWN} <= set(palette.OKABE_ITO.values())
 
 
 def test_an_unknown_name_is_an_error():
-    with pytest.raises(ValueError, match="no colour for method 'sign-flop'"):
+    with pytest.raises(ValueError, match="no look for method 'sign-flop'"):
         look("sign-flop")

@@ -10,6 +10,7 @@ import pytest
 
 from common import files
 from common.report import statistics
+from common.workflow import papers
 
 PAIR = {"paradigm": "left_right", "a": "TS+LR", "b": "CSP+LDA"}
 
@@ -29,6 +30,8 @@ def texts(tmp_path):
             if "parameters" in cell["metadata"].get("tags", []):
                 names |= {"scores": str(tmp_path / "scores.csv"), **changes}
                 names["svg"] = str(tmp_path / "drawn.svg")
+                methods = papers.load("moabb").methods
+                names["styles"] = {name: one.model_dump() for name, one in methods.items()}
         assert (tmp_path / "drawn.svg").is_file()
         found = names["fig"].findobj(matplotlib.text.Text)
         return [text.get_text() for text in found if text.get_visible()]
