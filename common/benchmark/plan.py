@@ -50,17 +50,17 @@ def pieces(settings, *, sets=None):
             entries = _entries(paradigm, one, dataset)
             name = dataset.get("name", label)
             for group, members in catalogue.groups(entries).items():
+                common = {
+                    "paradigm": paradigm,
+                    "dataset": label,
+                    "name": name,
+                    "options": dataset.get("options", {}),
+                    "group": group,
+                    "pipelines": {each: entries[each] for each in members},
+                    "raw": EMBEDDED.get(name, {}).get("raw", []),
+                }
                 for subject in dataset["subjects"]:
-                    found[f"{paradigm}/{label}/{subject}/{group}"] = {
-                        "paradigm": paradigm,
-                        "dataset": label,
-                        "name": name,
-                        "options": dataset.get("options", {}),
-                        "subject": subject,
-                        "group": group,
-                        "pipelines": {each: entries[each] for each in members},
-                        "raw": EMBEDDED.get(name, {}).get("raw", []),
-                    }
+                    found[f"{paradigm}/{label}/{subject}/{group}"] = {**common, "subject": subject}
     return found
 
 
@@ -91,14 +91,21 @@ def contracts(settings, paradigm, *, sets=None):
         raise ValueError(f"the settings have no {paradigm}; they have {', '.join(settings)}.")
     found = {}
     for key, piece in pieces({paradigm: settings[paradigm]}, sets=sets).items():
-        one = found.setdefault(piece["dataset"], {"parts": [], "contract": {}})
+        one = found.setdefault(piece["dataset"], {"parts": [], "subject": {}, "pipeline": {}})
         one["parts"].append(key)
-        contract = one["contract"]
-        contract["dataset"] = [piece["dataset"]]
-        contract["subject"] = list(dict.fromkeys([*contract.get("subject", []), piece["subject"]]))
-        both = [*contract.get("pipeline", []), *piece["pipelines"]]
-        contract["pipeline"] = list(dict.fromkeys(both))
-    return found
+        one["subject"][piece["subject"]] = None
+        one["pipeline"].update(dict.fromkeys(piece["pipelines"]))
+    return {
+        dataset: {
+            "parts": one["parts"],
+            "contract": {
+                "dataset": [dataset],
+                "subject": list(one["subject"]),
+                "pipeline": list(one["pipeline"]),
+            },
+        }
+        for dataset, one in found.items()
+    }
 
 
 def published_cells(pieces, published):
