@@ -46,8 +46,12 @@ def pieces(settings, *, sets=None):
     """
     found = {}
     for paradigm, one in settings.items():
-        for label, dataset in _datasets(paradigm, one, sets).items():
-            entries = _entries(paradigm, one, dataset)
+        datasets = _datasets(paradigm, one, sets)
+        of_paradigm = _entries(paradigm, one, one["pipelines"])
+        for label, dataset in datasets.items():
+            entries = of_paradigm
+            if "pipelines" in dataset:
+                entries = _entries(paradigm, one, dataset["pipelines"])
             name = dataset.get("name", label)
             for group, members in catalogue.groups(entries).items():
                 common = {
@@ -158,9 +162,8 @@ def _datasets(paradigm, one, sets):
     return found
 
 
-def _entries(paradigm, one, dataset):
+def _entries(paradigm, one, names):
     known = catalogue.names(paradigm)
-    names = dataset.get("pipelines", one["pipelines"])
     names = known if names == "all" else names
     training, grids = one.get("training"), one.get("grids") or {}
     for name in (*names, *grids):
