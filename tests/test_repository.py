@@ -235,6 +235,36 @@ def test_the_library_imports_by_full_names():
     assert relative == [], "write `from common.…`"
 
 
+def test_a_name_is_taken_from_the_module_that_defines_it():
+    # From another, which only imports it, it would vanish with that import.
+    found = [
+        f"{name}: {taken}"
+        for name in _committed("common/*.py", "papers/*.ipynb", "notebooks/*.ipynb")
+        for taken in _taken_elsewhere(_code(files.resolve(name)))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            "from common.report import figures\nfigures.OKABE_ITO['blue']",
+            ["figures.OKABE_ITO is common.report.palette's"],
+        ),
+        (
+            "from common.report import figures as f\nf.SHARED",
+            ["f.SHARED is common.report.palette's"],
+        ),
+        ("from common.report import figures, palette\npalette.OKABE_ITO, figures.color('a')", []),
+        ("from common import spd\nspd.lew", []),  # a package offers what its modules define
+        ("from elsewhere import figures\nfigures.OKABE_ITO", []),
+    ],
+)
+def test_how_a_name_taken_elsewhere_is_recognised(text, found):
+    assert _taken_elsewhere(text) == found
+
+
 def test_snakemake_finds_the_console_plugin(tmp_path):
     # As the snakemake of this environment looks for it: from any folder, by searching sys.path.
     code = "import pkgutil; print(*(module.name for module in pkgutil.iter_modules()))"
@@ -348,6 +378,40 @@ def _private_modules(text, package, modules):
     imported = r"[ ]import[ ](?:[\w ,]*|\([^)]*)\b"
     through = rf"\b{package.rpartition('/')[2]}(?:\.|{imported})"
     return re.findall(rf"{through}({'|'.join(modules)})\b", text)
+
+
+def _code(path):
+    """Source of a module, or of a notebook's code cells."""
+    if path.suffix == ".ipynb":
+        return "\n\n".join(source for source, _ in fingerprint.code_cells(path))
+    return path.read_text("utf-8")
+
+
+def _imports(tree):
+    """``(name here, module, name there)`` of what is imported from ``common``."""
+    return [
+        (alias.asname or alias.name, node.module, alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "common"
+        for alias in node.names
+    ]
+
+
+def _taken_elsewhere(text):
+    """Names that a text takes from a module of ``common`` that itself imports them from another."""
+    tree, found = ast.parse(text), []
+    origins = {}
+    for here, module, name in _imports(tree):
+        path = files.resolve(f"{module}.{name}".replace(".", "/") + ".py")
+        if path.is_file():
+            inner = _imports(ast.parse(path.read_text("utf-8")))
+            origins[here] = {there: source for there, source, _ in inner}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            source = origins.get(node.value.id, {}).get(node.attr)
+            if source is not None:
+                found.append(f"{node.value.id}.{node.attr} is {source}'s")
+    return found
 
 
 def _lock(kind="", where=None):
