@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from common import files
+from common import files, sources
 from common.report import quotes, reference
 from common.workflow import environment, index, prerequisites
 from common.workflow.notebooks import clean, fingerprint, parameters, run
@@ -155,6 +155,24 @@ def test_a_paper_has_its_files(paper):
     needed = ["README.md", "paper.yaml", "rules.smk", "claims.ipynb"]
     folder = files.resolve(f"papers/{paper}")
     assert [name for name in needed if not (folder / name).is_file()] == []
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_a_first_notebook_states_the_problem_and_shows_an_input(paper):
+    first = [name for name in STEPS if name.startswith(f"papers/{paper}/1-")]
+    teaching = [
+        name
+        for name in first
+        if "$$" in "".join(_texts(name)) and "plt." in _code(files.resolve(name))
+    ]
+    assert teaching != [], f"one of {first} states the problem as a formula and draws one input"
+
+
+@pytest.mark.parametrize("notebook", [name for name in STEPS if "/figure-" in name])
+def test_a_figure_notebook_says_where_the_figure_stands_and_what_contradicts_it(notebook):
+    text = _texts(notebook)[0]
+    assert "paper" in text or "documentation" in text, "say where the paper has this figure"
+    assert "contradict" in text, "say what would contradict the paper"
 
 
 def test_no_file_names_a_home_folder():
@@ -385,6 +403,12 @@ def _code(path):
     if path.suffix == ".ipynb":
         return "\n\n".join(source for source, _ in fingerprint.code_cells(path))
     return path.read_text("utf-8")
+
+
+def _texts(notebook):
+    """Markdown cells of a notebook."""
+    cells = sources.read_notebook(files.resolve(notebook))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
 
 
 def _imports(tree):
