@@ -1,8 +1,8 @@
 r"""Factorisation of powers into non-negative factors, by the divergence of Itakura and Saito.
 
 If :math:`y_{mn}` is centred Gaussian with variance :math:`\hat V_{mn} = (WH)_{mn} + \varepsilon`,
-its mean power :math:`V_{mn}` over realisations has the negative log-likelihood
-:math:`V / \hat V + \log \hat V` per realisation, which is
+its mean power :math:`V_{mn}` over realisations is all that the likelihood depends on. Twice the
+negative log-likelihood of a realisation, :math:`V / \hat V + \log \hat V` in the mean, is
 
 .. math:: D(V \mid \hat V) = \sum_{mn} \Big( \frac{V_{mn}}{\hat V_{mn}}
                                               - \log \frac{V_{mn}}{\hat V_{mn}} - 1 \Big)
@@ -10,16 +10,18 @@ its mean power :math:`V_{mn}` over realisations has the negative log-likelihood
 but for terms of V alone. D does not change when V and :math:`\hat V` are scaled together: quiet
 frames count as much as loud ones.
 
-**Updates.** With W given, :math:`\hat V` a sum of non-negative terms and :math:`\tilde H` the present
-value, the convex part :math:`V / \hat V` and the concave part :math:`\log \hat V` have the bound
+**Updates.** With W given, :math:`\hat V` a sum of non-negative terms and :math:`\tilde H` the
+present value, the convex part :math:`V / \hat V` and the concave part :math:`\log \hat V` have the
+bound
 
 .. math:: D \le \sum_{kn} \Big( p_{kn} \frac{\tilde H_{kn}^2}{H_{kn}} + q_{kn} H_{kn} \Big) + c,
           \qquad p = W^\top \frac{V}{\hat V^2}, \quad q = W^\top \frac{1}{\hat V},
 
 with equality at :math:`H = \tilde H` (:math:`\varepsilon` is one more term that stays). It is least
-at :math:`H = \tilde H \sqrt{p / q}`, the update of majorisation and minimisation (exponent 1/2), and
-equal to its value at :math:`\tilde H` in :math:`H = \tilde H\, p / q`, the longer step of majorisation
-and equalisation (exponent 1). D falls with every exponent between. The same holds for W.
+at :math:`H = \tilde H \sqrt{p / q}`, the update of majorisation and minimisation (exponent 1/2),
+and equal to its value at :math:`\tilde H` in :math:`H = \tilde H\, p / q`, the longer step of
+majorisation and equalisation (exponent 1). D falls with every exponent between. The same holds for
+W.
 """
 
 import numpy as np
@@ -29,6 +31,7 @@ from common import validation
 __all__ = ["check_factors", "itakura_saito", "nmf", "random_factors"]
 
 _TINY = np.finfo(float).tiny
+_DEAD = 1e-290  # far above the denormal numbers, and below what comes back
 
 
 def itakura_saito(powers, model):
@@ -133,7 +136,8 @@ def nmf(powers, W, H, *, n_updates, exponent=1.0, eps=0.0):
 
     See Also
     --------
-    sklearn.decomposition.NMF : With ``beta_loss="itakura-saito"`` and ``solver="mu"`` the updates of
+    sklearn.decomposition.NMF : With ``beta_loss="itakura-saito"`` and ``solver="mu"`` the updates
+    of
         exponent 1/2, one start a call.
 
     References
@@ -182,12 +186,15 @@ def update(powers, W, H, n_updates, exponent, eps):
         numerator /= denominator
         return numerator if exponent == 1 else numerator**exponent
 
-    for _ in range(n_updates):
+    for index in range(n_updates):
         model()
         H *= step(W.swapaxes(1, 2) @ ratio, W.swapaxes(1, 2) @ inverse)
         model()
         W *= step(ratio @ H.swapaxes(1, 2), inverse @ H.swapaxes(1, 2))
         _normalise(W, H)
+        if index % 10 == 9:  # what dies out falls by a factor an update: denormal numbers are slow
+            W[W < _DEAD] = 0.0
+            H[H < _DEAD] = 0.0
     if not n_updates:
         _normalise(W, H)
 

@@ -1,8 +1,8 @@
 r"""An orthogonal transform and a factorisation of the transformed powers, learned together.
 
-Frames are transformed by an orthogonal :math:`\Phi` in place of a Fourier or cosine transform, and the
-mean powers :math:`V(\Phi)` over realisations are factorised, :math:`V \approx \hat V = WH + \varepsilon`
-with non-negative W and H of low rank (`common.factorisation.nmf`). Both minimise
+Frames are transformed by an orthogonal :math:`\Phi` in place of a Fourier or cosine transform, and
+the mean powers :math:`V(\Phi)` over realisations are factorised, :math:`V \approx \hat V = WH +
+\varepsilon` with non-negative W and H of low rank (`common.factorisation.nmf`). Both minimise
 
 .. math:: C(\Phi, W, H) = \sum_{mn} \Big( \frac{V_{mn}(\Phi)}{\hat V_{mn}} + \log \hat V_{mn} \Big)
                         = L(\Phi) + D(V(\Phi) \mid \hat V),
@@ -12,8 +12,10 @@ divergence of Itakura and Saito: a sum of :math:`\log V + 1` and
 :math:`V / \hat V - \log(V / \hat V) - 1`. Two ways lead down:
 
 - **TL-NMF** descends C itself, steps of the factors and of the transform in turn.
-- **JD+NMF** minimises L first, then D with the transform fixed. The two agree where the factorisation
-  leaves nothing, which is so in the limit of many realisations if the model is true.
+- **JD+NMF** minimises L first, then D with the transform fixed.
+
+The two agree where the factorisation leaves nothing, which is so in the limit of many realisations
+if the model is true.
 """
 
 from typing import NamedTuple
@@ -31,10 +33,22 @@ from common.spd.joint_diagonalisation import (
     orthogonal_step,
 )
 
-__all__ = ["Learned", "Solution", "Starts", "jd_nmf", "learn_transforms", "objective", "tl_nmf"]
+__all__ = [
+    "Learned",
+    "Solution",
+    "Starts",
+    "jd_nmf",
+    "jd_nmf_path",
+    "learn_transforms",
+    "likeness",
+    "objective",
+    "tl_nmf",
+]
 
 _DECREASE = 1e-4  # of Armijo
-_AT_ONCE = 400_000  # numbers of a product, beyond which starts do not run at once: the cache is full
+_AT_ONCE = (
+    200_000  # numbers of a product, beyond which starts do not run at once: the cache is full
+)
 
 
 class Starts(NamedTuple):
@@ -54,8 +68,8 @@ class Starts(NamedTuple):
         Parameters
         ----------
         rngs : sequence of numpy.random.Generator
-            One a start. Each gives a matrix of normal numbers, of which the nearest orthogonal one is
-            taken, and `common.factorisation.nmf.random_factors`.
+            One a start. Each gives a matrix of normal numbers, of which the nearest orthogonal one
+            is taken, and `common.factorisation.nmf.random_factors`.
         n_channels, n_frames, n_components : int
 
         Returns
@@ -135,7 +149,6 @@ def objective(covariances, transforms, W, H):
     Returns
     -------
     objectives, divergences : ndarray, shape (n_starts,)
-        In nats per realisation.
 
     Raises
     ------
@@ -183,14 +196,15 @@ def learn_transforms(covariances, starts, *, max_iter=1000, n_updates=10, expone
     TypeError
         If an argument holds no numbers, or ``covariances`` is of another type.
     ValueError
-        If a transform is not orthogonal, a factor is negative, shapes do not fit, or an option is out
-        of range.
+        If a transform is not orthogonal, a factor is negative, shapes do not fit, or an option is
+        out of range.
 
     References
     ----------
     .. [1] D. Fagot, H. Wendt and C. Févotte, "Nonnegative matrix factorization with transform
        learning", ICASSP 2018, arXiv:1705.04193.
-    .. [2] P. Ablin, D. Fagot, H. Wendt, A. Gramfort and C. Févotte, "A quasi-Newton algorithm on the
+    .. [2] P. Ablin, D. Fagot, H. Wendt, A. Gramfort and C. Févotte, "A quasi-Newton algorithm on
+    the
        orthogonal manifold for NMF with transform learning", ICASSP 2019, arXiv:1811.02225.
     """
     transforms, W, H = _checked(covariances, *starts)
@@ -284,6 +298,78 @@ def jd_nmf(covariances, diagonaliser, starts, others, *, n_updates=10_000):
     return _solution(transforms, W, H, objectives, divergences, int(np.argmin(divergences)))
 
 
+def jd_nmf_path(covariances, starts, budgets, *, n_updates=10):
+    """C that JD+NMF reaches with a budget: so many steps of the transform, then updates.
+
+    With the budget t these are t steps of joint diagonalisation, none after its end, then
+    ``n_updates * t`` updates of the start's factors: the work of t iterations of TL-NMF.
+
+    Parameters
+    ----------
+    covariances : FrameCovariances
+    starts : Starts
+    budgets : sequence of int
+        Ascending, at least 1.
+    n_updates : int, default=10
+
+    Returns
+    -------
+    objectives : ndarray, shape (n_starts, n_budgets)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `learn_transforms`, and if a budget is no whole number of at least 1, or they do not
+        ascend.
+    """
+    transforms, W, H = _checked(covariances, *starts)
+    budgets = [validation.count(budget, "budget") for budget in budgets]
+    if budgets != sorted(budgets):
+        raise ValueError(f"budgets must ascend, got {budgets}.")
+    n_updates = validation.count(n_updates, "n_updates")
+    found, done = np.empty((len(W), len(budgets))), 0
+    for index, budget in enumerate(budgets):
+        # A step depends on the transform alone, so the steps of a smaller budget can be kept.
+        transforms = joint_diagonalisation(
+            covariances, starts=transforms, max_iter=budget - done
+        ).transforms
+        done = budget
+        _, powers = covariances.transformed(transforms)
+        w, h = nmf.nmf(powers, W, H, n_updates=n_updates * budget, eps=covariances.eps)
+        found[:, index] = _objective(powers, w @ h + covariances.eps)
+    return found
+
+
+def likeness(first, second):
+    r"""How alike two transforms are, whatever the order and the signs of their atoms.
+
+    The mean over rows of :math:`\max_k |\Phi_1 \Phi_2^\top|_{mk}`: 1 where each atom of the first
+    is one of the second, up to its sign; for unrelated transforms of M channels about
+    :math:`\sqrt{2 \log M / M}`.
+
+    Parameters
+    ----------
+    first, second : array_like, shape (n_channels, n_channels)
+        Orthogonal.
+
+    Returns
+    -------
+    likeness : float
+
+    Raises
+    ------
+    TypeError
+        If one holds no numbers.
+    ValueError
+        If one is not orthogonal, or they differ in size.
+    """
+    first = validation.array(first, "first", ndim=2)
+    second = validation.array(second, "second", ndim=2)
+    first = check_transforms(first[None], n_channels=len(first), name="first")[0]
+    second = check_transforms(second[None], n_channels=len(first), name="second")[0]
+    return float(np.abs(first @ second.T).max(axis=1).mean())
+
+
 def _solution(transforms, W, H, objectives, divergences, best):
     return Solution(
         transforms[best], W[best], H[best], float(objectives[best]), float(divergences[best]),
@@ -331,15 +417,15 @@ def _objective(powers, model):
 def _checked(covariances, transforms, W, H):
     if not isinstance(covariances, FrameCovariances):
         raise TypeError(
-            f"covariances must be a FrameCovariances, got {type(covariances).__name__}. Make one of "
-            "frames, FrameCovariances.of_frames(frames), or of matrices."
+            f"covariances must be a FrameCovariances, got {type(covariances).__name__}. Make one "
+            "of frames, FrameCovariances.of_frames(frames), or of matrices."
         )
     n_channels, n_frames = covariances.n_channels, covariances.n_frames
     transforms = check_transforms(transforms, n_channels=n_channels, name="transforms")
     W, H, single = nmf.check_factors(W, H, n_channels=n_channels, n_frames=n_frames)
     if single or len(transforms) not in (1, len(W)):
         raise ValueError(
-            f"transforms, W and H must have as many starts in front, got shapes {transforms.shape}, "
-            f"{W.shape[single:]} and {H.shape[single:]}."
+            f"transforms, W and H must have as many starts in front, got shapes "
+            f"{transforms.shape}, {W.shape[single:]} and {H.shape[single:]}."
         )
     return transforms, W, H

@@ -1,18 +1,19 @@
 r"""One orthogonal transform that makes many covariances as diagonal as possible.
 
 With frames :math:`y_n^s` (realisation s of frame n) and a transform :math:`\Phi`, all that is used
-here are the matrices :math:`C_n = \frac1S \sum_s y_n^s y_n^{s\top} + \varepsilon I`. The mean powers
-of the transformed frames are their diagonals after the transform,
-:math:`V_{mn} = (\Phi C_n \Phi^\top)_{mm}`, and what has been computed once for all realisations
-costs the same for one of them as for thousands.
+here are the matrices :math:`C_n = \frac1S \sum_s y_n^s y_n^{s\top} + \varepsilon I`. The mean
+powers of the transformed frames are their diagonals after the transform, :math:`V_{mn} = (\Phi C_n
+\Phi^\top)_{mm}`, and what has been computed once for all realisations costs the same for one of
+them as for thousands.
 
 **Criterion.** By Hadamard's inequality, :math:`\log\det C \le \sum_m \log C_{mm}` with equality for
 diagonal matrices, so that an orthogonal transform makes all matrices diagonal if it minimises
 
 .. math:: L(\Phi) = \sum_{mn} (\log V_{mn} + 1),
 
-and the minimum is reached by a common basis of eigenvectors where there is one. It is the negative
-log-likelihood, up to a constant, of centred Gaussian frames with diagonal covariances.
+and the minimum is reached by a common basis of eigenvectors where there is one. It is twice the
+negative log-likelihood, up to a constant, of centred Gaussian frames whose transforms have
+independent entries.
 
 **Step.** Let :math:`\Phi \leftarrow e^{E} \Phi` with a skew-symmetric E, and
 :math:`D_n = \Phi C_n \Phi^\top`. To second order, the powers change by
@@ -225,7 +226,7 @@ def orthogonal_step(
     n_halvings=30,
     project=False,
 ):
-    r"""A step :math:`\Phi \leftarrow e^{tE} \Phi` along :math:`E = -G / h`, which lowers a criterion.
+    r"""A step :math:`\Phi \leftarrow e^{tE} \Phi` along :math:`E = -G / h` that lowers a criterion.
 
     The length t is 1, 1/2, 1/4, … until the criterion is at most
     :math:`L + 2 c\, t \langle E, G \rangle` (Armijo), beyond its rounding. Many transforms step at
@@ -306,8 +307,8 @@ def joint_diagonalisation(covariances, *, starts=None, tol=1e-8, max_iter=1000, 
 
     Minimises :math:`L(\Phi) = \sum_{mn} (\log V_{mn} + 1)` as the module derives it, with
 
-    .. math:: A_{mk} = \sum_n \frac{(\Phi C_n \Phi^\top)_{mk}}{V_{mn}}, \qquad
-              h_{mk} = \tfrac12 \sum_n \Big( \frac{V_{kn}}{V_{mn}} + \frac{V_{mn}}{V_{kn}} \Big) - N.
+    .. math:: A_{mk} = \sum_n \frac{(\Phi C_n \Phi^\top)_{mk}}{V_{mn}}, \qquad h_{mk} = \tfrac12
+              \sum_n \Big( \frac{V_{kn}}{V_{mn}} + \frac{V_{mn}}{V_{kn}} \Big) - N.
 
     Permutations of the atoms and their signs leave L as it is: a transform is known up to these.
     The loss has other local minima; of several starts, take the best.
