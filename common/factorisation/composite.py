@@ -112,8 +112,8 @@ class CompositeModel(NamedTuple):
 def cosine_model(n_channels, n_frames, n_components, *, rng):
     r"""The model of the paper's experiments: cosines, and factors of the Gamma distribution.
 
-    The rows of :math:`\Phi_0` hold the inverse of the orthonormal discrete cosine transform;
-    entries of the factors have shape 1 and scale 2.
+    The rows of :math:`\Phi_0` are the cosines of the orthonormal discrete cosine transform, the
+    constant one first; entries of the factors have shape 1 and scale 2.
 
     Parameters
     ----------
