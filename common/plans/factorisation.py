@@ -55,19 +55,35 @@ class Plan:
                 tables[table].append({"parts": parts, "contract": levels})
         return tables
 
-    @staticmethod
-    def _cases(notes):
-        return zip(notes["realisations"], notes["n_signals"], strict=True)
-
-    def signals(self):
-        """Names of the jobs on notes: number of realisations and signal.
+    def frames(self):
+        """What one draw of frames depends on, which is not how they are compared.
 
         Returns
         -------
-        names : list of str
+        settings : dict
         """
-        return [
-            f"{n_realisations}-{signal}"
-            for n_realisations, n_signals in self._cases(self.settings["notes"])
-            for signal in range(n_signals)
-        ]
+        names = ("n_channels", "n_frames", "n_components", "realisations")
+        return {name: self.settings["composite"][name] for name in names}
+
+    def comparison(self):
+        """How the methods are compared on one draw, however many draws there are.
+
+        Returns
+        -------
+        settings : dict
+        """
+        return {k: value for k, value in self.settings["composite"].items() if k != "n_draws"}
+
+    def notes(self):
+        """How the methods are compared on one signal, however many signals there are.
+
+        Returns
+        -------
+        settings : dict
+        """
+        others = ("realisations", "n_signals", "shown")
+        return {k: value for k, value in self.settings["notes"].items() if k not in others}
+
+    @staticmethod
+    def _cases(notes):
+        return zip(notes["realisations"], notes["n_signals"], strict=True)

@@ -3,8 +3,7 @@ from common.plans.factorisation import Plan
 from common.workflow import steps
 
 paper = steps.of("tl-nmf", config)
-SETTINGS = paper.settings
-plan = Plan(SETTINGS)
+plan = Plan(paper.settings)
 TABLES = plan.tables()
 
 
@@ -19,7 +18,7 @@ rule simulate_frames:
         covariances=f"{paper.derived}/frames-{{draw}}.npz",
     params:
         notebook=paper.notebook("1-simulate-frames.ipynb"),
-        settings=SETTINGS["composite"],
+        settings=plan.frames(),
     script:
         steps.RUN
 
@@ -33,7 +32,7 @@ rule compare:
     priority: 10
     params:
         notebook=paper.notebook("2-compare.ipynb"),
-        settings=SETTINGS["composite"],
+        settings=plan.comparison(),
     script:
         steps.RUN
 
@@ -46,8 +45,8 @@ rule budget:
         cost=f"{paper.results}/tables/cost.csv",
     params:
         notebook=paper.notebook("3-budget.ipynb"),
-        composite=SETTINGS["composite"],
-        settings=SETTINGS["budget"],
+        composite=plan.comparison(),
+        settings=paper.settings["budget"],
     script:
         steps.RUN
 
@@ -60,7 +59,7 @@ rule notes:
     priority: 10
     params:
         notebook=paper.notebook("4-notes.ipynb"),
-        settings=SETTINGS["notes"],
+        settings=plan.notes(),
     script:
         steps.RUN
 

@@ -39,3 +39,18 @@ def test_numbers_of_signals_must_fit():
     notes = settings["notes"] | {"n_signals": [1]}
     with pytest.raises(ValueError, match="shorter"):
         Plan(settings | {"notes": notes}).tables()
+
+
+@pytest.mark.parametrize(
+    ("family", "key", "more"),
+    [("composite", "n_draws", 20), ("notes", "n_signals", [9, 9, 9]), ("notes", "shown", {})],
+)
+def test_more_draws_and_signals_leave_the_jobs_of_the_others_as_they_were(family, key, more):
+    settings = steps.of("tl-nmf", {"scale": "embedded"}).settings
+    changed = settings | {family: settings[family] | {key: more}}
+    first, second = Plan(settings), Plan(changed)
+    for name in ("frames", "comparison", "notes"):
+        assert getattr(first, name)() == getattr(second, name)()
+    assert "n_starts" not in first.frames()
+    assert first.comparison()["n_starts"] == settings["composite"]["n_starts"]
+    assert first.notes()["sfreq"] == settings["notes"]["sfreq"]
