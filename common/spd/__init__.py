@@ -2,7 +2,8 @@
 
 Functions take arrays of numpy or tensors of torch and return the same. Importing this package
 imports neither torch nor POT; they are imported by the functions that need them. What needs
-scikit-learn is a module of its own: ``from common.spd import features``.
+scikit-learn is a module of its own: ``from common.spd import features``. So is joint
+diagonalisation, `common.spd.joint_diagonalisation`.
 """
 
 from common.spd.busemann import busemann_coordinates

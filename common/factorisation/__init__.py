@@ -1,0 +1,1 @@
+"""Non-negative factorisations of power spectrograms, and transforms learned with them."""
