@@ -115,6 +115,7 @@ def scan_starts(events, drivers, end_time, *, lower, upper, n_starts):
     n_starts = validation.count(n_starts, "n_starts", at_least=0)
     if n_starts == 0:
         return []
+    _check_drivers(drivers)
     scans = [scan_kernels(events, each, end_time, lower=lower, upper=upper) for each in drivers]
     n_events, n_stimuli = len(events), np.array([len(each) for each in drivers])
     starts = []
@@ -192,12 +193,14 @@ def published_start(events, drivers, end_time, *, lower, upper):
         If a number is none.
     ValueError
         If no event lies outside all supports, which leaves no baseline; if a number is out of
-        range, or times are unsorted or outside the record.
+        range, there is no driver or one without stimulus, or times are unsorted or outside the
+        record.
     """
     end_time = validation.number(end_time, "end_time", above=0, unit="s")
     lower = validation.number(lower, "lower", at_least=0, unit="s")
     upper = validation.number(upper, "upper", above=lower, unit="s")
     events = check_sorted(events, name="events", end_time=end_time)
+    _check_drivers(drivers)
     drivers = [
         check_sorted(each, name=f"drivers[{p}]", end_time=end_time)
         for p, each in enumerate(drivers)
@@ -228,6 +231,17 @@ def published_start(events, drivers, end_time, *, lower, upper):
     narrowest = 1e-3 * width  # that DrivenProcess takes
     mean, sigma = np.clip(mean, lower, upper), np.clip(sigma, narrowest, width)
     return n_outside / outside, adjacency, mean, sigma
+
+
+def _check_drivers(drivers):
+    if len(drivers) == 0 or np.ndim(drivers[0]) == 0:
+        raise ValueError(
+            "drivers must be a sequence with one array of times a driver. For a single driver, "
+            "pass [stimuli]."
+        )
+    for p, stimuli in enumerate(drivers):
+        if len(stimuli) == 0:
+            raise ValueError(f"drivers[{p}] has no stimulus; its effect is unknown. Leave it out.")
 
 
 def _apart(scan, n):
