@@ -62,8 +62,8 @@ def test_published_start_of_nothing_driven_is_often_zero_and_stays_there():
     for seed in range(n):
         events, drivers = poisson(seed)
         start = published_start(events, drivers, END, **LIMITS)
-        if start[1][0] == 0:
-            zeros += 1
+        zeros += start[1][0] == 0
+        if start[1][0] == 0 and zeros <= 5:
             stuck = DrivenProcess(**LIMITS, start=start).fit(events, drivers, END)
             assert stuck.adjacency_[0] == 0
             assert stuck.baseline_ == pytest.approx(len(events) / END)
@@ -142,7 +142,7 @@ def test_best_recovers_both_responses():
 def test_a_long_support_hides_a_short_response_from_the_smart_start_alone():
     # Every lag up to 10 s counts for the smart start, whose kernel is then broad.
     gains = []
-    for seed in range(6):
+    for seed in range(3):
         events, drivers = make_session(seed, weights=(0.25, 0.0), baseline=0.5)
         wide = {"lower": 0.0, "upper": 10.0}
         smart = DrivenProcess(**wide, tol=1e-6).fit(events, drivers, END)

@@ -120,7 +120,7 @@ def test_the_fit_goes_on_where_the_scan_ends():
 
 @pytest.mark.parametrize("law", UNDRIVEN)
 def test_p_values_of_undriven_processes_are_uniform(law):
-    n, n_shifts, p_values, twice = 200, 19, [], []
+    n, n_shifts, p_values, twice = 120, 19, [], []
     for record in range(n):
         rng = np.random.default_rng([17, record])
         stimuli, events = make_stimuli(rng), UNDRIVEN[law](rng)
@@ -139,7 +139,7 @@ def test_p_values_of_undriven_processes_are_uniform(law):
 
 def test_driven_processes_are_found():
     p_values = []
-    for record in range(40):
+    for record in range(20):
         rng = np.random.default_rng([18, record])
         events, stimuli = make_driven(rng, weight=0.3)
         found = shift_test(events, stimuli, END, **LIMITS, rng=rng, n_shifts=19)

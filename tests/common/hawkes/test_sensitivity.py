@@ -65,7 +65,7 @@ def test_thresholds_keep_what_is_as_large(pooled):
 
 def test_a_threshold_takes_weight_and_leaves_the_latency():
     spans, weights = [], []
-    for seed in range(5):
+    for seed in range(3):
         drivers, times, amplitudes, _ = make_session(seed)
         options = {"percentiles": [0, 40, 80], **LIMITS}
         models = fit_thresholds(times, amplitudes, drivers, END, **options)
@@ -79,7 +79,7 @@ def test_a_threshold_takes_weight_and_leaves_the_latency():
 
 
 def test_longer_supports_find_the_same_response():
-    for seed in range(3):
+    for seed in range(2):
         drivers, times, _, true = make_session(seed)
         for i, (_, mean, _) in enumerate(RESPONSES):
             events = times[i][true[i]]
