@@ -23,6 +23,7 @@ __all__ = [
     "regular_stimuli",
     "simulate",
     "simulate_driven",
+    "simulate_renewal",
     "simulate_responses",
     "spectral_radius",
 ]
@@ -289,6 +290,53 @@ def simulate_responses(responses, *, baseline, intervals, support, end_time, rng
         for rate, (weight, *lags), stimuli in zip(baseline, responses, drivers, strict=True)
     )
     return drivers, events
+
+
+def simulate_renewal(*, interval, deviation, end_time, rng):
+    r"""Events at nearly regular intervals, such as heartbeats: a stationary renewal process.
+
+    Intervals are independent and follow a gamma law of shape :math:`k = (\text{interval} /
+    \text{deviation})^2`. In a stationary process, the interval that holds time 0 is drawn in
+    proportion to its length, which for a gamma law is a gamma law of shape :math:`k + 1` and the
+    same scale, and 0 lies anywhere in it.
+
+    Parameters
+    ----------
+    interval : float
+        Mean interval, in s.
+    deviation : float
+        Standard deviation of the intervals, in s. One as large as ``interval`` gives a Poisson
+        process.
+    end_time : float
+        In s.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    events : ndarray, shape (n_events,)
+        Sorted times, in s, within ``[0, end_time]``.
+
+    Raises
+    ------
+    TypeError
+        If ``rng`` is no generator, or a number is none.
+    ValueError
+        If a number is not positive.
+    """
+    interval = validation.number(interval, "interval", above=0, unit="s")
+    deviation = validation.number(deviation, "deviation", above=0, unit="s")
+    end_time = validation.number(end_time, "end_time", above=0, unit="s")
+    _check_number(end_time / interval, end_time)
+    rng = validation.generator(rng)
+    shape, scale = (interval / deviation) ** 2, deviation**2 / interval
+    last = rng.random() * rng.gamma(shape + 1, scale)
+    times = [np.array([last])]
+    while last <= end_time:
+        n_more = 10 + int((end_time - last) / interval)
+        times.append(last + np.cumsum(rng.gamma(shape, scale, n_more)))
+        last = times[-1][-1]
+    times = np.concatenate(times)
+    return times[times <= end_time]
 
 
 def mean_intensity(baseline, adjacency):

@@ -14,6 +14,7 @@ from common.hawkes.simulation import (
     regular_stimuli,
     simulate,
     simulate_driven,
+    simulate_renewal,
     simulate_responses,
     spectral_radius,
 )
@@ -240,6 +241,41 @@ def test_bad_responses_are_named():
         simulate_responses(RESPONSES[0], **good)
     with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator, got 0"):
         simulate_responses(RESPONSES, **{**good, "rng": 0})
+
+
+def test_renewal_process_is_stationary_with_the_intervals_asked_for():
+    options = {"interval": 1.0, "deviation": 0.3, "rng": np.random.default_rng(0)}
+    times = simulate_renewal(**options, end_time=3000.0)
+    shape = (1 / 0.3) ** 2
+    law = scipy.stats.gamma(shape, scale=1 / shape)
+    assert scipy.stats.kstest(np.diff(times), law.cdf).pvalue > 1e-3
+    assert times[0] >= 0 and times[-1] <= 3000
+    # The first event of a stationary renewal process has the density (1 - F) / mean.
+    firsts = [simulate_renewal(**options, end_time=5.0)[0] for _ in range(1000)]
+    grid = np.linspace(0, 4, 4001)
+    forward = np.concatenate([[0], np.cumsum(law.sf(grid[:-1])) * 1e-3])
+    assert scipy.stats.kstest(firsts, lambda x: np.interp(x, grid, forward)).pvalue > 1e-3
+    # So the rate is the same at every time, from the start on.
+    early = [len(simulate_renewal(**options, end_time=0.5)) for _ in range(1000)]
+    assert np.mean(early) == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(1000))
+
+
+def test_renewal_process_of_one_deviation_an_interval_is_poisson():
+    rng = np.random.default_rng(1)
+    options = {"interval": 0.5, "deviation": 0.5, "end_time": 10.0, "rng": rng}
+    counts = [len(simulate_renewal(**options)) for _ in range(1000)]
+    assert np.mean(counts) == pytest.approx(20, abs=4 * np.sqrt(20 / 1000))
+    # The variance of a Poisson variance estimate is about 2 variance^2 / n.
+    assert np.var(counts) == pytest.approx(20, abs=4 * 20 * np.sqrt(2 / 1000))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("interval", 0), ("deviation", -0.1), ("end_time", 0.0)]
+)
+def test_renewal_process_refuses_what_is_not_positive(name, value):
+    options = {"interval": 1.0, "deviation": 0.1, "end_time": 10.0, name: value}
+    with pytest.raises(ValueError, match=f"{name} must be above 0 s, got {value}"):
+        simulate_renewal(**options, rng=np.random.default_rng(0))
 
 
 def test_regular_stimuli():
