@@ -8,9 +8,10 @@ from common.implicit.barycenter import barycenter_loss, barycenter_path
 from common.implicit.descent import gradient_descent
 from common.implicit.estimators import analytic, automatic, implicit, jacobian, minimizer
 from common.implicit.problems import Logistic, PNorm, Ridge
-from common.implicit.sinkhorn import EntropicDual, sinkhorn_path, weight_gradients
+from common.implicit.sinkhorn import GRADIENTS, EntropicDual, sinkhorn_path, weight_gradients
 
 __all__ = [
+    "GRADIENTS",
     "EntropicDual",
     "Logistic",
     "PNorm",

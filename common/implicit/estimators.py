@@ -1,8 +1,9 @@
 r"""Estimates of the gradient of a minimum, from an approximate minimiser.
 
 Let :math:`\ell(x) = \min_z L(z, x)`, reached at :math:`z^*(x)`. The envelope theorem gives
-:math:`g^* = \nabla\ell(x) = \partial_2 L(z^*, x)`, as :math:`\partial_1 L(z^*, x) = 0`. An algorithm
-stops at some :math:`z_t(x)`, with the Jacobian :math:`J_t = dz_t / dx`. Three estimates are at hand:
+:math:`g^* = \nabla\ell(x) = \partial_2 L(z^*, x)`, as :math:`\partial_1 L(z^*, x) = 0`. An
+algorithm stops at some :math:`z_t(x)`, with the Jacobian :math:`J_t = dz_t / dx`. Three estimates
+are at hand:
 
 .. math:: g^1 = \partial_2 L(z_t, x), \qquad
           g^2 = \partial_2 L + J_t^\top \partial_1 L, \qquad

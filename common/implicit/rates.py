@@ -35,23 +35,23 @@ def slope(x, y):
     return float(x @ y / (x @ x))
 
 
-def slopes(t, errors, *, below, above, first=None):
-    r"""Slopes of logarithms of errors against t, over one window for all.
+def slopes(t, errors, *, below=np.inf, above=0.0, start=0.0, power=False):
+    r"""Slopes of logarithms of errors over one window for all.
 
-    The window holds the t at which the first error is below one bound and every error above the
-    other: before it convergence is transient, after it an error is rounding.
+    The window holds the t from ``start`` on at which the first error is below one bound and every
+    error above the other: before it convergence is transient, after it an error is rounding.
 
     Parameters
     ----------
     t : array_like, shape (n_points,)
-        Iterations, or their logarithms.
+        Iterations.
     errors : dict of str to array_like, shape (n_points,)
-    below : float
-        Bound of the error named by ``first``.
-    above : float
-        Bound of all.
-    first : str, optional
-        The name of the one that tells when convergence has set in; by default the first.
+        The first one tells when convergence has set in.
+    below, above, start : float
+        No bound by default.
+    power : bool, default=False
+        Whether slopes are against the logarithm of t, for errors that fall like a power of it;
+        else against t, for errors that fall by a factor in each iteration.
 
     Returns
     -------
@@ -63,17 +63,25 @@ def slopes(t, errors, *, below, above, first=None):
     TypeError
         If an argument is no number.
     ValueError
-        If lengths differ or a value is not finite.
+        If lengths differ or a value is not finite, or an error is negative.
+
+    Examples
+    --------
+    >>> t = np.arange(1, 50)
+    >>> found = slopes(t, {"first": 0.9**t, "second": 0.81**t})
+    >>> round(found["second"] / found["first"], 6)
+    2.0
     """
-    t = validation.vector(t, "t")
+    t = validation.vector(t, "t", at_least=0)
     errors = {name: validation.vector(each, name, at_least=0) for name, each in errors.items()}
     validation.same_length(t=t, **errors)
-    inside = errors[first or next(iter(errors))] < below
+    inside = (t >= start) & (next(iter(errors.values())) < below)
     for each in errors.values():
         inside &= each > above
     if inside.sum() < 3:
         return dict.fromkeys(errors, float("nan"))
-    return {name: slope(t[inside], np.log(each[inside])) for name, each in errors.items()}
+    x = np.log(t[inside]) if power else t[inside]
+    return {name: slope(x, np.log(each[inside])) for name, each in errors.items()}
 
 
 def iterations_to(t, errors, level):

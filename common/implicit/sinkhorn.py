@@ -1,4 +1,4 @@
-r"""Gradients of the entropic cost of transport by its second weights, through Sinkhorn's iterations.
+r"""Gradients of the entropic cost of transport by weights, through Sinkhorn's iterations.
 
 The dual is a problem of `common.implicit.estimators` with :math:`z = (f, g)` and :math:`x = b`
 (it is maximal where others are minimal, which changes nothing in them):
