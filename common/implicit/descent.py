@@ -15,7 +15,7 @@ import numpy as np
 from common import validation
 from common.implicit.estimators import check_point
 
-__all__ = ["gradient_descent"]
+__all__ = ["gradient_descent", "kept_iterations"]
 
 
 def gradient_descent(problem, x, *, step, iterations, start=None, beyond_bound=False):

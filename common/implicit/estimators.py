@@ -174,23 +174,8 @@ def minimizer(problem, x, *, start=None, tol=1e-11, max_iter=100):
     z, x = check_point(problem, start, x)
     tol = validation.number(tol, "tol", above=0)
     max_iter = validation.count(max_iter, "max_iter")
-    if hasattr(problem, "minimizer"):
-        z = problem.minimizer(x)
-        gradient, size = None, np.linalg.norm(problem.gradient(z, x))
-    else:
-        gradient = problem.gradient(z, x)
-        size = np.linalg.norm(gradient)
-    for _ in range(max_iter if gradient is not None else 0):
-        direction, length = _solve(problem, z, x, gradient), 1.0
-        while length > 1e-8:
-            trial = z - length * direction
-            smaller = problem.gradient(trial, x)
-            if np.linalg.norm(smaller) < size:
-                break
-            length /= 2
-        else:
-            break  # rounding, or no descent: the certificate tells which
-        z, gradient, size = trial, smaller, np.linalg.norm(smaller)
+    z = problem.minimizer(x) if hasattr(problem, "minimizer") else _newton(problem, z, x, max_iter)
+    size = np.linalg.norm(problem.gradient(z, x))
     if not size <= tol:
         raise RuntimeError(
             f"Newton's method stopped at a gradient of norm {size:.2g}, above tol={tol:g}. "
@@ -221,6 +206,23 @@ def check_point(problem, z, x):
         if len(found) != wanted:
             raise ValueError(f"{name} must have {wanted} values, got {len(found)}.")
     return z, x
+
+
+def _newton(problem, z, x, max_iter):
+    """Newton's method with steps halved until the gradient gets smaller, as long as it does."""
+    gradient = problem.gradient(z, x)
+    for _ in range(max_iter):
+        direction = _solve(problem, z, x, gradient)
+        for n_halved in range(30):
+            trial = z - direction / 2**n_halved
+            with np.errstate(over="ignore", invalid="ignore"):  # far off, where halving goes on
+                smaller = problem.gradient(trial, x)
+            if np.linalg.norm(smaller) < np.linalg.norm(gradient):
+                break
+        else:
+            return z  # rounding, or no descent: the certificate tells which
+        z, gradient = trial, smaller
+    return z
 
 
 def _solve(problem, z, x, right):

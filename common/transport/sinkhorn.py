@@ -28,7 +28,7 @@ from scipy.special import logsumexp
 
 from common import validation
 
-__all__ = ["DOMAINS", "dual_value", "half_steps", "sinkhorn", "transport_plan"]
+__all__ = ["DOMAINS", "checked", "dual_value", "half_steps", "sinkhorn", "transport_plan"]
 
 DOMAINS = ("linear", "log")
 """Scalings u and v with products by K, which is fast; or potentials, which do not underflow."""
