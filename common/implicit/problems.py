@@ -125,7 +125,17 @@ class Ridge(_LinearModel):
         self.weight = 1 / self.n_inputs
 
     def smoothness(self, x):
-        """Largest curvature in z, :math:`\\|D\\|^2 / n + \\lambda`, whatever x is; see `value`."""
+        r"""Largest curvature in z, :math:`\|D\|^2 / n + \lambda`.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n_inputs,)
+            Does not matter.
+
+        Returns
+        -------
+        smoothness : float
+        """
         return np.linalg.norm(self.D, 2) ** 2 * self.weight + self.reg
 
     def _loss(self, m, x):
@@ -163,7 +173,16 @@ class Logistic(_LinearModel):
         self.weight = 1 / self.n_inputs
 
     def smoothness(self, x):
-        r"""Largest curvature in z, :math:`\|\mathrm{diag}(x) D\|^2 / 4n + \lambda`; see `value`."""
+        r"""Largest curvature in z, :math:`\|\mathrm{diag}(x) D\|^2 / 4n + \lambda`.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n_inputs,)
+
+        Returns
+        -------
+        smoothness : float
+        """
         return np.linalg.norm(x[:, None] * self.D, 2) ** 2 / 4 * self.weight + self.reg
 
     def _loss(self, m, x):
@@ -216,15 +235,32 @@ class PNorm(_LinearModel):
         self.flat = rows[rank:].T
 
     def smoothness(self, x):
-        r"""Curvature in z where :math:`\|x - D z\|_\infty \le \|x\|_\infty`; see `value`.
+        r"""Bound of the curvature in z where :math:`\|x - D z\|_\infty \le \|x\|_\infty`.
 
-        It is that of the start z = 0, and grows beyond all bounds far from it.
+        This holds at the start z = 0; far from it the curvature grows beyond all bounds.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n_inputs,)
+
+        Returns
+        -------
+        smoothness : float
         """
         steepest = (self.p - 1) * np.abs(x).max() ** (self.p - 2)
         return np.linalg.norm(self.D, 2) ** 2 * steepest
 
     def minimizer(self, x):
-        """The shortest z with D z = x; see `value`."""
+        """The shortest z with D z = x.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n_inputs,)
+
+        Returns
+        -------
+        z : ndarray, shape (n_parameters,)
+        """
         return np.linalg.lstsq(self.D, x, rcond=None)[0]
 
     def _loss(self, m, x):
