@@ -14,6 +14,7 @@ import pytest
 
 from common import files
 from common.report import claims
+from common.workflow import papers
 
 SCALES = ("embedded", "paper")
 # tests/worlds/<paper>.py, a hyphen being an underscore: world(true, scale) gives tables by name.
@@ -47,6 +48,11 @@ def judged(tmp_path):
         return pd.read_csv(tmp_path / "claims.csv").set_index("statement")["outcome"]
 
     return judge
+
+
+def test_every_paper_has_its_worlds():
+    missing = sorted(set(papers.names()) - set(WORLDS))
+    assert missing == [], "add tests/worlds/<paper>.py: see CONTRIBUTING.md, Add a paper"
 
 
 @pytest.mark.parametrize("scale", SCALES)
