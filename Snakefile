@@ -16,7 +16,7 @@ for module in [name for name in sys.modules if name.partition(".")[0] == "common
 sys.modules.setdefault("rfc3987_syntax", None)
 
 from common.report import reference
-from common.workflow import locks, papers, steps, wiring
+from common.workflow import locks, papers, peaks, steps, targets, wiring
 from common.workflow.notebooks import provenance
 
 wiring.check_folder(workflow)
@@ -51,7 +51,7 @@ for PAPER in papers.names():
         use rule * from MODULE as PREFIX*
 
 
-TARGETS = wiring.targets(workflow, config, BROKEN)
+TARGETS = targets.of_papers(workflow, config, BROKEN)
 
 
 localrules:
@@ -94,7 +94,7 @@ rule check:
 # What jobs took, beside what their rules declare.
 rule memory:
     params:
-        rows=lambda wildcards: wiring.measured_memory(workflow),
+        rows=lambda wildcards: peaks.measured(workflow),
     shell:
         "{sys.executable:q} -m common.workflow.wiring memory --files {params.rows:q}"
 
@@ -212,10 +212,10 @@ for target in TARGETS:
 
 
 wiring.keep_texts(workflow)
-wiring.explain(workflow, TARGETS, BROKEN)
+targets.explain(workflow, TARGETS, BROKEN)
 
 
 onstart:
     wiring.check_folder(workflow)
-    wiring.announce_memory(workflow)
+    peaks.announce(workflow)
     wiring.keep_warm(workflow)

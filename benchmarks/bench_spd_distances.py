@@ -4,6 +4,7 @@ All run on the same matrices and directions in one process on one thread, taking
 busy machine slows all. Prints the median time of each, its ratio to ours, and how far values are
 from ours:
 
+- logarithms of matrices against those by ``eigh``, one call of LAPACK a matrix, in processor time;
 - SPDSW against the definition written with batched numpy (logarithms by ``eigh``, directions as
   matrices, ``einsum``, ``sort``), in one call and with logarithms that are at hand, and against
   POT's sliced distance of the same vectors along the same directions;
@@ -36,6 +37,7 @@ from common.spd import (
     hspdsw,
     les,
     lew,
+    log_matrices,
     log_vectors,
     sliced_wasserstein,
     spd_directions,
@@ -50,12 +52,17 @@ def wisharts(n_matrices, n_channels, *, seed):
     return G @ G.transpose(0, 2, 1)
 
 
+def logarithms_by_eigh(matrices):
+    """Logarithms as they are defined, batched."""
+    eigenvalues, vectors = np.linalg.eigh(matrices)
+    return (vectors * np.log(eigenvalues)[:, None]) @ vectors.transpose(0, 2, 1)
+
+
 def straightforward_spdsw(x, y, directions):
     """SPDSW as it is defined, batched; directions are matrices."""
     coordinates = []
     for matrices in (x, y):
-        eigenvalues, vectors = np.linalg.eigh(matrices)
-        logs = (vectors * np.log(eigenvalues)[:, None]) @ vectors.transpose(0, 2, 1)
+        logs = logarithms_by_eigh(matrices)
         coordinates.append(np.sort(np.einsum("lij,nij->ln", directions, logs), axis=1))
     return np.sqrt(np.mean((coordinates[0] - coordinates[1]) ** 2))
 
@@ -110,6 +117,36 @@ def report(times, values, *, ours, scale=None):
         if factor == 1 and name in values and name != ours:
             note = f"  value differs by {abs(values[name] - values[ours]):.0e}"
         print(f"  {name:34s} {factor * seconds:9.3f} s  {ratio:7.2f} x ours{note}")
+
+
+def compare_logarithms(n_matrices, dims, rounds):
+    """Processor time of logarithms, and their errors relative to the condition number."""
+    print(f"logarithms, n={n_matrices}: median and range of {rounds} rounds")
+    for d in dims:
+        # Known logarithms, with eigenvalues evenly on the logarithmic scale from 1e-6 to 1.
+        rng = np.random.default_rng(d)
+        Q = np.linalg.qr(rng.standard_normal((n_matrices, d, d)))[0]
+        exponents = np.log(1e6) * np.linspace(-1, 0, d)
+        expected = (Q * exponents) @ Q.transpose(0, 2, 1)
+        x = (Q * np.exp(exponents)) @ Q.transpose(0, 2, 1)
+        x = (x + x.transpose(0, 2, 1)) / 2
+        functions = {"eigh": logarithms_by_eigh, "ours": log_matrices}
+        log_matrices(x[:100])  # what is compiled at the first call is not its time
+        times, errors = {name: [] for name in functions}, {}
+        for _ in range(rounds):
+            for name, function in functions.items():
+                clock = time.process_time()
+                found = function(x)
+                times[name].append(time.process_time() - clock)
+                errors[name] = np.abs(found - expected).max()
+        ratios = [a / b for a, b in zip(times["eigh"], times["ours"], strict=True)]
+        spent = {name: 1e6 * statistics.median(t) / n_matrices for name, t in times.items()}
+        print(
+            f"  d={d:2d}: eigh {spent['eigh']:6.1f} us, ours {spent['ours']:6.1f} us a matrix; "
+            f"eigh takes {statistics.median(ratios):.1f} times as long "
+            f"({min(ratios):.1f} to {max(ratios):.1f}); "
+            f"largest error {errors['eigh']:.0e} and {errors['ours']:.0e}"
+        )
 
 
 def compare_spdsw(n_matrices, n_channels, n_projections, rounds):
@@ -223,6 +260,7 @@ def main():
     torch.set_num_threads(1)
     with threadpool_limits(limits=1):
         print("1 thread")
+        compare_logarithms(10_000, (10, 20, 40), max(7, options.rounds))
         compare_spdsw(10_000, d, n_projections, options.rounds)
         compare_hspdsw(2000 if options.full else 500, d, n_projections, options.rounds)
         sizes = (100, 1000, 2154, 4642, 10_000) if options.full else (100, 300, 1000)

@@ -1,118 +1,152 @@
-"""One training loop for the papers that train torch networks."""
+"""What trainings of torch networks share: a seed, a pass over examples, and early stopping.
 
+Classifiers of examples in memory are trained epoch by epoch with these. A budget of steps on
+windows drawn at random has a loop of its own, `common.events.optimization`, and so do skada's
+estimators, which only take the seed.
+"""
+
+import contextlib
+import copy
 import math
 
-import numpy as np
 import torch
-from tqdm.auto import tqdm
+from torch.nn import functional
 
-__all__ = ["fit"]
+__all__ = ["early_stopping", "logits", "one_epoch", "reproducible"]
 
 
-def fit(
-    parameters,
-    batches,
-    loss,
-    *,
-    n_steps,
-    lr,
-    weight_decay=1e-3,
-    warm_up=0.1,
-    max_norm=1.0,
-    label="training",
-    n_points=50,
-    validate=None,
-    every=None,
-    patience=None,
-):
-    """Minimise a loss with AdamW under a one-cycle learning rate.
-
-    The number of steps is given in advance, never a time: the result must not depend on how fast
-    the machine is.
+@contextlib.contextmanager
+def reproducible(seed, device="cpu"):
+    """Seed torch's global generators, which afterwards are as before.
 
     Parameters
     ----------
-    parameters : iterable of torch.nn.Parameter
-        What is trained; the rest of the network stays as it is.
-    batches : iterator
-        Gives the next batch, endlessly or at least ``n_steps`` times.
-    loss : callable
-        Maps a batch to ``(loss, terms)``: a scalar tensor and a dict of scalar tensors or floats.
-    n_steps : int
-    lr : float
-        Highest learning rate. The rate rises from a 25th of it over the first ``warm_up`` of the
-        steps and falls to almost zero over the rest, both along a cosine, while Adam's first
-        momentum does the opposite (`torch.optim.lr_scheduler.OneCycleLR`).
-    weight_decay : float, default=1e-3
-    warm_up : float, default=0.1
-        Fraction of the steps, in (0, 1). Of one step or less there is no rise.
-    max_norm : float, default=1.0
-        Gradients longer than this are shortened to it.
-    label : str
-        Shown before the progress bar.
-    n_points : int, default=50
-        Largest number of points of the returned curve.
-    validate : callable, optional
-        Returns a score, higher is better; called after each ``every`` steps.
-    every, patience : int, optional
-        Stop when the score has not risen for ``patience`` calls of ``validate``. The weights stay
-        those of the last step.
+    seed : int
+    device : str, default="cpu"
+        Where the network is; generators of a GPU are kept, too.
+
+    Examples
+    --------
+    >>> before = torch.get_rng_state()
+    >>> with reproducible(0):
+    ...     first = torch.rand(())
+    >>> bool((torch.get_rng_state() == before).all())
+    True
+    """
+    device = torch.device(device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def early_stopping(
+    network, train, validate, *, n_epochs, patience, restore_best, advice, after=None
+):
+    """Train by epochs until the validation loss has not fallen for some of them.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Trained in place.
+    train : callable
+        ``train(epoch)`` trains one epoch, counted from 1, and gives the mean loss.
+    validate : callable
+        ``validate()`` gives the validation loss.
+    n_epochs, patience : int
+        Stop after ``n_epochs``, or when the loss has not fallen for ``patience`` epochs.
+    restore_best : bool
+        Return to the weights of the lowest validation loss, the first one if there are several;
+        otherwise the last weights stay.
+    advice : str
+        What to do about a loss that is not finite, for the message.
+    after : callable, optional
+        ``after(loss)`` is called with the validation loss of each epoch, as schedules of the
+        learning rate want.
 
     Returns
     -------
     curve : list of dict
-        ``step`` (1-based) and the mean of ``loss`` and of each term since the point before.
+        ``epoch``, ``train_loss`` and ``valid_loss``.
+    best : dict
+        The entry of ``curve`` with the lowest validation loss.
 
     Raises
     ------
-    ValueError
-        If ``n_steps`` is not positive, there is nothing to train, or ``validate`` comes without
-        ``every`` and ``patience``.
     FloatingPointError
-        If the loss is not finite, naming the step and the terms.
+        If a loss is not finite.
     """
-    parameters = [p for p in parameters if p.requires_grad]
-    if n_steps < 1:
-        raise ValueError(f"n_steps must be at least 1, got {n_steps}.")
-    if not parameters:
-        raise ValueError("no parameter requires a gradient: there is nothing to train.")
-    if validate is not None and not (every and patience):
-        raise ValueError(
-            f"validate needs every and patience, both at least 1, got {every} and {patience}."
-        )
-    optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
-    total = max(n_steps, 2)
-    # A rise of exactly one step has no length, by which torch would divide.
-    rise = warm_up if warm_up * total > 1 else 0.0
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=lr, total_steps=total, pct_start=rise
-    )
-    curve, since = [], []
-    spacing = math.ceil(n_steps / n_points)
-    best, waited = -math.inf, 0
-    for step in tqdm(range(1, n_steps + 1), desc=label, mininterval=2):
-        value, terms = loss(next(batches))
-        if not torch.isfinite(value):
-            terms = {name: float(term) for name, term in terms.items()}
+    curve, best, weights = [], None, None
+    for epoch in range(1, n_epochs + 1):
+        trained, valid = train(epoch), validate()
+        if not (math.isfinite(trained) and math.isfinite(valid)):
             raise FloatingPointError(
-                f"the loss is {value.item()} at step {step} of {n_steps} ({terms}). "
-                f"Lower the learning rate (lr={lr:g}) or look for non-finite input."
+                f"the loss is {trained} (training) and {valid} (validation) in epoch {epoch}. "
+                f"{advice}"
             )
+        curve.append({"epoch": epoch, "train_loss": trained, "valid_loss": valid})
+        if after is not None:
+            after(valid)
+        if best is None or valid < best["valid_loss"]:
+            best = curve[-1]
+            if restore_best:
+                weights = copy.deepcopy(network.state_dict())
+        elif epoch - best["epoch"] >= patience:
+            break
+    if restore_best:
+        network.load_state_dict(weights)
+    return curve, best
+
+
+def one_epoch(network, optimizer, X, y, batches, *, augment=None):
+    """One step of the cross-entropy for each batch.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Gives logits; trained in place and left in training mode.
+    optimizer : torch.optim.Optimizer
+    X, y : Tensor
+        Examples and their classes, on the network's device.
+    batches : iterable of Tensor of int
+        Rows of the batches.
+    augment : callable, optional
+        ``augment(X, y, indices=rows)`` gives the batch that is trained on.
+
+    Returns
+    -------
+    loss : float
+        Mean over all examples, each as it was when its batch came.
+    """
+    network.train()
+    total, n_examples = 0.0, 0
+    for rows in batches:
+        here = rows.to(X.device)
+        batch, labels = X[here], y[here]
+        if augment is not None:
+            batch, labels = augment(batch, labels, indices=rows.numpy())
+        loss = functional.cross_entropy(network(batch), labels)
         optimizer.zero_grad(set_to_none=True)
-        value.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, max_norm)
+        loss.backward()
         optimizer.step()
-        schedule.step()
-        terms = {"loss": value.detach(), **terms}
-        since.append({name: float(term) for name, term in terms.items()})
-        if step % spacing == 0 or step == n_steps:
-            means = {name: float(np.mean([row[name] for row in since])) for name in since[0]}
-            curve.append({"step": step, **means})
-            since = []
-        if validate is not None and step % every == 0:
-            score = validate()
-            waited = 0 if score > best else waited + 1
-            best = max(best, score)
-            if waited >= patience:
-                break
-    return curve
+        total += loss.detach() * len(rows)
+        n_examples += len(rows)
+    return float(total) / n_examples
+
+
+@torch.inference_mode()
+def logits(network, X, *, batch_size=512):
+    """Outputs of a network in evaluation mode, in which it is left.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    X : Tensor, shape (n_examples, ...)
+    batch_size : int, default=512
+        Examples in memory at once.
+
+    Returns
+    -------
+    outputs : Tensor, shape (n_examples, n_outputs)
+    """
+    network.eval()
+    return torch.cat([network(batch) for batch in X.split(batch_size)])

@@ -1,12 +1,15 @@
 """What holds for all tests, and ``pytest --paper NAME``: the unit tests of what one paper uses."""
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).parent
-ROOMS = ("report", "workflow")  # of common/, whose modules are used one by one
+ROOMS = ("plans", "report", "workflow")  # of common/, whose modules are used one by one
+MACHINERY = "common.workflow"  # `pytest -m workflow` tests what all rules use
 
 # The same examples in every run, and no failure because the machine is slow or busy.
 settings.register_profile(
@@ -34,12 +37,25 @@ def pytest_ignore_collect(collection_path, config):
         if folders and folders[0] not in ROOMS:
             return None  # all tests of a family that is used
         name = ".".join([*folders, last.removeprefix("test_").removesuffix(".py")])
-        return None if name in config.used else True
+        # A file that is named after no module tests what holds for all.
+        return None if name in config.used or not _is_module(f"common.{name}") else True
     return None
 
 
+def pytest_collection_modifyitems(config, items):
+    """Of tests that are run for each paper, leave those of the chosen one."""
+    paper = config.getoption("paper")
+    if paper is not None:
+        others = [item for item in items if _paper_of(item) not in (None, paper)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if _paper_of(item) in (None, paper)]
+
+
 def _used(paper):
-    """Modules and their folders below ``common`` that a paper reaches; None without a paper."""
+    """Modules and their folders below ``common`` that a paper reaches; None without a paper.
+
+    Its notebooks reach them, or its rules, apart from the machinery.
+    """
     from common import files
     from common.workflow.notebooks.fingerprint import modules
 
@@ -50,5 +66,48 @@ def _used(paper):
         known = sorted(path.parent.name for path in files.ROOT.glob("papers/[!_]*/paper.yaml"))
         raise pytest.UsageError(f"no paper {paper!r}; papers: {', '.join(known)}")
     found = set().union(*(modules(path, root=files.ROOT) for path in notebooks))
+    found |= _imported_by_rules(files.resolve(f"papers/{paper}/rules.smk").read_text("utf-8"))
     below = [name.split(".")[1:] for name in found]
     return {".".join(parts[:n]) for parts in below for n in range(1, len(parts) + 1)}
+
+
+def _imported_by_rules(text):
+    """Modules of ``common`` that rules import, and what these import in turn."""
+    # The rest of a file of rules is not Python's.
+    lines = re.findall(r"^(?:from|import) common[^\n(]*(?:\([^)]*\))?", text, re.MULTILINE)
+    found, waiting = set(), _imports("\n".join(lines))
+    while waiting:
+        name = waiting.pop()
+        if name not in found and not f"{name}.".startswith(f"{MACHINERY}."):
+            found.add(name)
+            waiting |= _imports(_path(name).read_text("utf-8"))
+    return found
+
+
+def _imports(text):
+    """Modules of ``common`` that a text imports."""
+    names = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in names if name.startswith("common.") and _is_module(name)}
+
+
+def _is_module(name):
+    return _path(name).is_file()
+
+
+def _path(name):
+    """Source of a module or package; where there is none, where a module's would be."""
+    module = TESTS.parent.joinpath(*name.split("."))
+    package = module / "__init__.py"
+    return package if package.is_file() else module.with_suffix(".py")
+
+
+def _paper_of(item):
+    """The paper of the repository that a test is run for, or None."""
+    parameters = getattr(item, "callspec", None) and item.callspec.params
+    paper = str((parameters or {}).get("paper"))
+    return paper if (TESTS.parent / "papers" / paper / "paper.yaml").is_file() else None

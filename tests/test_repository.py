@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from common import files
+from common import files, sources
 from common.report import quotes, reference
 from common.workflow import environment, index, prerequisites
 from common.workflow.notebooks import clean, fingerprint, parameters, run
@@ -157,6 +157,24 @@ def test_a_paper_has_its_files(paper):
     assert [name for name in needed if not (folder / name).is_file()] == []
 
 
+@pytest.mark.parametrize("paper", PAPERS)
+def test_a_first_notebook_states_the_problem_and_shows_an_input(paper):
+    first = [name for name in STEPS if name.startswith(f"papers/{paper}/1-")]
+    teaching = [
+        name
+        for name in first
+        if "$$" in "".join(_texts(name)) and "plt." in _code(files.resolve(name))
+    ]
+    assert teaching != [], f"one of {first} states the problem as a formula and draws one input"
+
+
+@pytest.mark.parametrize("notebook", [name for name in STEPS if "/figure-" in name])
+def test_a_figure_notebook_says_where_the_figure_stands_and_what_contradicts_it(notebook):
+    text = _texts(notebook)[0]
+    assert "paper" in text or "documentation" in text, "say where the paper has this figure"
+    assert "contradict" in text, "say what would contradict the paper"
+
+
 def test_no_file_names_a_home_folder():
     found = []
     for name in _committed():
@@ -233,6 +251,36 @@ def test_the_library_imports_by_full_names():
         if isinstance(node, ast.ImportFrom) and node.level
     ]
     assert relative == [], "write `from common.…`"
+
+
+def test_a_name_is_taken_from_the_module_that_defines_it():
+    # From another, which only imports it, it would vanish with that import.
+    found = [
+        f"{name}: {taken}"
+        for name in _committed("common/*.py", "papers/*.ipynb", "notebooks/*.ipynb")
+        for taken in _taken_elsewhere(_code(files.resolve(name)))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            "from common.report import figures\nfigures.OKABE_ITO['blue']",
+            ["figures.OKABE_ITO is common.report.palette's"],
+        ),
+        (
+            "from common.report import figures as f\nf.SHARED",
+            ["f.SHARED is common.report.palette's"],
+        ),
+        ("from common.report import figures, palette\npalette.OKABE_ITO, figures.color('a')", []),
+        ("from common import spd\nspd.lew", []),  # a package offers what its modules define
+        ("from elsewhere import figures\nfigures.OKABE_ITO", []),
+    ],
+)
+def test_how_a_name_taken_elsewhere_is_recognised(text, found):
+    assert _taken_elsewhere(text) == found
 
 
 def test_snakemake_finds_the_console_plugin(tmp_path):
@@ -348,6 +396,46 @@ def _private_modules(text, package, modules):
     imported = r"[ ]import[ ](?:[\w ,]*|\([^)]*)\b"
     through = rf"\b{package.rpartition('/')[2]}(?:\.|{imported})"
     return re.findall(rf"{through}({'|'.join(modules)})\b", text)
+
+
+def _code(path):
+    """Source of a module, or of a notebook's code cells."""
+    if path.suffix == ".ipynb":
+        return "\n\n".join(source for source, _ in fingerprint.code_cells(path))
+    return path.read_text("utf-8")
+
+
+def _texts(notebook):
+    """Markdown cells of a notebook."""
+    cells = sources.read_notebook(files.resolve(notebook))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+
+
+def _imports(tree):
+    """``(name here, module, name there)`` of what is imported from ``common``."""
+    return [
+        (alias.asname or alias.name, node.module, alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "common"
+        for alias in node.names
+    ]
+
+
+def _taken_elsewhere(text):
+    """Names that a text takes from a module of ``common`` that itself imports them from another."""
+    tree, found = ast.parse(text), []
+    origins = {}
+    for here, module, name in _imports(tree):
+        path = files.resolve(f"{module}.{name}".replace(".", "/") + ".py")
+        if path.is_file():
+            inner = _imports(ast.parse(path.read_text("utf-8")))
+            origins[here] = {there: source for there, source, _ in inner}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            source = origins.get(node.value.id, {}).get(node.attr)
+            if source is not None:
+                found.append(f"{node.value.id}.{node.attr} is {source}'s")
+    return found
 
 
 def _lock(kind="", where=None):

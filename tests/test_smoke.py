@@ -1,6 +1,7 @@
 """The copy in which the smoke scale runs, and which unit tests belong to a paper."""
 
 import importlib.util
+import re
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -105,7 +106,8 @@ def test_what_is_not_marked_as_too_small_is_found(tmp_path):
 def test_a_papers_unit_tests_are_those_of_what_its_notebooks_reach():
     used = conftest._used("dance")
     assert {"events", "report", "report.figures", "files", "report.claims"} <= used
-    assert "hawkes" not in used
+    assert {"plans", "plans.events", "registry"} <= used  # by its rules
+    assert not {"hawkes", "plans.hawkes", "workflow.steps"} & used
     config = SimpleNamespace(used=used)
     for name, ignored in {
         "events": None,
@@ -115,6 +117,10 @@ def test_a_papers_unit_tests_are_those_of_what_its_notebooks_reach():
         "report/test_quotes.py": True,
         "test_files.py": None,
         "hawkes": True,
+        "plans": None,
+        "plans/test_events.py": None,
+        "plans/test_hawkes.py": True,
+        "test_docstrings.py": None,  # of all modules
     }.items():
         assert conftest.pytest_ignore_collect(TESTS / "common" / name, config) is ignored
     # Without a paper, and outside tests/common, nothing is left out.
@@ -124,3 +130,47 @@ def test_a_papers_unit_tests_are_those_of_what_its_notebooks_reach():
     assert conftest._used(None) is None
     with pytest.raises(pytest.UsageError, match=r"no paper 'danse'; papers: .*dance"):
         conftest._used("danse")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("from common.plans.hawkes import Plan\nrule a:\n", {"common.plans.hawkes"}),
+        # What a plan imports counts, on several lines and within functions as well.
+        (
+            "from common.plans.adaptation import (\n    Plan,\n)\n",
+            {"common.plans.adaptation", "common.registry", "common.adaptation.catalogue"},
+        ),
+        ("from common.workflow import steps\n", set()),
+        ("# from common.plans.hawkes import Plan\n", set()),
+    ],
+)
+def test_what_rules_import_is_found(text, found):
+    reached = conftest._imported_by_rules(text)
+    assert found <= reached
+    assert bool(found) == bool(reached)
+
+
+def test_each_paper_has_the_plan_that_its_rules_import_among_its_tests():
+    for paper in sorted(path.parent.name for path in files.ROOT.glob("papers/[!_]*/rules.smk")):
+        rules = (files.ROOT / f"papers/{paper}/rules.smk").read_text("utf-8")
+        (plan,) = set(re.findall(r"common\.plans\.\w+", rules))
+        assert plan.removeprefix("common.") in conftest._used(paper), paper
+
+
+def test_of_tests_for_each_paper_those_of_the_chosen_one_are_left():
+    chosen, other, general = (
+        SimpleNamespace(callspec=SimpleNamespace(params=params))
+        for params in ({"paper": "dance"}, {"paper": "moabb", "scale": "smoke"}, {"paper": "toy"})
+    )
+    plain, dropped = SimpleNamespace(), []
+    hook = SimpleNamespace(pytest_deselected=lambda items: dropped.extend(items))
+    for paper, left in (
+        ("dance", [chosen, general, plain]),
+        (None, [chosen, other, general, plain]),
+    ):
+        items = [chosen, other, general, plain]
+        config = SimpleNamespace(getoption={"paper": paper}.get, hook=hook)
+        conftest.pytest_collection_modifyitems(config, items)
+        assert items == left
+    assert dropped == [other]

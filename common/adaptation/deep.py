@@ -35,7 +35,7 @@ from skada.deep.base import DeepDADataset
 from skada.deep.callbacks import MemoryBank
 from torch import nn
 
-from common import validation
+from common import training, validation
 from common.adaptation.composition import MASKED
 from common.adaptation.methods import Method
 from common.adaptation.networks import settings
@@ -272,13 +272,11 @@ def _in_chunks(module, X, device):
 
 @contextlib.contextmanager
 def _reproducible(seed, device):
-    """A seed of torch's global generators, which afterwards are as before."""
-    devices = [torch.device(device)] if torch.device(device).type == "cuda" else []
+    """A seed, and algorithms of a GPU that give the same result each time."""
     with (
-        torch.random.fork_rng(devices),
+        training.reproducible(seed, device),
         torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
     ):
-        torch.manual_seed(seed)
         yield
 
 

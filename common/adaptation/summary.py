@@ -10,8 +10,8 @@ columns
   of the source or of the target. They do not depend on the scorer, and are the only place to take
   the two baselines from: as methods, ``train-src`` and ``train-tgt`` have rows of the supervised
   scorer only, so joining them by scorer would lose every other one.
-- ``inner_score``, where scores are compared with accuracies: the mean score in the inner
-  cross-validation of the selected configuration.
+- ``inner_score``, where scores are compared with accuracies (`correlations`): the mean score in the
+  inner cross-validation of the selected configuration.
 
 The ranks of the benchmark do not rank the selected models: they average over all scorers, and under
 the scorers for which the baselines have no row the methods are ranked without them.
@@ -26,8 +26,8 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
+from common.adaptation._results import CELL, check, require_columns, with_gap
 from common.adaptation.simulated import PUBLISHED_NAMES
-from common.report.statistics import jackknife_interval
 
 __all__ = [
     "BASELINES",
@@ -39,13 +39,8 @@ __all__ = [
     "SUPERVISED",
     "accuracy_drop",
     "add_best_scorer",
-    "correlation_change",
-    "correlation_lead",
-    "matching_rows",
-    "mean_correlation",
     "published_table",
     "ranks",
-    "score_correlation",
     "select_scorer",
     "wilcoxon_marks",
     "with_baselines",
@@ -111,9 +106,6 @@ BEST = "best-scorer"
 SIMULATED = ("simulated",)
 """Data sets that count neither in the choice of a scorer nor in the ranks."""
 
-_CELL = ["dataset", "shift", "method", "scorer"]
-_COLUMNS = [*_CELL, "split", "accuracy"]
-
 
 def published_table(scores, inner_scores=None, *, dataset="simulated"):
     """Published scores in the columns of this module.
@@ -139,13 +131,13 @@ def published_table(scores, inner_scores=None, *, dataset="simulated"):
     ValueError
         If a column is missing, or a method or scorer is not a published name.
     """
-    _require_columns(scores, ["shift", "estimator", "scorer", "split", "accuracy"], "scores")
+    require_columns(scores, ["shift", "estimator", "scorer", "split", "accuracy"], "scores")
     table = scores.rename(columns={"estimator": "method"})
     if "dataset" not in table:
         table = table.assign(dataset=dataset)
     if inner_scores is not None:
         keys = ["shift", "estimator", "scorer", "split"]
-        _require_columns(inner_scores, [*keys, "cv_score"], "inner_scores")
+        require_columns(inner_scores, [*keys, "cv_score"], "inner_scores")
         inner = inner_scores.rename(columns={"estimator": "method", "cv_score": "inner_score"})
         keys[1] = "method"
         table = table.merge(inner, on=keys, how="left", validate="one_to_one")
@@ -203,13 +195,13 @@ def add_best_scorer(table):
     ValueError
         If the table lacks a column, has repeated rows, or has such rows already.
     """
-    _check(table)
+    check(table)
     if (table["scorer"] == BEST).any():
         raise ValueError(f"table has rows of the scorer '{BEST}' already.")
     baselines = table[table["method"].isin(BASELINES) & (table["scorer"] == SUPERVISED)]
     means = _cell_means(_unsupervised(table)).dropna().sort_index()
-    chosen = means.loc[means.groupby(level=_CELL[:3]).idxmax()].reset_index()[_CELL]
-    added = pd.concat([table.merge(chosen, on=_CELL), baselines]).assign(scorer=BEST)
+    chosen = means.loc[means.groupby(level=CELL[:3]).idxmax()].reset_index()[CELL]
+    added = pd.concat([table.merge(chosen, on=CELL), baselines]).assign(scorer=BEST)
     return pd.concat([table, added], ignore_index=True)
 
 
@@ -241,7 +233,7 @@ def select_scorer(table, *, simulated=SIMULATED):
     ValueError
         If the table lacks a column, has repeated rows, or has no row to choose from.
     """
-    _check(table)
+    check(table)
     rows = _unsupervised(_real(table, simulated))
     if rows["accuracy"].dropna().empty:
         raise ValueError("table has no accuracy of an unsupervised scorer on a real data set.")
@@ -283,7 +275,7 @@ def ranks(table, *, simulated=SIMULATED):
     ValueError
         If the table lacks a column, has repeated rows, or has no accuracy on a real data set.
     """
-    _check(table)
+    check(table)
     means = _cell_means(_real(table, simulated)).dropna()
     if means.empty:
         raise ValueError("table has no accuracy on a real data set.")
@@ -324,7 +316,7 @@ def wilcoxon_marks(table, *, by=("dataset",), alpha=0.05):
         If the table lacks a column or has repeated rows, or ``alpha`` is not between 0 and 1.
     """
     by = list(by)
-    _check(table, ["train_source", *by])
+    check(table, ["train_source", *by])
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be between 0 and 1, got {alpha}.")
     rows = table[~table["method"].isin(BASELINES)]
@@ -340,178 +332,6 @@ def wilcoxon_marks(table, *, by=("dataset",), alpha=0.05):
         found.append([*key, len(differences), difference, p_value, mark])
     names = [*by, "method", "scorer", "n_pairs", "difference", "p_value", "mark"]
     return pd.DataFrame(found, columns=names)
-
-
-def score_correlation(table, *, drop_without_gap=False):
-    r"""Correlation of the inner score with the accuracy on the target, for each scorer.
-
-    Pearson's :math:`\rho` over all splits, shifts, data sets and methods but the baselines. The
-    scale of a score may depend on the data set, so a pooled correlation also compares data sets.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Table of results, with ``inner_score``; rows in which it or the accuracy is not finite are
-        left out.
-    drop_without_gap : bool, default=False
-        Leave out shifts in which training on the source is as good as on the target, by the means
-        of ``train_source`` and ``train_target``: there is nothing to adapt to.
-
-    Returns
-    -------
-    correlation : DataFrame
-        Indexed by scorer: ``rho`` (NaN where it is undefined: fewer than two rows, or a constant)
-        and ``n_rows``.
-
-    Raises
-    ------
-    ValueError
-        If the table lacks a column or has repeated rows.
-    """
-    _check(table, ["inner_score", *(["train_source", "train_target"] * drop_without_gap)])
-    if drop_without_gap:
-        table = _with_gap(table)
-    rows = _finite_rows(table)
-    found = {
-        scorer: {"rho": _pearson(group["inner_score"], group["accuracy"]), "n_rows": len(group)}
-        for scorer, group in rows.groupby("scorer")
-    }
-    found = pd.DataFrame.from_dict(found, orient="index", columns=["rho", "n_rows"])
-    return found.rename_axis("scorer").astype({"n_rows": int})
-
-
-def matching_rows(table, other):
-    """Rows of a table whose data set, shift, method, scorer and split the other one has too.
-
-    A correlation over all shifts also compares methods and shifts, so it can be held against
-    another one only where both are over the same rows.
-
-    Parameters
-    ----------
-    table, other : DataFrame
-        Tables of results; rows whose ``inner_score`` or ``accuracy`` is not finite do not count.
-
-    Returns
-    -------
-    rows, other_rows : DataFrame
-        Of ``table`` and of ``other``, in one order.
-
-    Raises
-    ------
-    ValueError
-        If a table lacks a column or has repeated rows.
-    """
-    keys, parts = [*_CELL, "split"], []
-    for one in (table, other):
-        _check(one, ["inner_score"])
-        finite = np.isfinite(one["inner_score"]) & np.isfinite(one["accuracy"])
-        parts.append(one[finite].set_index(keys))
-    shared = parts[0].index.intersection(parts[1].index)
-    return tuple(part.loc[shared].reset_index() for part in parts)
-
-
-def correlation_change(table, other, scorer):
-    """Change of a scorer's pooled correlation from one table to another, over methods.
-
-    Rows of one method, in all shifts and splits, are not independent, so methods are the units:
-    both tables lose a method together (jackknife).
-
-    Parameters
-    ----------
-    table, other : DataFrame
-        As in `score_correlation`, on the same rows: see `matching_rows`.
-    scorer : str
-
-    Returns
-    -------
-    change : Interval
-        The correlation in ``table`` minus that in ``other``, with Student's 95 % interval.
-
-    Raises
-    ------
-    ValueError
-        If a correlation is undefined, with all methods or without one of them, or there is but one
-        method.
-    """
-    parts = [_finite_rows(one) for one in (table, other)]
-    parts = [part[part["scorer"] == scorer] for part in parts]
-    names = np.array(sorted(set(parts[0]["method"])))
-
-    def difference(kept):
-        rho = [
-            _pearson(part["inner_score"], part["accuracy"])
-            for part in (one[one["method"].isin(names[kept])] for one in parts)
-        ]
-        return rho[0] - rho[1]
-
-    return jackknife_interval(np.arange(len(names)), statistic=lambda k: difference(k.astype(int)))
-
-
-def correlation_lead(table, scorer):
-    """By how much a scorer follows the accuracy better than the second best of the others.
-
-    The difference of their `mean_correlation`: above 0, the scorer is one of the two best. Rows of
-    one method, in all shifts and splits, are not independent, so methods are the units (jackknife);
-    which scorer is compared with stays.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As in `score_correlation`, without the supervised scorer.
-    scorer : str
-
-    Returns
-    -------
-    lead : Interval
-        With Student's 95 % interval.
-
-    Raises
-    ------
-    ValueError
-        If the scorer has no correlation, there are fewer than two others that have one or fewer
-        than two methods, or a correlation is undefined without one of the methods.
-    """
-    rows = _finite_rows(table)
-    rho = mean_correlation(rows)["rho"].dropna()
-    if scorer not in rho:
-        raise ValueError(f"{scorer!r} has no correlation in any shift of the table.")
-    others = rho.drop(scorer)
-    if len(others) < 2:
-        raise ValueError(
-            f"{scorer!r} is compared with the second best of the others, but of others only "
-            f"{', '.join(others.index) or 'none'} has a correlation."
-        )
-    rows = rows[rows["scorer"].isin([scorer, others.index[1]])]
-    names = np.array(sorted(set(rows["method"])))
-
-    def lead(kept):
-        found = mean_correlation(rows[rows["method"].isin(names[kept.astype(int)])])["rho"]
-        return found.get(scorer, np.nan) - found.get(others.index[1], np.nan)
-
-    return jackknife_interval(np.arange(len(names)), statistic=lead)
-
-
-def mean_correlation(table):
-    """Mean over data sets and shifts of `score_correlation`, by scorer.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As in `score_correlation`.
-
-    Returns
-    -------
-    correlation : DataFrame
-        Indexed by scorer, highest first: ``rho``, the mean over the shifts in which the scorer has
-        a correlation (where it is missing or constant it has none), and ``n_shifts``, how many
-        these are.
-    """
-    _check(table, ["inner_score"])
-    parts = [score_correlation(one)["rho"] for _, one in table.groupby(["dataset", "shift"])]
-    rho = pd.concat(parts, axis=1) if parts else pd.DataFrame(index=pd.Index([]))
-    found = pd.DataFrame({"rho": rho.mean(axis=1), "n_shifts": rho.notna().sum(axis=1)})
-    found = found.rename_axis("scorer")
-    return found.sort_values("rho", ascending=False, kind="stable")
 
 
 def accuracy_drop(table, *, simulated=SIMULATED, drop_without_gap=False):
@@ -543,15 +363,15 @@ def accuracy_drop(table, *, simulated=SIMULATED, drop_without_gap=False):
     """
     selected = select_scorer(table, simulated=simulated)["scorer"]
     if drop_without_gap:
-        _check(table, ["train_source", "train_target"])
-        table = _with_gap(table)
+        check(table, ["train_source", "train_target"])
+        table = with_gap(table)
     keys = ["dataset", "shift", "method", "split"]
     with_labels = table.loc[table["scorer"] == SUPERVISED, [*keys, "accuracy"]]
     without = table[table["scorer"] == table["method"].map(selected)]
     pairs = without[[*keys, "scorer", "accuracy"]].merge(
         with_labels, on=keys, suffixes=("", "_supervised"), validate="one_to_one"
     )
-    groups = pairs.dropna(subset=["accuracy", "accuracy_supervised"]).groupby(_CELL)
+    groups = pairs.dropna(subset=["accuracy", "accuracy_supervised"]).groupby(CELL)
     drop = groups.agg(
         supervised=("accuracy_supervised", "mean"),
         unsupervised=("accuracy", "mean"),
@@ -559,18 +379,6 @@ def accuracy_drop(table, *, simulated=SIMULATED, drop_without_gap=False):
     ).reset_index()
     drop["drop"] = drop["supervised"] - drop["unsupervised"]
     return drop
-
-
-def _finite_rows(table):
-    """Rows of the methods that have a score and an accuracy."""
-    _check(table, ["inner_score"])
-    rows = table[~table["method"].isin(BASELINES)]
-    return rows[np.isfinite(rows["inner_score"]) & np.isfinite(rows["accuracy"])]
-
-
-def _with_gap(table):
-    means = table.groupby(["dataset", "shift"])[["train_source", "train_target"]].transform("mean")
-    return table[means["train_source"] < means["train_target"]]
 
 
 def _unsupervised(table):
@@ -584,13 +392,7 @@ def _real(table, simulated):
 
 def _cell_means(table):
     """Mean over the splits that have a value; NaN where none has."""
-    return table.groupby(_CELL)["accuracy"].mean()
-
-
-def _pearson(x, y):
-    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return np.nan
-    return float(np.corrcoef(x, y)[0, 1])
+    return table.groupby(CELL)["accuracy"].mean()
 
 
 def _renamed(column, names, what):
@@ -598,27 +400,3 @@ def _renamed(column, names, what):
     if unknown:
         raise ValueError(f"{what} {unknown[0]!r} is not a published name: {', '.join(names)}.")
     return column.map(names)
-
-
-def _require_columns(table, columns, name):
-    missing = [column for column in columns if column not in table]
-    if missing:
-        raise ValueError(f"{name} lacks {', '.join(missing)}; it has {', '.join(table.columns)}.")
-
-
-def _check(table, more=()):
-    _require_columns(table, [*_COLUMNS, *more], "table")
-    keys = [*_CELL, "split"]
-    repeated = table.duplicated(keys)
-    if repeated.any():
-        first = table.loc[repeated, keys].iloc[0].tolist()
-        raise ValueError(
-            f"table has {int(repeated.sum())} repeated rows, the first for {first}. Each data set, "
-            "shift, method, scorer and split may occur once."
-        )
-    accuracy = table["accuracy"]
-    bad = accuracy[(accuracy < 0) | (accuracy > 1)]
-    if len(bad):
-        raise ValueError(
-            f"accuracy must lie in [0, 1] or be NaN, got {bad.iloc[0]} in row {bad.index[0]}."
-        )

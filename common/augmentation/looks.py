@@ -1,12 +1,12 @@
 """Order, colour and name of augmentations in figures, a user's own included."""
 
 from common.augmentation.names import FAMILIES, IDENTITY
-from common.report import figures
+from common.report import figures, palette
 
 __all__ = ["families", "in_order", "look"]
 
 # The palette's colours that no augmentation of a family has, so that an own one stands out.
-_OWN_COLORS = [figures.OKABE_ITO[name] for name in ("vermillion", "sky blue", "yellow")]
+_OWN_COLORS = [palette.OKABE_ITO[name] for name in ("vermillion", "sky blue", "yellow")]
 _OWN_MARKERS = ["*", "P", "X"]
 
 

@@ -6,8 +6,6 @@ batch holds it then trains on nothing.
 """
 
 import contextlib
-import copy
-import math
 import time
 import warnings
 from functools import partial
@@ -16,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
-from common import validation
+from common import training, validation
 
 __all__ = ["RECIPES", "Fit", "Recipe", "build_network", "fit", "predict", "whitener"]
 
@@ -124,8 +123,7 @@ def build_network(
         if options.pop("linear", False):
             settings |= {"conv_nonlin": nn.Identity, "activation_pool_nonlin": nn.Identity}
     shape = {"n_outputs": n_classes, "n_times": n_times, "sfreq": sfreq}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with training.reproducible(seed):
         network = make(**shape, **(settings | options))
     if task == "bci" and n_channels == 1:
         network = _Twice(network)
@@ -218,29 +216,27 @@ def fit(network, train, valid, *, recipe, transform, n_epochs, patience, seed, d
         network.parameters(), lr=recipe.lr, fused=True
     )
     order, clock = np.random.default_rng(seed), _Clock(device)
-    curve, best, weights = [], (math.inf, 0), None
-    forked = [device] if str(device).startswith("cuda") else []
+
+    def train_epoch(epoch):
+        augment = transform and partial(clock, transform, epoch=epoch)
+        # The last batch may be short: it counts.
+        batches = torch.as_tensor(order.permutation(len(train[1]))).split(recipe.batch_size)
+        return training.one_epoch(network, optimizer, *train, batches, augment=augment)
+
     start = time.perf_counter()
-    with torch.random.fork_rng(devices=forked), _onednn(recipe.onednn):
-        torch.manual_seed(seed)
-        for epoch in range(1, n_epochs + 1):
-            augment = transform and partial(clock, transform, epoch=epoch)
-            losses = _epoch(network, optimizer, train, recipe.batch_size, augment, order)
-            loss = _loss(network, *valid)
-            if not (math.isfinite(losses) and math.isfinite(loss)):
-                raise FloatingPointError(
-                    f"the loss is {losses} (training) and {loss} (validation) in epoch {epoch}. "
-                    "Are the data standardised and finite, and the transform too?"
-                )
-            curve.append({"epoch": epoch, "train_loss": losses, "valid_loss": loss})
-            if loss < best[0]:
-                best, weights = (loss, epoch), copy.deepcopy(network.state_dict())
-            elif epoch - best[1] >= patience:
-                break
-    network.load_state_dict(weights)
+    with training.reproducible(seed, device), _onednn(recipe.onednn):
+        curve, best = training.early_stopping(
+            network,
+            train_epoch,
+            lambda: float(functional.cross_entropy(training.logits(network, valid[0]), valid[1])),
+            n_epochs=n_epochs,
+            patience=patience,
+            restore_best=True,
+            advice="Are the data standardised and finite, and the transform too?",
+        )
     network.eval()
     seconds = time.perf_counter() - start
-    return Fit(len(curve), best[1], best[0], curve, seconds, clock.seconds)
+    return Fit(len(curve), best["epoch"], best["valid_loss"], curve, seconds, clock.seconds)
 
 
 def predict(network, X, *, device="cpu", batch_size=512):
@@ -262,9 +258,8 @@ def predict(network, X, *, device="cpu", batch_size=512):
     ValueError
         If a value is not finite in single precision, or there is no example.
     """
-    network.eval()
     X = _single(X, "X", device)
-    return _logits(network, X, batch_size).argmax(1).cpu().numpy()
+    return training.logits(network, X, batch_size=batch_size).argmax(1).cpu().numpy()
 
 
 class _Twice(nn.Module):
@@ -318,34 +313,6 @@ def _onednn(enabled):
         warnings.filterwarnings("ignore", "TF32 acceleration", UserWarning)
         with torch.backends.mkldnn.flags(enabled=enabled):
             yield
-
-
-def _epoch(network, optimizer, train, batch_size, augment, order):
-    """One pass over all training examples; returns the mean loss."""
-    X, y = train
-    network.train()
-    total, shuffled = 0.0, torch.as_tensor(order.permutation(len(y)))
-    for rows in shuffled.split(batch_size):  # the last one may be short: it counts
-        here = rows.to(X.device)
-        batch, labels = X[here], y[here]
-        if augment is not None:
-            batch, labels = augment(batch, labels, indices=rows.numpy())
-        loss = torch.nn.functional.cross_entropy(network(batch), labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        total += loss.detach() * len(rows)
-    return float(total) / len(y)
-
-
-def _loss(network, X, y):
-    network.eval()
-    return float(torch.nn.functional.cross_entropy(_logits(network, X), y))
-
-
-@torch.inference_mode()
-def _logits(network, X, batch_size=512):
-    return torch.cat([network(batch) for batch in X.split(batch_size)])
 
 
 def _part(part, name, device):

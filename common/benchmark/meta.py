@@ -26,7 +26,7 @@ from scipy.special import ndtri
 from common import validation
 from common.report import statistics
 
-__all__ = ["EXACT_UP_TO", "RANDOM_UP_TO", "by_dataset", "forest", "pairwise", "per_subject"]
+__all__ = ["EXACT_UP_TO", "RANDOM_UP_TO", "by_dataset", "forest", "pairwise"]
 
 EXACT_UP_TO = 13
 """Most subjects whose sign patterns are all visited."""
@@ -37,33 +37,6 @@ RANDOM_UP_TO = 19
 _NEEDED = ("dataset", "subject", "session", "pipeline", "score")
 _FEWEST = 2
 _FEWEST_COMBINED = 4  # with three subjects the variance of an effect is infinite
-
-
-def per_subject(table):
-    """Scores with the sessions of a subject averaged.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns ``dataset``, ``subject``, ``session``, ``pipeline``, ``score``, of one paradigm.
-
-    Returns
-    -------
-    scores : pandas.DataFrame
-        Index ``dataset``, ``subject``; a column a pipeline; NaN where one was not evaluated. In the
-        order of the table.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, a score is not finite, a row is there twice, a subject is called
-        both 1 and "1", or there are several paradigms: a subject would count more than once.
-    """
-    means = _checked(table).groupby(["dataset", "subject", "pipeline"], sort=False)["score"].mean()
-    wide = means.unstack("pipeline")
-    order = table[["dataset", "subject"]].drop_duplicates()
-    wide = wide.reindex(pd.MultiIndex.from_frame(order))
-    return wide[list(table["pipeline"].drop_duplicates())]
 
 
 def _checked(table):
@@ -104,7 +77,7 @@ def by_dataset(table, *, rng, pipelines=None):
     Parameters
     ----------
     table : pandas.DataFrame
-        As in `per_subject`.
+        Columns ``dataset``, ``subject``, ``session``, ``pipeline``, ``score``, of one paradigm.
     rng : numpy.random.Generator
         For 14 to 19 subjects. One number is drawn, and all tests of that many subjects use the same
         patterns: they do not depend on which pipelines and data sets there are, nor on their order.
@@ -122,8 +95,9 @@ def by_dataset(table, *, rng, pipelines=None):
     Raises
     ------
     ValueError
-        As `per_subject`; and if a pipeline is not in the table or named twice, or no data set has
-        a pair.
+        If a column is missing, a score is not finite, a row is there twice, a subject is called
+        both 1 and "1", or there are several paradigms: a subject would count more than once. And if
+        a pipeline is not in the table or named twice, or no data set has a pair.
     """
     known = list(_checked(table)["pipeline"].drop_duplicates())
     pipelines = list(pipelines) if pipelines is not None else known
@@ -199,7 +173,7 @@ def forest(table, a, b, *, rng, confidence=0.95):
     Parameters
     ----------
     table : pandas.DataFrame
-        As in `per_subject`.
+        As in `by_dataset`.
     a, b : str
         Pipelines; a positive effect means that ``a`` is better.
     rng : numpy.random.Generator

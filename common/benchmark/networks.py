@@ -55,7 +55,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     n_epochs_ : int
         Trained.
     history_ : list of dict
-        ``train_loss`` and ``valid_loss`` of each epoch.
+        ``epoch``, ``train_loss`` and ``valid_loss``.
     """
 
     def __init__(
@@ -106,6 +106,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         """
         import torch
 
+        from common import training
+
         self._check(X, y)
         self.classes_, y = np.unique(y, return_inverse=True)
         n_valid = max(1, math.floor(self.validation_share * len(y)))
@@ -114,9 +116,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         X = torch.as_tensor(np.asarray(X), dtype=torch.float32, device=self.device)
         y = torch.as_tensor(y, dtype=torch.int64, device=self.device)
         train, valid = (X[:-n_valid], y[:-n_valid]), (X[-n_valid:], y[-n_valid:])
-        forked = [self.device] if str(self.device).startswith("cuda") else []
-        with torch.random.fork_rng(devices=forked), _quiet():
-            torch.manual_seed(self.seed)
+        with training.reproducible(self.seed, self.device), _quiet():
             self.network_ = self._make(X.shape[1:]).to(self.device)
             self._train(train, valid)
         self.network_.eval()
@@ -140,6 +140,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         """
         import torch
 
+        from common import training
+
         check_is_fitted(self)
         X = validation.array(X, "X", ndim=3, unit="µV", empty=True)
         if X.shape[1:] != self.shape_:
@@ -148,8 +150,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
                 f"trained on {self.shape_[0]} and {self.shape_[1]}."
             )
         X = torch.as_tensor(X, dtype=torch.float32, device=self.device)
-        with torch.inference_mode(), _quiet():
-            return _logits(self.network_, X).softmax(1).cpu().numpy().astype(float)
+        with _quiet():
+            return training.logits(self.network_, X).softmax(1).cpu().numpy().astype(float)
 
     def predict(self, X):
         """Most likely class of each trial.
@@ -233,6 +235,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     def _train(self, train, valid):
         import torch
 
+        from common import training
+
         network = self.network_
         optimizer = torch.optim.Adam(network.parameters(), lr=self.lr, eps=_KERAS_EPSILON)
         # torch waits one epoch more than Keras.
@@ -240,35 +244,26 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             optimizer, factor=0.5, patience=self.patience - 1,
             threshold=_LEAST_FALL, threshold_mode="abs",
         )  # fmt: skip
-        self.history_, best, weights, waited = [], math.inf, None, 0
-        for epoch in range(1, self.n_epochs + 1):
-            network.train()
-            trained = sum(
-                _step(network, optimizer, train[0][rows], train[1][rows]) * len(rows)
-                for rows in _batches(len(train[1]), self.batch_size)
-            )
-            trained = float(trained) / len(train[1])
-            network.eval()
-            with torch.inference_mode():
-                logits = _logits(network, valid[0])
-                loss = float(torch.nn.functional.cross_entropy(logits, valid[1]))
-            if not (math.isfinite(trained) and math.isfinite(loss)):
-                raise FloatingPointError(
-                    f"{self.network}: the loss is {trained} (training) and {loss} (validation) in "
-                    f"epoch {epoch}. Lower the learning rate (lr={self.lr:g})."
-                )
-            self.history_.append({"train_loss": trained, "valid_loss": loss})
-            plateau.step(loss)
-            waited = 0 if loss < best else waited + 1
-            if loss < best:
-                best = loss
-                if self.restore_best:
-                    weights = {name: w.clone() for name, w in network.state_dict().items()}
-            if waited >= self.patience:
-                break
+
+        def train_epoch(epoch):
+            batches = _batches(len(train[1]), self.batch_size)
+            return training.one_epoch(network, optimizer, *train, batches)
+
+        def loss():
+            outputs = training.logits(network, valid[0])
+            return float(torch.nn.functional.cross_entropy(outputs, valid[1]))
+
+        self.history_, _ = training.early_stopping(
+            network,
+            train_epoch,
+            loss,
+            n_epochs=self.n_epochs,
+            patience=self.patience,
+            restore_best=self.restore_best,
+            advice=f"Lower the learning rate of {self.network} (lr={self.lr:g}).",
+            after=plateau.step,
+        )
         self.n_epochs_ = len(self.history_)
-        if weights is not None:
-            network.load_state_dict(weights)
 
 
 def _batches(n, size):
@@ -279,22 +274,6 @@ def _batches(n, size):
     if len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
-
-
-def _step(network, optimizer, X, y):
-    import torch
-
-    loss = torch.nn.functional.cross_entropy(network(X), y)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-    return loss.detach()
-
-
-def _logits(network, X, size=512):
-    import torch
-
-    return torch.cat([network(batch) for batch in X.split(size)])
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ Nothing here imports MOABB.
 from common.benchmark import catalogue
 from common.benchmark.datasets import EMBEDDED, PUBLISHED
 
-__all__ = ["contracts", "pieces", "published_cells"]
+__all__ = ["contracts", "pieces"]
 
 _PARADIGM_KEYS = ("datasets", "pipelines", "training", "grids")
 _DATASET_KEYS = ("subjects", "name", "options", "pipelines")
@@ -110,30 +110,6 @@ def contracts(settings, paradigm, *, sets=None):
         }
         for dataset, one in found.items()
     }
-
-
-def published_cells(pieces, published):
-    """Published cells that the pieces do not evaluate.
-
-    Parameters
-    ----------
-    pieces : dict
-        From `pieces`.
-    published : pandas.DataFrame
-        From `published.load`.
-
-    Returns
-    -------
-    missing : list of (str, str, str)
-        Paradigm, data set, pipeline.
-    """
-    there = {
-        (piece["paradigm"], piece["dataset"], name)
-        for piece in pieces.values()
-        for name in piece["pipelines"]
-    }
-    cells = published[["paradigm", "dataset", "pipeline"]].itertuples(index=False, name=None)
-    return [cell for cell in cells if cell not in there]
 
 
 def _datasets(paradigm, one, sets):

@@ -22,7 +22,6 @@ from common.events.szcore import SeizureScore, szcore
 from common.events.windows import (
     Coverage,
     coverage,
-    dense_targets,
     pad_targets,
     targets,
     window_starts,
@@ -42,7 +41,6 @@ __all__ = [
     "coverage",
     "decode_dense",
     "decode_set",
-    "dense_targets",
     "detection_table",
     "duration_table",
     "f1_event",

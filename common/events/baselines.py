@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from common import training, validation
+from common import validation
+from common.events import optimization
 from common.events.decoding import decode_dense
 from common.events.recording import check_alike
 from common.events.sets import Events
@@ -41,7 +42,7 @@ def train_classifier(
     window : float
         In s.
     n_steps, lr, batch_size
-        See `common.training.fit`.
+        See `common.events.optimization.fit`.
     rng : numpy.random.Generator
         Draws windows; classes are drawn with equal probability.
     background : bool
@@ -54,7 +55,7 @@ def train_classifier(
     model : torch.nn.Module
         Maps ``(batch, n_channels, n_times)`` to K + 1 logits, or K without background.
     curve : list of dict
-        See `common.training.fit`.
+        See `common.events.optimization.fit`.
 
     Raises
     ------
@@ -115,7 +116,7 @@ def train_classifier(
         return value, {"class": value.detach()}
 
     model.train()
-    curve = training.fit(model.parameters(), batches(), loss, n_steps=n_steps, lr=lr)
+    curve = optimization.fit(model.parameters(), batches(), loss, n_steps=n_steps, lr=lr)
     return model.eval(), curve
 
 

@@ -17,7 +17,8 @@ import torch
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from common import training, validation
+from common import validation
+from common.events import optimization
 from common.events.criterion import dense_labels
 from common.events.decoding import decode_dense, decode_set
 from common.events.merging import merge_windows
@@ -44,7 +45,7 @@ class Stage:
         Only for ``"decoder"``: number of windows that are encoded once and then drawn from,
         rounded up to whole batches.
     every, patience : int, optional
-        Of `common.training.fit`, where there is something to validate on.
+        Of `common.events.optimization.fit`, where there is something to validate on.
     """
 
     trains: str
@@ -215,7 +216,8 @@ def train(model, batches, criterion, stages, *, device="cpu", generator=None, va
     Returns
     -------
     curve : list of dict
-        Of `common.training.fit`, with the stage's number and name in ``stage`` and ``trains``.
+        Of `common.events.optimization.fit`, with the stage's number and name in ``stage`` and
+        ``trains``.
 
     Raises
     ------
@@ -231,7 +233,7 @@ def train(model, batches, criterion, stages, *, device="cpu", generator=None, va
         source = _to(batches(stage.batch_size), device)
         trained, source, loss = _STAGES[stage.trains](model, source, criterion, stage, generator)
         patient = validate is not None and stage.patience is not None
-        points = training.fit(
+        points = optimization.fit(
             trained,
             source,
             loss,

@@ -12,12 +12,10 @@ import numpy as np
 from common import validation
 from common.events.sets import Events
 
-__all__ = ["Coverage", "coverage", "dense_targets", "pad_targets", "targets", "window_starts"]
+__all__ = ["Coverage", "coverage", "pad_targets", "targets", "window_starts"]
 
 # Edges closer than this (s) are the same edge: far below a sample, far above rounding errors.
 _SAME = 1e-6
-# A boundary this close (in tokens) below the edge of a token is on it.
-_ROUNDING = 1e-9
 
 
 def window_starts(duration, window, *, stride):
@@ -238,45 +236,6 @@ def pad_targets(windows, *, window, n_queries, max_events=None):
         end[i, : len(events)] = events.end / window
         label[i, : len(events)] = events.label
     return {"start": start, "end": end, "class": label}
-
-
-def dense_targets(windows, *, window, n_tokens):
-    """Class of every token of every window.
-
-    Token t stands for ``[t, t + 1) * window / n_tokens``; an event fills the tokens from
-    ``floor(start)`` up to, not including, ``floor(end)``, in tokens. Where events overlap, the one
-    that starts later wins. An event that ends in the token in which it starts fills none. (The
-    DANCE release also leaves out events whose middle lies outside the window; here
-    every fragment counts.)
-
-    Parameters
-    ----------
-    windows : sequence of Events
-        One set per window, in s from its start.
-    window : float
-        Length of the windows, in s.
-    n_tokens : int
-
-    Returns
-    -------
-    dense : ndarray of int64, shape (n_windows, n_tokens)
-        0 = no event.
-
-    Raises
-    ------
-    ValueError
-        If events lie outside their window, the window has no length, or there is no token.
-    """
-    window = validation.number(window, "window", above=0, unit="s")
-    n_tokens = validation.count(n_tokens, "n_tokens")
-    dense = np.zeros((len(windows), n_tokens), dtype=np.int64)
-    for i, events in enumerate(windows):
-        _check_inside(events, window, i)
-        first = np.floor(events.start * n_tokens / window + _ROUNDING).astype(int)
-        last = np.floor(events.end * n_tokens / window + _ROUNDING).astype(int)
-        for begin, stop, label in zip(first, last, events.label, strict=True):
-            dense[i, begin:stop] = label
-    return dense
 
 
 def _check_inside(events, window, index):

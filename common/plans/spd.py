@@ -1,7 +1,5 @@
 """What the steps about SPD matrices are: their units, what they are passed, what tables hold."""
 
-from itertools import product
-
 __all__ = ["Plan"]
 
 
@@ -33,10 +31,9 @@ class Plan:
             s[key] for key in ("runtime", "sample_complexity", "projection_complexity")
         )
         ages, adaptation = s["brain_age"], s["adaptation"]
-        timed = product(runtime["largest"], runtime["dims"])
         one_contract = {
             "runtime": (
-                [f"runtime/{method}-{dim}" for method, dim in timed],
+                [f"runtime/{dim}" for dim in runtime["dims"]],
                 {"method": list(runtime["largest"]), "d": runtime["dims"]},
             ),
             "sample-complexity": (

@@ -5,7 +5,7 @@ import re
 
 import mne
 
-__all__ = ["MONTAGE", "TEN_TWENTY", "canonical", "electrode", "find_electrodes", "require_eeg"]
+__all__ = ["MONTAGE", "TEN_TWENTY", "electrode", "find_electrodes", "require_eeg"]
 
 MONTAGE = "colin27_1020"
 """MNE's template positions of the extended 10-20 system."""
@@ -60,28 +60,6 @@ def electrode(label):
         if match["ear"] and known.get(name) in ("A1", "A2", "M1", "M2"):
             return None  # from ear to ear
     return known.get(name)
-
-
-def canonical(label):
-    """Name of a 10-20 electrode from a file's label.
-
-    Parameters
-    ----------
-    label : str
-        As in `electrode`.
-
-    Returns
-    -------
-    name : str or None
-        One of `TEN_TWENTY`. None for anything else.
-
-    Examples
-    --------
-    >>> canonical("EEG T3-LE"), canonical("EEG Fp1"), canonical("EEG FT9")
-    ('T7', 'Fp1', None)
-    """
-    name = electrode(label)
-    return name if name in TEN_TWENTY else None
 
 
 def find_electrodes(labels, wanted=TEN_TWENTY, *, name="the recording"):

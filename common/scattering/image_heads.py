@@ -11,7 +11,7 @@ References
 import numpy as np
 import torch
 
-from common import validation
+from common import training, validation
 
 __all__ = ["accuracy", "augment", "make_head", "normalize", "train_head"]
 
@@ -49,8 +49,7 @@ def make_head(kind, n_channels, size, *, rng, n_classes=10):
     validation.count(n_classes, "n_classes", at_least=2)
     height, width = (validation.count(n, "size", at_least=1) for n in size)
     validation.generator(rng)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(rng.integers(2**63)))
+    with training.reproducible(int(rng.integers(2**63))):
         layers = [_Channels(n_channels), torch.nn.BatchNorm2d(n_channels)]
         n_inputs = n_channels * height * width
         if kind == "cnn":

@@ -18,6 +18,11 @@ __all__ = [
     "symmetric_vectors",
 ]
 
+# Where logarithms are computed together: for fewer matrices, loading what was compiled takes
+# longer than LAPACK, and larger ones keep LAPACK busy.
+_FEWEST = 64
+_LARGEST = 64
+
 
 def log_vectors(matrices):
     r"""Logarithms of positive definite matrices, as vectors.
@@ -190,11 +195,30 @@ def _spectral(matrices, function, *, name):
         from common.spd._torch import SpectralFunction  # torch only for who uses it
 
         return SpectralFunction.apply(matrices, function, name)
+    d = matrices.shape[-1]
+    if function == "log" and matrices.dtype == np.float64 and 1 < d <= _LARGEST:
+        stack = matrices.reshape(-1, d, d)
+        if len(stack) >= _FEWEST:
+            return _batched_logarithms(stack, name=name, shape=matrices.shape)
     eigenvalues, vectors = np.linalg.eigh(matrices)
     if function == "log":
         check_eigenvalues(eigenvalues, name=name)
     values = np.log(eigenvalues) if function == "log" else np.exp(eigenvalues)
     return (vectors * values[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+
+
+def _batched_logarithms(stack, *, name, shape):
+    """Many together; eigenvectors only of those that are close to singular."""
+    from common.spd._batched import logarithms  # numba only for who uses it
+
+    result, found = logarithms(stack)
+    if not found.all():
+        eigenvalues = np.ones(stack.shape[:-1])
+        eigenvalues[~found], vectors = np.linalg.eigh(stack[~found])
+        check_eigenvalues(eigenvalues.reshape(shape[:-1]), name=name)
+        values = np.log(eigenvalues[~found])
+        result[~found] = (vectors * values[:, None, :]) @ np.swapaxes(vectors, -1, -2)
+    return result.reshape(shape)
 
 
 def _upper_triangle(matrices):

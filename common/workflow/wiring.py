@@ -1,36 +1,29 @@
-"""What the top ``Snakefile`` does besides finding papers: targets, recording, checks.
+"""What the top ``Snakefile`` does besides finding papers: checks, commands of jobs, recording.
 
-It looks at the rules that the papers have defined, so that a paper states nothing twice.
+Targets are in `targets`, and what jobs take of the memory in `peaks`.
 """
 
 import argparse
 import atexit
 import collections
 import contextlib
-import difflib
 import functools
-import math
 import os
 import re
 import shlex
 import shutil
 import sys
-import typing
 from pathlib import Path
 
 from common import files, sources
-from common.workflow import console, locks, memory, papers, steps
+from common.workflow import console, locks, papers, peaks
 from common.workflow.notebooks import fingerprint, isolation, provenance, warm
 from common.workflow.notebooks.run import has_gpu_driver
 
 __all__ = [
-    "Target", "announce_memory", "check_folder", "compare_memory", "configure",
-    "explain", "keep_texts", "keep_warm", "left_out_if_broken", "measured_memory", "patterns",
-    "prepare_commands", "record", "targets", "unless_broken",
+    "check_folder", "configure", "keep_texts", "keep_warm", "left_out_if_broken", "patterns",
+    "prepare_commands", "record", "unless_broken",
 ]  # fmt: skip
-
-MARGIN = 1.3
-"""Memory that a rule declares, as a multiple of the largest measured peak."""
 
 MAX_RECORDED_BYTES = 2_000_000
 """Size of the largest table that is recorded; the repository holds small files."""
@@ -154,102 +147,6 @@ def unless_broken(broken, wanted):
     return complain
 
 
-class Target:
-    """What the named targets of one paper consist of.
-
-    Parameters
-    ----------
-    workflow : snakemake.workflow.Workflow
-        With the paper's rules.
-    rules : steps.Steps
-        What the paper's ``rules.smk`` uses.
-
-    Attributes
-    ----------
-    paper : str
-    figures : list of str
-        SVG files of the paper's figures; at scale ``recorded`` those that can be drawn.
-    claims : list of str
-        The claims table, or nothing where it cannot be computed.
-    tables : list of str
-        Result tables that figures and claims read; if ``paper.yaml`` has ``recorded``, those that
-        the figures named there read.
-    preview : str or None
-    beside : dict of str to str
-        Each file that is written beside a figure, and the figure's SVG.
-
-    Raises
-    ------
-    PaperError
-        If no rule writes one of the paper's figures.
-    """
-
-    def __init__(self, workflow, rules):
-        self.paper = rules.name
-        makers = {str(file): rule for rule in workflow.rules for file in rule.output}
-        wanted = [str(rules.figure(name)) for name in rules.figures]
-        missing = [name for name in wanted if name not in makers]
-        if missing:
-            raise papers.PaperError(
-                f"papers/{self.paper}/rules.smk: no rule writes {', '.join(missing)}. "
-                'Its last line is: include: "../../common/workflow/steps.smk"'
-            )
-        claims = str(rules.claims)
-        wanted += [claims] if claims in makers else []
-        if rules.scale == "recorded":
-            wanted = [name for name in wanted if _inputs_exist(makers[name])]
-        self.figures = [name for name in wanted if name != claims]
-        self.claims = [name for name in wanted if name == claims]
-        if rules.paper.recorded is not None:
-            wanted = [str(rules.figure(name)) for name in rules.paper.recorded]
-        read = {str(file) for name in wanted for file in makers[name].input if _is_file(file)}
-        self.tables = sorted(name for name in read if name.startswith(f"{rules.results}/"))
-        self.preview = str(rules.figure(rules.paper.preview)) if rules.paper.preview else None
-        # A file that is gone beside a figure that is there must not count as up to date.
-        self.beside = {
-            beside: svg
-            for svg in self.figures
-            for beside in _beside(svg)
-            if files.resolve(beside).exists() or not files.resolve(svg).exists()
-        }
-
-    @property
-    def all(self):
-        """Everything that the paper's named target builds."""
-        return [*self.figures, *self.claims]
-
-
-def targets(workflow, config, broken):
-    """Targets of every paper.
-
-    At scale ``recorded`` nothing is computed: rules that would write recorded tables are dropped.
-
-    Parameters
-    ----------
-    workflow : snakemake.workflow.Workflow
-    config : dict
-        Snakemake's ``config``.
-    broken : dict of str to str
-        Papers to leave out, and why. A paper whose rules do not fit its figures is added.
-
-    Returns
-    -------
-    targets : list of Target
-    """
-    found = []
-    for name in papers.names():
-        if name in broken:
-            continue
-        try:
-            rules = steps.of(name, config)
-            if rules.scale == "recorded":
-                _drop_rules(workflow, f"{rules.results}/")
-            found.append(Target(workflow, rules))
-        except papers.PaperError as error:
-            broken[name] = str(error)
-    return found
-
-
 def keep_texts(workflow):
     """Have every rule pass its params as they are.
 
@@ -271,135 +168,6 @@ def keep_texts(workflow):
 
 def _constant(value):
     return lambda wildcards: value
-
-
-def explain(workflow, targets, broken):
-    """Have the console say which target was meant where there is none of a given name.
-
-    Parameters
-    ----------
-    workflow : snakemake.workflow.Workflow
-    targets : list of Target
-    broken : dict of str to str
-        Papers that are left out, and why.
-    """
-    from snakemake_logger_plugin_lines import explain_targets
-
-    explain_targets(lambda target: nearest_target(target, workflow, targets, broken))
-
-
-def nearest_target(target, workflow, targets, broken):
-    """What to say of a target that no rule makes.
-
-    Parameters
-    ----------
-    target : str
-    workflow : snakemake.workflow.Workflow
-    targets : list of Target
-    broken : dict of str to str
-
-    Returns
-    -------
-    message : str
-        The target that was probably meant, or the papers that there are.
-    """
-    path = Path(target.replace("\\", "/"))
-    spelled = path.resolve() if path.is_absolute() else Path(path.as_posix())
-    name = files.relative(spelled)
-    parts = Path(name).parts
-    for paper, problem in broken.items():
-        if paper in parts:
-            return problem
-    scale = papers.config(workflow.config).scale
-    scales = set(typing.get_args(papers.Config.model_fields["scale"].annotation))
-    if parts[:1] == ("results",) and len(parts) > 3 and parts[2] in scales - {scale}:
-        return (
-            f"{name} is not of the scale {scale!r}. Add its scale: "
-            f"snakemake -j8 {name} --config scale={parts[2]}"
-        )
-    for one in targets:
-        for svg in one.figures:
-            if name in _beside(svg):
-                return (
-                    f"{name} is missing beside {svg}. Build both again: snakemake -j8 --force {svg}"
-                )
-    known = [rule.name for rule in workflow.rules if "/" in rule.name and rule.name[-1] != "/"]
-    known += [str(file) for rule in workflow.rules for file in rule.output if _is_file(file)]
-    if maker := _maker(name, workflow):
-        return f"{name} is written together with {maker}. Build that: snakemake -j8 {maker}"
-    meant = _nearest(name, parts, known, [one.paper for one in targets])
-    if meant is None:
-        listed = ", ".join(one.paper for one in targets) or "none"
-        return (
-            f"there is no target {target}. Targets are papers/<paper>/figures and files that a "
-            f"rule writes; known papers: {listed}"
-        )
-    return f"there is no target {target}; did you mean {meant}? Build it: snakemake -j8 {meant}"
-
-
-def _nearest(name, parts, known, names):
-    for spelling in (name, Path(name).with_suffix(".svg").as_posix()):
-        if spelling in known:
-            return spelling
-    if len(parts) == 1:  # a figure's file, or a paper
-        stem = Path(name).stem
-        ends = [one for one in known if one.endswith(f"/{name}")]
-        ends += [one for one in known if one.endswith(f"/{stem}.svg")]
-        if ends:
-            return ends[0]
-    papers_of = {one.lower(): one for one in names}
-    folder = [part.lower() for part in parts if part != "papers"]
-    if len(folder) == 1:
-        close = difflib.get_close_matches(folder[0], papers_of, n=1)
-        return f"papers/{papers_of[close[0]]}/figures" if close else None
-    lower = {one.lower(): one for one in reversed(known)}
-    close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.7)
-    return lower[close[0]] if close else None
-
-
-def _maker(name, workflow):
-    """First output of the job whose log, benchmark or provenance has this name."""
-    log = str(Path(name).with_suffix(".ipynb")) if name.endswith(".json") else name
-    for rule in workflow.rules:
-        for pattern in [*rule.log, *filter(None, [rule.benchmark])]:
-            if callable(pattern) or not rule.output:
-                continue
-            if (found := pattern.match(log)) is not None:
-                return str(rule.output[0].apply_wildcards(found.groupdict()))
-    return None
-
-
-def announce_memory(workflow):
-    """Say once before the first job that jobs will wait for memory, if they will.
-
-    Parameters
-    ----------
-    workflow : snakemake.workflow.Workflow
-        With a list of the jobs to run and Snakemake's ``--resources mem_mb=``, which
-        ``profiles/default`` sets from `common.workflow.memory.budget`.
-    """
-    limit = workflow.global_resources.get("mem_mb").value
-    if limit is None:
-        return
-    at_a_time = workflow.nodes or workflow.cores
-    wanted = {}
-    for job in workflow.dag.needrun_jobs():
-        wanted[job] = _declared_memory(job.rule) or 0
-    if sum(sorted(wanted.values(), reverse=True)[:at_a_time]) <= limit:
-        return
-    known = memory.limit()
-    of_what = (
-        f", {memory.SHARE:.0%} of the {known[0]} MB of {known[1]}"
-        if limit == memory.budget()
-        else ""
-    )
-    print(
-        f"Jobs that run together share {limit} MB of memory{of_what}; others wait. "
-        f"Another limit: --resources mem_mb={2 * limit}",
-        file=sys.stderr,
-    )
-    for name, asked in sorted({(job.rule.name, mb) for job, mb in wanted.items() if mb > limit}):
-        print(f"{name} asks for {asked} MB, more than that: it runs alone.", file=sys.stderr)
 
 
 def keep_warm(workflow):
@@ -436,87 +204,6 @@ def keep_warm(workflow):
     places.callback(server.close)
     atexit.register(places.close)
     os.environ[warm.FOLDER] = str(folder)
-
-
-def measured_memory(workflow):
-    """What the jobs of each rule took at most, beside what the rule declares.
-
-    Snakemake's benchmarks hold the peak: of a job's processes together, sampled.
-
-    Parameters
-    ----------
-    workflow : snakemake.workflow.Workflow
-
-    Returns
-    -------
-    rows : list of str
-        ``rule jobs peak declared``, memory in MB, of the rules that have run.
-    """
-    found = [(rule.name, _peaks(rule), _declared_memory(rule)) for rule in workflow.rules]
-    return [
-        f"{name} {len(peaks)} {max(peaks):.0f} {declared}"
-        for name, peaks, declared in found
-        if peaks and declared is not None
-    ]
-
-
-def compare_memory(rows):
-    """Print the rows of `measured_memory` as a table.
-
-    A rule should declare `MARGIN` times the largest peak, rounded up to 100 MB.
-
-    Parameters
-    ----------
-    rows : list of str
-
-    Raises
-    ------
-    papers.PaperError
-        If a job took more than its rule declares.
-    """
-    short = []
-    print(f"{'rule':44} {'jobs':>5} {'peak':>7} {'declared':>9} {'enough':>7}  (MB)")
-    for row in rows:
-        name, *numbers = row.split()
-        n_jobs, peak, declared = map(int, numbers)
-        enough = 100 * math.ceil(MARGIN * peak / 100)
-        print(f"{name:44} {n_jobs:5} {peak:7} {declared:9} {enough:7}")
-        if peak > declared:
-            short.append(f"{name} took {peak} MB and declares mem_mb={declared}. Declare more")
-    if files.resolve(warm.REPORT).exists():
-        used = files.read_json(warm.REPORT)
-        print(
-            f"Besides, {len(used['imports'])} processes that jobs were forked from took "
-            f"{used['bytes'] / 1e6:.0f} MB in the last run."
-        )
-    if short:
-        raise papers.PaperError("\n".join(short))
-
-
-def _declared_memory(rule):
-    """``mem_mb`` of a rule; None where it has none, or computes it for each job."""
-    try:
-        return rule.resources.get("mem_mb").value
-    except ValueError:
-        return None
-
-
-def _peaks(rule):
-    """Peaks of memory in the benchmark files of a rule, in MB."""
-    import pandas as pd  # takes as long as all else that Snakemake imports from here
-
-    if rule.benchmark is None:
-        return []
-    peaks = []
-    folder = str(rule.benchmark).partition("{")[0].rpartition("/")[0]
-    for path in files.walk(folder):
-        if path.suffix != ".tsv" or rule.benchmark.match(files.relative(path)) is None:
-            continue
-        table = files.read_csv(path, sep="\t")
-        if "max_rss" in table:
-            values = pd.to_numeric(table["max_rss"], errors="coerce")  # "NA": too short to see
-            peaks += [float(value) * 2**20 / 1e6 for value in values.dropna()]
-    return peaks
 
 
 def patterns(workflow, config):
@@ -657,7 +344,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         if options.action == "memory":
-            compare_memory(options.files)
+            peaks.compare(options.files)
         elif options.action == "nothing-recorded":
             raise papers.PaperError(nothing_recorded(options.paper))
         elif options.action == "record":
@@ -670,25 +357,6 @@ def main(arguments=None):
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-def _beside(svg):
-    """Names of what is written beside a figure."""
-    return [svg.removesuffix(".svg") + suffix for suffix in (".csv", ".png", ".ipynb", ".json")]
-
-
-def _drop_rules(workflow, folder):
-    for rule in list(workflow.rules):
-        if any(str(file).startswith(folder) for file in rule.output):
-            del workflow._rules[rule.name]
-
-
-def _inputs_exist(rule):
-    return all(_is_file(file) and files.resolve(str(file)).exists() for file in rule.input)
-
-
-def _is_file(file):
-    return not callable(file) and "{" not in str(file)
 
 
 if __name__ == "__main__":

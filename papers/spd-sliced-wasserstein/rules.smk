@@ -84,7 +84,7 @@ rule prepare_camcan:
 
 rule runtime:
     output:
-        timings=f"{paper.results}/runtime/{{method}}-{{dim}}.csv",
+        timings=f"{paper.results}/runtime/{{dim}}.csv",
     params:
         notebook=paper.notebook("2-runtime.ipynb"),
         settings=paper.settings["runtime"],

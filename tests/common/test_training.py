@@ -1,188 +1,132 @@
-"""The training loop against closed-form minima, the learning rate it promises, and its errors."""
+"""What trainings share, against closed forms and what they promise."""
 
-import itertools
 import math
 
-import numpy as np
 import pytest
 import torch
-from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from common.training import fit
-
-
-def parameter(*values):
-    return torch.nn.Parameter(torch.tensor(values))
+from common.training import early_stopping, logits, one_epoch, reproducible
 
 
-@pytest.fixture
-def steps():
-    """What the optimizer sees at each step: its settings, and the length of the gradient."""
+def scalar(value):
+    """A network whose only weight can be set from outside."""
+    network = torch.nn.Linear(1, 1, bias=False)
+    network.weight.data.fill_(value)
+    return network
+
+
+def run(losses, *, patience, restore_best=True, n_epochs=None, after=None):
+    """Epochs with given validation losses; the weight of the network is the epoch's number."""
+    network, given = scalar(0.0), iter(losses)
+
+    def train(epoch):
+        network.weight.data.fill_(epoch)
+        return 0.0
+
+    curve, best = early_stopping(
+        network,
+        train,
+        lambda: next(given),
+        n_epochs=n_epochs or len(losses),
+        patience=patience,
+        restore_best=restore_best,
+        advice="Try something else.",
+        after=after,
+    )
+    return curve, best, network.weight.item()
+
+
+def test_stops_after_patience_epochs_without_a_lower_loss():
+    curve, best, _ = run([3.0, 2.0, 2.0, 2.5, 1.0], patience=2)
+    assert [row["epoch"] for row in curve] == [1, 2, 3, 4]
+    assert best == {"epoch": 2, "train_loss": 0.0, "valid_loss": 2.0}
+
+
+def test_a_lower_loss_restores_patience():
+    curve, best, _ = run([3.0, 4.0, 2.0, 3.0, 1.0, 5.0], patience=2)
+    assert len(curve) == 6 and best["epoch"] == 5
+
+
+def test_ends_with_the_epochs_asked_for():
+    curve, _, _ = run([4.0, 3.0, 2.0, 1.0], patience=1, n_epochs=3)
+    assert len(curve) == 3
+
+
+@pytest.mark.parametrize(("restore_best", "epoch"), [(True, 2), (False, 4)])
+def test_weights_are_the_best_or_the_last(restore_best, epoch):
+    _, _, weight = run([3.0, 1.0, 2.0, 1.0], patience=9, restore_best=restore_best)
+    assert weight == epoch
+
+
+def test_a_schedule_sees_the_validation_loss_of_each_epoch():
     seen = []
-
-    def look(optimizer, args, kwargs):
-        group = optimizer.param_groups[0]
-        gradient = torch.cat([p.grad.flatten() for p in group["params"] if p.grad is not None])
-        seen.append({**group, "norm": gradient.norm().item()})
-
-    hook = register_optimizer_step_pre_hook(look)
-    yield seen
-    hook.remove()
+    run([3.0, 1.0, 2.0], patience=9, after=seen.append)
+    assert seen == [3.0, 1.0, 2.0]
 
 
-def drift(x, values):
-    """Loss whose values are given and whose gradient is 1 for each parameter."""
-    return lambda i: ((x - x.detach()).sum() + values[i], {"twice": 2 * values[i]})
+def test_a_loss_that_is_not_finite_names_the_epoch_and_the_remedy():
+    with pytest.raises(FloatingPointError, match=r"nan \(validation\) in epoch 2\. Try something"):
+        run([1.0, math.nan], patience=9)
 
 
-def test_finds_the_minimum_of_a_quadratic():
-    # 1/2 x'Hx - b'x is least where Hx = b.
-    hessian = torch.tensor([[3.0, 1.0], [1.0, 2.0]])
-    b = torch.tensor([1.0, -1.0])
-    x = parameter(4.0, 4.0)
-    curve = fit(
-        [x],
-        itertools.repeat(b),
-        lambda b: (0.5 * x @ hessian @ x - b @ x, {}),
-        n_steps=400,
-        lr=0.1,
-        weight_decay=0.0,
-    )
-    # The last steps are some 1e-4 long, and single precision is finer than that.
-    np.testing.assert_allclose(x.detach(), [0.6, -0.8], atol=1e-3)
-    assert curve[-1]["loss"] == pytest.approx(-0.7, abs=1e-5)  # -1/2 b'x
+def test_one_epoch_takes_the_steps_of_gradient_descent():
+    # Of two classes with outputs (w x, 0), the loss at w = 0 has the slope -x/2 for class 0.
+    network = torch.nn.Linear(1, 2, bias=False)
+    network.weight.data.zero_()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    X, y = torch.tensor([[2.0]]), torch.tensor([0])
+    loss = one_epoch(network, optimizer, X, y, [torch.tensor([0])])
+    assert loss == pytest.approx(math.log(2), rel=1e-6)
+    torch.testing.assert_close(network.weight.data, torch.tensor([[0.1], [-0.1]]))
 
 
-def test_what_is_not_trained_stays():
-    trained, frozen, other = parameter(1.0), parameter(1.0).requires_grad_(False), parameter(1.0)
-    fit(
-        [trained, frozen],
-        itertools.repeat(0),
-        lambda _: ((trained + frozen + other).square().sum(), {}),
-        n_steps=5,
-        lr=0.1,
-    )
-    assert trained.item() != 1
-    assert frozen.item() == 1 and other.item() == 1
+def test_every_example_counts_once_in_the_loss():
+    # With a rate of 0 nothing changes: the loss is the mean over examples, not over batches.
+    network, X, y = torch.nn.Linear(3, 2), torch.randn(5, 3), torch.tensor([0, 1, 1, 0, 1])
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.0)
+    batches = torch.tensor([4, 2, 0, 1, 3]).split(2)
+    expected = torch.nn.functional.cross_entropy(network(X), y).item()
+    # Sums of five terms in another order, in single precision.
+    assert one_epoch(network, optimizer, X, y, batches) == pytest.approx(expected, rel=1e-5)
 
 
-def test_weight_decay_shrinks_what_the_loss_ignores(steps):
-    # Decoupled decay multiplies by 1 - lr * decay at each step, and the gradient adds nothing.
-    x = parameter(2.0)
-    fit([x], itertools.repeat(0), lambda _: (0 * x.sum(), {}), n_steps=20, lr=0.1, weight_decay=0.5)
-    expected = 2 * math.prod(1 - 0.5 * step["lr"] for step in steps)
-    assert x.item() == pytest.approx(expected, rel=1e-6)
+def test_augmentation_is_given_the_rows_and_changes_what_is_trained_on():
+    network, seen = scalar(0.0), []
+    network = torch.nn.Sequential(network, torch.nn.Linear(1, 2))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.0)
+    X, y = torch.arange(4.0)[:, None], torch.tensor([0, 1, 0, 1])
+
+    def augment(batch, labels, *, indices):
+        seen.append((indices.tolist(), batch[:, 0].tolist()))
+        return batch, labels
+
+    one_epoch(network, optimizer, X, y, [torch.tensor([3, 1]), torch.tensor([0])], augment=augment)
+    assert seen == [([3, 1], [3.0, 1.0]), ([0], [0.0])]
 
 
-def test_learning_rate_rises_and_falls_along_a_cosine(steps):
-    n_steps, lr, rise = 41, 0.2, 0.25
-    x = parameter(0.0)
-    fit([x], itertools.count(), drift(x, range(100)), n_steps=n_steps, lr=lr, warm_up=rise)
-    rates = np.array([step["lr"] for step in steps])
-    peak = rise * n_steps - 1  # 9.25: the peak lies between two steps
-    step = np.arange(n_steps)
-    # Half a cosine from lr / 25 up to lr, and another down to lr / 25 / 10^4.
-    up = lr / 25 + (lr - lr / 25) * (1 - np.cos(np.pi * step / peak)) / 2
-    low = lr / 25e4
-    down = low + (lr - low) * (1 + np.cos(np.pi * (step - peak) / (n_steps - 1 - peak))) / 2
-    np.testing.assert_allclose(rates, np.where(step <= peak, up, down), rtol=1e-9)
+def test_outputs_do_not_depend_on_the_batch_and_draw_no_dropout():
+    network = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Dropout(0.5))
+    X = torch.randn(7, 3)
+    expected = network.eval()(X).detach()
+    network.train()
+    # A product of another number of rows may differ in its last bit.
+    torch.testing.assert_close(logits(network, X, batch_size=3), expected)
+    assert not network.training
 
 
-@pytest.mark.parametrize("n_steps", [1, 2, 9, 10, 11, 20])
-def test_any_number_of_steps_works(steps, n_steps):
-    # 10 steps of which a tenth, one step, is the rise: torch's schedule alone divides by zero.
-    x = parameter(0.0)
-    curve = fit([x], iter(range(n_steps)), drift(x, range(n_steps)), n_steps=n_steps, lr=0.1)
-    assert len(steps) == n_steps
-    assert curve[-1]["step"] == n_steps
-    assert all(0 < step["lr"] <= 0.1 for step in steps)
+def test_a_seed_gives_the_same_numbers_and_leaves_the_generator():
+    before = torch.get_rng_state()
+    found = []
+    for seed in (1, 1, 2):
+        with reproducible(seed):
+            found.append(torch.rand(4))
+    assert torch.equal(found[0], found[1]) and not torch.equal(found[0], found[2])
+    assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_long_gradients_are_shortened_and_short_ones_are_not(steps):
-    x = parameter(0.0, 0.0)
-    slope = iter([torch.tensor([30.0, 40.0]), torch.tensor([0.3, 0.4])])
-    fit([x], slope, lambda s: (s @ x, {}), n_steps=2, lr=0.1, max_norm=2.0)
-    assert [step["norm"] for step in steps] == pytest.approx([2.0, 0.5], rel=1e-5)
-
-
-def test_curve_holds_means_since_the_point_before():
-    x = parameter(0.0)
-    values = [float(v) for v in np.random.default_rng(0).integers(0, 100, 23)]
-    curve = fit([x], iter(range(23)), drift(x, values), n_steps=23, lr=0.1, n_points=4)
-    assert [point["step"] for point in curve] == [6, 12, 18, 23]
-    for point, part in zip(curve, np.split(np.array(values), [6, 12, 18]), strict=True):
-        assert point["loss"] == pytest.approx(part.mean())
-        assert point["twice"] == pytest.approx(2 * part.mean())
-
-
-def test_same_seed_same_bytes():
-    def run():
-        torch.manual_seed(0)
-        x = torch.nn.Parameter(torch.randn(5))
-        curve = fit(
-            [x],
-            itertools.repeat(0),
-            lambda _: ((x - torch.randn(5)).square().sum(), {}),
-            n_steps=8,
-            lr=0.1,
-        )
-        return curve, x.detach().numpy().tobytes()
-
-    assert run() == run()
-
-
-def test_stops_when_the_score_no_longer_rises():
-    x = parameter(0.0)
-    scores = iter([0.1, 0.3, 0.3, 0.2, 0.9])
-    curve = fit(
-        [x],
-        itertools.count(),
-        drift(x, np.zeros(100)),
-        n_steps=100,
-        lr=0.1,
-        n_points=100,
-        validate=lambda: next(scores),
-        every=5,
-        patience=2,
-    )
-    assert curve[-1]["step"] == 20  # two calls after the best score, which was the second
-
-
-def test_a_score_that_is_not_a_number_is_no_rise():
-    x = parameter(0.0)
-    curve = fit(
-        [x],
-        itertools.count(),
-        drift(x, np.zeros(100)),
-        n_steps=100,
-        lr=0.1,
-        n_points=100,
-        validate=lambda: math.nan,
-        every=1,
-        patience=3,
-    )
-    assert curve[-1]["step"] == 3
-
-
-def test_errors_say_what_is_wrong():
-    x = parameter(1.0)
-    batches, loss = itertools.count(), lambda _: (x.sum(), {})
-    with pytest.raises(ValueError, match=r"n_steps must be at least 1, got 0"):
-        fit([x], batches, loss, n_steps=0, lr=0.1)
-    with pytest.raises(ValueError, match=r"no parameter requires a gradient"):
-        fit([parameter(1.0).requires_grad_(False)], batches, loss, n_steps=1, lr=0.1)
-    with pytest.raises(ValueError, match=r"validate needs every and patience, .* got None and 3"):
-        fit([x], batches, loss, n_steps=1, lr=0.1, validate=lambda: 0, patience=3)
-
-
-def test_a_loss_that_is_not_finite_names_the_step_and_the_terms():
-    x = parameter(1.0)
-
-    def loss(i):
-        class_loss = x.sum() / (0.0 if i == 2 else 1.0)
-        return class_loss, {"class": class_loss.detach(), "span": 0.5}
-
-    expected = r"loss is inf at step 3 of 5 \({'class': inf, 'span': 0.5}\).*lr=0.1\) or look for"
-    with pytest.raises(FloatingPointError, match=expected):
-        fit([x], itertools.count(), loss, n_steps=5, lr=0.1)
-    assert torch.isfinite(x).all()  # the step was not taken
+def test_the_generator_is_restored_after_an_error():
+    before = torch.get_rng_state()
+    with pytest.raises(KeyError), reproducible(1):
+        torch.rand(1)
+        raise KeyError
+    assert torch.equal(torch.get_rng_state(), before)

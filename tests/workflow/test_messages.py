@@ -114,7 +114,7 @@ def test_the_nearest_target_is_named(two_papers):
     with (clone / "Snakefile").open("a") as file:
         asked = [*expected, "results/toy/paper/claims.csv", "zzz", "papers/zzz/zzz"]
         file.write(
-            f"\nimport json\nanswers = {{target: wiring.nearest_target(target, workflow, TARGETS, "
+            f"\nimport json\nanswers = {{target: targets.nearest(target, workflow, TARGETS, "
             f"BROKEN) for target in {asked!r}}}\nopen('answers', 'w').write(json.dumps(answers))\n"
         )
     clone.snakemake("-n", f"{TARGET}/bars.svg")

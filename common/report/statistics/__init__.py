@@ -17,7 +17,7 @@ from common.report.statistics.intervals import (
     proportion_interval,
     rank_correlation,
 )
-from common.report.statistics.tests import PairedTest, holm, paired_test, stouffer
+from common.report.statistics.tests import PairedTest, paired_test, stouffer
 
 __all__ = [
     "Interval",
@@ -27,7 +27,6 @@ __all__ = [
     "effect_interval",
     "effect_size",
     "hedges",
-    "holm",
     "jackknife_interval",
     "mean_interval",
     "mean_of_intervals",

@@ -8,7 +8,7 @@ import scipy.stats
 from common import validation
 from common.report.statistics._checks import _finite, _paired
 
-__all__ = ["PairedTest", "holm", "paired_test", "stouffer"]
+__all__ = ["PairedTest", "paired_test", "stouffer"]
 
 _ALTERNATIVES = ("two-sided", "greater", "less")
 _MOST_EXACT = 24  # 2**24 sums of signed differences take 128 MiB
@@ -154,42 +154,6 @@ def stouffer(p_values, n):
     z = scipy.stats.norm.isf(np.where((p_values == 0) | (p_values == 1), 0.5, p_values))
     z = np.select([p_values == 0, p_values == 1], [bound, -bound], z)
     return float(scipy.stats.norm.sf(np.sqrt(sizes) @ z / np.sqrt(sizes.sum())))
-
-
-def holm(p_values):
-    """Adjust p values for several tests by Holm's step-down method.
-
-    Parameters
-    ----------
-    p_values : array_like, shape (n_tests,)
-
-    Returns
-    -------
-    adjusted : ndarray, shape (n_tests,)
-        In the order given; rejecting those below alpha keeps the family-wise error below alpha,
-        whatever the dependence between tests.
-
-    Raises
-    ------
-    ValueError
-        If a p value is outside [0, 1].
-
-    References
-    ----------
-    .. [1] S. Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Stat.
-       6(2), 1979.
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    p_values = _probabilities(p_values)
-    order = np.argsort(p_values, kind="stable")
-    steps = p_values[order] * np.arange(len(p_values), 0, -1)
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted
 
 
 def _sign_flip(differences, alternative):

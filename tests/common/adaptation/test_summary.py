@@ -4,8 +4,7 @@ import pytest
 import scipy.stats
 
 from common import files
-from common.adaptation import summary
-from common.report.statistics import jackknife_interval
+from common.adaptation import correlations, summary
 
 PUBLISHED = "papers/skada-bench/published"
 
@@ -80,7 +79,7 @@ def test_best_scorer_is_the_published_one(simulated, deep):
 def test_correlations_are_the_published_ones(simulated):
     published = read("simulated_score_correlation.csv").set_index("scorer").squeeze()
     published.index = published.index.map(summary.PUBLISHED_SCORERS)
-    ours = summary.score_correlation(simulated)["rho"]
+    ours = correlations.score_correlation(simulated)["rho"]
     # Two decimals, and accuracies and scores that were rounded themselves (0.035 against 0.03).
     assert ours.loc[published.index].to_numpy() == pytest.approx(published.to_numpy(), abs=0.0051)
     assert len(published) == 9
@@ -298,7 +297,7 @@ def test_correlation_by_hand_without_baselines_and_infinite_scores():
     ]
     results = table(rows)
     results["inner_score"] = [1.0, 2.0, 3.0, -np.inf, -50.0, 1.0]
-    found = summary.score_correlation(results)
+    found = correlations.score_correlation(results)
     assert found.loc["supervised", "rho"] == pytest.approx(1)
     assert found["n_rows"].to_dict() == {"supervised": 3, "mix-val-both": 1}
     assert np.isnan(found.loc["mix-val-both", "rho"])
@@ -311,9 +310,9 @@ def test_shifts_with_nothing_to_gain_can_be_dropped():
     results["inner_score"] = np.tile([1.0, 2.0, 3.0, 3.0, 2.0, 1.0], 2)
     results["train_source"] = 0.5
     results["train_target"] = np.where(results["dataset"] == "gap", 0.6, 0.5)
-    kept = summary.score_correlation(results, drop_without_gap=True)
+    kept = correlations.score_correlation(results, drop_without_gap=True)
     assert kept["n_rows"].tolist() == [3, 3]
-    assert summary.score_correlation(results)["n_rows"].tolist() == [6, 6]
+    assert correlations.score_correlation(results)["n_rows"].tolist() == [6, 6]
     drop = summary.accuracy_drop(results, drop_without_gap=True)
     assert drop["dataset"].tolist() == ["gap"]
     assert drop["drop"].tolist() == pytest.approx([0.1])
@@ -348,7 +347,7 @@ def test_errors():
     with pytest.raises(ValueError, match="table lacks train_source"):
         summary.wilcoxon_marks(results)
     with pytest.raises(ValueError, match="table lacks inner_score"):
-        summary.score_correlation(results)
+        correlations.score_correlation(results)
     with pytest.raises(ValueError, match="table lacks train_source, train_target"):
         summary.accuracy_drop(results, drop_without_gap=True)
     with pytest.raises(ValueError, match=r"2 repeated rows, the first for \['real', 'a', 'sa'"):
@@ -376,126 +375,3 @@ def test_unknown_published_names_are_named():
         summary.published_table(scores.drop(columns="split"))
     with pytest.raises(ValueError, match="inner_scores lacks cv_score"):
         summary.published_table(scores, scores)
-
-
-def correlated(scorer, shift, scores, accuracies, dataset="real"):
-    methods = ["coral", "lin-ot", "sa", "jpca"][: len(scores)]
-    return pd.DataFrame(
-        {
-            "dataset": dataset, "shift": shift, "method": methods, "scorer": scorer, "split": 0,
-            "inner_score": scores, "accuracy": accuracies,
-        }
-    )  # fmt: skip
-
-
-def test_a_scorer_that_is_missing_in_a_shift_does_not_move_the_others():
-    """Added up by place, tables of different scorers would lose or exchange values."""
-    accuracies = [0.1, 0.2, 0.3]
-    table = pd.concat(
-        [
-            correlated("circular-validation", "a", [1, 2, 3], accuracies),
-            correlated("importance-weighted", "a", [3, 2, 1], accuracies),
-            correlated("importance-weighted", "b", [1, 2, 3], accuracies),
-            correlated("prediction-entropy", "b", [2, 2, 2], accuracies),
-        ],
-        ignore_index=True,
-    )
-    found = summary.mean_correlation(table)
-    assert found["n_shifts"].to_dict() == {
-        "circular-validation": 1, "importance-weighted": 2, "prediction-entropy": 0,
-    }  # fmt: skip
-    assert found["rho"]["circular-validation"] == pytest.approx(1)
-    assert found["rho"]["importance-weighted"] == pytest.approx(0, abs=1e-12)
-    assert np.isnan(found["rho"]["prediction-entropy"])
-    assert found.index[0] == "circular-validation"
-
-
-def test_correlations_are_compared_on_the_same_rows():
-    accuracies = [0.1, 0.2, 0.3, 0.4]
-    theirs = correlated("prediction-entropy", "a", [1, 2, 3, -50], accuracies)
-    ours = correlated("prediction-entropy", "a", [1, 2, 3], accuracies[:3])
-    rows, other = summary.matching_rows(ours, theirs.iloc[::-1])
-    assert rows["method"].tolist() == other["method"].tolist() == ["coral", "lin-ot", "sa"]
-    for one in (rows, other):
-        rho = summary.score_correlation(one)["rho"]["prediction-entropy"]
-        assert rho == pytest.approx(1)
-    assert summary.score_correlation(theirs)["rho"]["prediction-entropy"] < 0
-    lost = ours.assign(inner_score=[1, np.nan, np.inf])
-    assert len(summary.matching_rows(lost, theirs)[0]) == 1
-    with pytest.raises(ValueError, match="lacks inner_score"):
-        summary.matching_rows(ours, theirs.drop(columns="inner_score"))
-
-
-def test_the_change_of_a_correlation_is_between_tables_and_over_methods():
-    rng = np.random.default_rng(0)
-    inner, accuracy = rng.random((2, 8, 5))
-    theirs = pd.DataFrame(
-        {
-            "dataset": "simulated", "shift": "a", "scorer": "s",
-            "method": np.repeat([f"m{m}" for m in range(8)], 5), "split": np.tile(range(5), 8),
-            "inner_score": inner.ravel(), "accuracy": accuracy.ravel(),
-        }
-    )  # fmt: skip
-    ours = theirs.assign(inner_score=-2 * theirs["inner_score"])
-    assert summary.correlation_change(theirs, theirs, "s") == (0, 0, 0)
-    rho = np.corrcoef(inner.ravel(), accuracy.ravel())[0, 1]
-    without = [
-        np.corrcoef(*(np.delete(x, m, 0).ravel() for x in (inner, accuracy)))[0, 1]
-        for m in range(8)
-    ]
-    # Ours are turned around: the change is -2 rho. Tukey's jackknife, written out.
-    error = np.sqrt(7 / 8 * np.sum((np.array(without) - np.mean(without)) ** 2))
-    half = 2 * scipy.stats.t.ppf(0.975, 7) * error
-    expected = (-2 * rho, -2 * rho - half, -2 * rho + half)
-    assert summary.correlation_change(ours, theirs, "s") == pytest.approx(expected)
-    with pytest.raises(ValueError, match="at least 2"):
-        one = theirs[theirs["method"] == "m0"]
-        summary.correlation_change(one, one, "s")
-
-
-def scored(scores, accuracy):
-    """A row for each scorer and method; scores[scorer] are the methods' of one shift."""
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "dataset": "real", "shift": "a", "scorer": name, "split": 0,
-                    "method": [f"m{k}" for k in range(len(accuracy))],
-                    "inner_score": values, "accuracy": accuracy,
-                }
-            )
-            for name, values in scores.items()
-        ],
-        ignore_index=True,
-    )  # fmt: skip
-
-
-def test_the_lead_of_a_scorer_is_over_the_second_best_other_and_over_methods():
-    rng = np.random.default_rng(0)
-    accuracy = rng.random(8)
-    noise = {name: rng.standard_normal(8) for name in ("b", "c", "d")}
-    scores = {"a": accuracy, **{name: accuracy + 0.3 * each for name, each in noise.items()}}
-    table = scored(scores, accuracy)
-    rho = {name: np.corrcoef(values, accuracy)[0, 1] for name, values in scores.items()}
-    of_others = sorted((rho[name], name) for name in noise)[1][1]
-    lead = summary.correlation_lead(table, "a")
-    assert lead.value == pytest.approx(1 - rho[of_others])
-    # "a" follows exactly with any methods, so the spread is the other's: its jackknife.
-    other = jackknife_interval(
-        np.column_stack([scores[of_others], accuracy]),
-        statistic=lambda rows: 1 - np.corrcoef(rows.T)[0, 1],
-    )
-    assert lead == pytest.approx(other)
-    # Of two best, the lead of each is over the third.
-    twice = scored(scores | {"b": accuracy}, accuracy)
-    assert summary.correlation_lead(twice, "a").value > 0
-    assert summary.correlation_lead(twice, "b") == summary.correlation_lead(twice, "a")
-
-
-def test_a_lead_needs_others_and_methods():
-    accuracy = np.random.default_rng(0).random(6)
-    table = scored({"a": accuracy, "b": -accuracy, "flat": np.zeros(6)}, accuracy)
-    with pytest.raises(ValueError, match="'flat' has no correlation in any shift"):
-        summary.correlation_lead(table, "flat")
-    with pytest.raises(ValueError, match=r"'a' is compared with .* only b has a correlation"):
-        summary.correlation_lead(table, "a")

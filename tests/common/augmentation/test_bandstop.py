@@ -98,6 +98,14 @@ def test_lines_pass_and_time_has_no_direction():
     torch.testing.assert_close(forth, back.flip(-1))
 
 
+def test_centres_may_reach_the_nyquist_frequency():
+    # The message says "sampled at 60 Hz or more".
+    X = windows(3, 2, 500)
+    assert BandstopFilter(bandwidth=2, sfreq=60, max_freq=30, **EVERY)(X).shape == X.shape
+    with pytest.raises(ValueError, match="sampled at 60 Hz or more"):
+        BandstopFilter(bandwidth=2, sfreq=59.9, max_freq=30, **EVERY)
+
+
 def test_bandwidth_zero_changes_nothing():
     X = windows(3, 2, 500)
     torch.testing.assert_close(

@@ -1,12 +1,14 @@
 import copy
+import math
 import subprocess
 import sys
+import types
 
 import pandas as pd
 import pytest
 
 from common import files
-from common.augmentation import catalog, names, plan
+from common.augmentation import catalog, names, plan, training
 from common.augmentation.__main__ import main
 from common.workflow import papers
 
@@ -164,6 +166,25 @@ def test_the_command_tells_the_share_of_augmentation(known_cost, monkeypatch, ca
 def test_the_command_reports_an_unknown_study(capsys):
     assert main(["plan", "--study", "eeg-augmentatoin"]) == 1
     assert "papers/eeg-augmentatoin/paper.yaml: does not exist" in capsys.readouterr().err
+
+
+def test_a_calibration_recovers_known_times(monkeypatch):
+    one = copy.deepcopy(EMBEDDED["datasets"]["finger-movements"])
+    shape, size = one["shape"], training.RECIPES[one["task"]].batch_size
+    clock = types.SimpleNamespace(now=1000.0)
+
+    def fit(network, train, valid, **options):
+        # 2 s a training step, and half a second for a validation example where there are many.
+        seconds = 2.0 * math.ceil(len(train[0]) / size)
+        seconds += 0.5 * len(valid[0]) * (len(valid[0]) > 1)
+        clock.now += seconds
+        return types.SimpleNamespace(seconds=seconds)
+
+    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(plan, "time", types.SimpleNamespace(perf_counter=lambda: clock.now))
+    steps = math.ceil(0.5 * shape["n_train"] / size)
+    expected = shape["epochs"] * (2.0 * steps + 0.5 * shape["n_valid"])
+    assert plan.cost(one)(0.5) == pytest.approx(expected)
 
 
 def test_a_calibration_grows_with_the_fraction():

@@ -126,6 +126,20 @@ def test_a_loss_that_is_not_finite_is_an_error():
         run(linear(), (X, y), transform=lambda X, y, **_: (X * np.nan, y))
 
 
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_loss_that_is_not_finite_in_one_set_only_is_an_error(trained):
+    class Breaks(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = linear()
+
+        def forward(self, X):
+            return self.inner(X) * (np.nan if self.training == trained else 1.0)
+
+    with pytest.raises(FloatingPointError, match=r"the loss is .*nan .* in epoch 1"):
+        run(Breaks(), separable(), n_epochs=1)
+
+
 # Networks
 
 

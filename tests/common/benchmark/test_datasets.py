@@ -183,6 +183,23 @@ def test_simulated_effects_are_found_and_their_absence_too():
     assert 0.2 < found[1] < 0.8  # AUC of 50 trials without a difference: deviation about 0.08
 
 
+def test_simulated_imagery_changes_a_rhythm_of_8_to_12_hz_and_nothing_before():
+    without, strong = (
+        datasets.make(
+            "Simulated", n_subjects=1, n_trials=5, effect=effect
+        )._get_single_subject_data(1)["0"]["0"]
+        for effect in (0.0, 50.0)
+    )
+    change = strong.get_data("eeg") - without.get_data("eeg")
+    sfreq, onsets = without.info["sfreq"], np.flatnonzero(without.get_data("stim")[0])
+    assert not change[:, : onsets[0]].any()
+    n_times = int(3 * sfreq)  # the length of a trial
+    trial = change[:, onsets[1] : onsets[1] + n_times] * np.hanning(n_times)
+    power, frequency = np.abs(np.fft.rfft(trial)) ** 2, np.fft.rfftfreq(n_times, 1 / sfreq)
+    # The band-pass falls by 36 dB an octave beyond the band; a hundredth lies outside 7 to 13 Hz.
+    assert power[:, (frequency > 7) & (frequency < 13)].sum() > 0.99 * power.sum()
+
+
 def test_paradigms_have_the_papers_settings():
     hands = datasets.make("Simulated")
     three = datasets.make("Simulated", events=["left_hand", "right_hand", "feet"])

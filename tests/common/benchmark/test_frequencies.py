@@ -4,6 +4,7 @@ import mne
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.signal
 from sklearn.cross_decomposition import CCA
 
 from common.benchmark.frequencies import (
@@ -119,6 +120,10 @@ def test_sub_bands_follow_the_frequencies_and_end_with_the_recording():
         X.info["lowpass"] = 16.0
     assert len(TaskRelatedComponents().fit(X, y).high_passes_) == 3
     fitted = TaskRelatedComponents().fit(X, y)
+    for start, sos in zip((7, 11, 15), fitted.high_passes_, strict=True):
+        # Half the power passes where a band begins, and all of it far above.
+        _, gain = scipy.signal.freqz_sos(sos, worN=[start, 45], fs=X.info["sfreq"])
+        np.testing.assert_allclose(abs(gain) ** 2, [0.5, 1], atol=1e-3)
     np.testing.assert_allclose(fitted.weights_, np.array([1, 2, 3]) ** -1.25 + 0.25)
 
 

@@ -74,18 +74,6 @@ def test_two_data_sets_by_hand():
     assert (combined["n_datasets"], combined["n_subjects"]) == (2, 5)
 
 
-def test_sessions_of_a_subject_count_once():
-    rows = [
-        ("D", 1, "0", "A", 0.5), ("D", 1, "1", "A", 0.7), ("D", 2, "0", "A", 0.9),
-        ("D", 1, "0", "B", 0.4), ("D", 2, "0", "B", 0.4), ("D", 2, "1", "B", 0.6),
-    ]  # fmt: skip
-    found = meta.per_subject(
-        pd.DataFrame(rows, columns=["dataset", "subject", "session", "pipeline", "score"])
-    )
-    np.testing.assert_allclose(found.to_numpy(), [[0.6, 0.4], [0.9, 0.5]])
-    assert list(found.columns) == ["A", "B"]
-
-
 @pytest.mark.parametrize(
     ("n", "method"),
     [(2, "sign-flip"), (13, "sign-flip"), (14, "random sign-flip"), (19, "random sign-flip"),
@@ -98,7 +86,9 @@ def test_the_test_follows_the_number_of_subjects(n, method):
 
 def test_random_patterns_approach_the_exact_test():
     scores = drawn([16])
-    a, b = meta.per_subject(scores)[["A", "B"]].to_numpy().T
+    a, b = (
+        scores.pivot(index="subject", columns="pipeline", values="score")[["A", "B"]].to_numpy().T
+    )
     exact = statistics.paired_test(a, b, alternative="greater", exact_up_to=16).p_value
     p = pair(meta.by_dataset(scores, rng=rng()))["p"].item()
     # Five standard errors of a share of 10,000.
@@ -108,7 +98,9 @@ def test_random_patterns_approach_the_exact_test():
 
 def test_many_subjects_are_scipys():
     scores = drawn([24])
-    a, b = meta.per_subject(scores)[["A", "B"]].to_numpy().T
+    a, b = (
+        scores.pivot(index="subject", columns="pipeline", values="score")[["A", "B"]].to_numpy().T
+    )
     expected = scipy.stats.wilcoxon(a - b, alternative="greater").pvalue
     assert pair(meta.by_dataset(scores, rng=rng()))["p"].item() == expected
 
@@ -355,12 +347,6 @@ def test_a_pair_of_one_pipeline_and_a_seed_are_refused():
         meta.pairwise(drawn([4]), rng=0)
     with pytest.raises(ValueError, match="confidence must be above 0 and below 1, got 95"):
         meta.forest(drawn([4]), "A", "B", rng=rng(), confidence=95)
-
-
-def test_scores_of_sessions_are_averaged_not_their_middle():
-    scores = table({"D": {"A": [0.1, 0.2]}}).assign(session="0")
-    more = [scores.assign(session=str(k), score=value) for k, value in enumerate((0.0, 0.3, 0.9))]
-    assert meta.per_subject(pd.concat(more))["A"].tolist() == pytest.approx([0.4, 0.4])
 
 
 def test_differences_of_sessions_are_averaged_not_their_middle():

@@ -186,7 +186,8 @@ def test_trials_to_predict_are_like_those_learned():
 
 def test_a_loss_that_is_not_finite_is_an_error():
     X, y = trials(n=20)
-    with pytest.raises(FloatingPointError, match=r"EEGNet: the loss is .* Lower the learning"):
+    said = r"the loss is .* Lower the learning rate of EEGNet \(lr=inf\)\."
+    with pytest.raises(FloatingPointError, match=said):
         NetworkClassifier("EEGNet", lr=float("inf"), **SMALL).fit(X, y)
 
 

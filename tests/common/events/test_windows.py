@@ -9,7 +9,6 @@ from common.events import (
     Events,
     concatenate,
     coverage,
-    dense_targets,
     pad_targets,
     targets,
     window_starts,
@@ -88,29 +87,6 @@ def test_padded_targets():
     assert pad_targets([Events.empty()], window=8, n_queries=5, max_events=4)["end"].shape == (1, 4)
 
 
-def test_dense_targets_by_hand():
-    # The later event wins; an event within one token leaves no trace.
-    events = Events([0, 2, 7.1], [6, 4, 7.9], [1, 2, 2])
-    dense = dense_targets([events, Events.empty()], window=8, n_tokens=8)
-    assert dense.tolist() == [[1, 1, 2, 2, 1, 1, 0, 0], [0] * 8]
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_dense_targets_agree_with_those_of_the_criterion(seed):
-    torch = pytest.importorskip("torch")
-    from common.events.criterion import dense_labels
-
-    rng = np.random.default_rng(seed)
-    windows = []
-    for n_events in (0, 5, 12):
-        start = rng.uniform(0, 6, n_events)
-        events = Events(start, start + rng.uniform(0, 1, n_events), rng.integers(1, 4, n_events))
-        windows.append(events)
-    padded = pad_targets(windows, window=7.3, n_queries=12)
-    labels = dense_labels({name: torch.from_numpy(v) for name, v in padded.items()}, 50)
-    assert np.array_equal(dense_targets(windows, window=7.3, n_tokens=50), labels.numpy())
-
-
 def test_fragments_of_touching_windows_add_up_to_the_events():
     rng = np.random.default_rng(0)
     start = rng.uniform(0, 90, 30)
@@ -134,6 +110,5 @@ def test_errors():
         ValueError, match=r"window 0 of the batch has 3 events, more .*max_events=1"
     ):
         pad_targets([three], window=8, n_queries=5, max_events=1)
-    for function, options in ((pad_targets, {"n_queries": 5}), (dense_targets, {"n_tokens": 4})):
-        with pytest.raises(ValueError, match=r"events in \[0, 3\] s, outside \[0, 2\] s"):
-            function([three], window=2, **options)
+    with pytest.raises(ValueError, match=r"events in \[0, 3\] s, outside \[0, 2\] s"):
+        pad_targets([three], window=2, n_queries=5)

@@ -7,7 +7,6 @@ import pytest
 from common.recordings import preprocess
 from common.recordings.electrodes import (
     TEN_TWENTY,
-    canonical,
     electrode,
     find_electrodes,
     require_eeg,
@@ -63,7 +62,6 @@ def test_every_name_of_the_montage_is_itself_but_the_renamed():
     for name in names:
         for label in (name, name.lower(), f"EEG {name.upper()}-REF"):
             assert electrode(label) == renamed.get(name, name)
-    assert canonical("FT9") is None
 
 
 def test_old_and_new_names_lie_on_one_side():

@@ -37,7 +37,7 @@ def test_the_largest_deviation_is_named_with_its_column_and_row(table):
     found = compare(_with(_with(table, "score", 0, 0.51), "score", 2, 1.5e3), table)
     assert found.state == DIFFERS
     assert "score is 1500, in the reference 1000: 5e+02 apart" in found.detail
-    assert "row 3, method=b, seed=0" in found.detail
+    assert "(row 3, method=b, seed=0)" in found.detail  # and no measured value
 
 
 @pytest.mark.parametrize(("column", "value"), [("method", "c"), ("seed", 7)])
@@ -134,6 +134,23 @@ def test_single_fits_are_compared_by_their_means():
         pair = (table.loc[table["fraction"] == 1, "score"] for table in (moved, expected))
         p = stats.ttest_ind(*pair, equal_var=False).pvalue
         assert (p > 0.001) == (state == WITHIN)
+        assert compare(moved, expected, loose).state == state
+
+
+@pytest.mark.parametrize("n", [3, 5, 20])
+def test_means_may_be_as_far_apart_as_welchs_interval_reaches(n):
+    # With unequal variances its degrees of freedom matter.
+    rng = np.random.default_rng(n)
+    expected = pd.DataFrame({"seed": range(n), "score": rng.normal(size=n)})
+    found = pd.DataFrame({"seed": range(n), "score": rng.normal(scale=4, size=n)})
+    interval = stats.ttest_ind(
+        found["score"], expected["score"], equal_var=False
+    ).confidence_interval(0.999)
+    half = (interval.high - interval.low) / 2
+    loose = [Tolerance(columns=["score"], mean_over=["seed"])]
+    centre = expected["score"].mean() - found["score"].mean()
+    for share, state in [(0.999, WITHIN), (1.001, DIFFERS)]:
+        moved = found.assign(score=found["score"] + centre + share * half)
         assert compare(moved, expected, loose).state == state
 
 

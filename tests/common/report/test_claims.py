@@ -55,6 +55,8 @@ def test_an_inconclusive_claim_says_how_much_data_would_decide():
     assert "about 4 times as much data would decide" in claim(greater(0.5), wide).reason
     barely = (0.51, 0.4999, 0.5201)
     assert "slightly more data would decide" in claim(greater(0.5), barely).reason
+    # Where the interval is just wide enough, n + 1 units would decide.
+    assert "about 11 units instead of 10" in claim(greater(0.5), barely, n=10).reason
     assert "our value lies on it" in claim(greater(0.5), (0.5, 0.4, 0.6)).reason
     assert "far more data" in claim(greater(0.5), (0.5 + 1e-9, 0.4, 0.6), n=10).reason
 

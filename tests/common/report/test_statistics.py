@@ -427,33 +427,6 @@ def test_combined_sign_flip_tests_of_both_directions_sum_to_more_than_one():
     assert 1 < sum(ways) < 1.2
 
 
-# Several tests
-
-
-def test_holm_by_hand():
-    # Sorted .005 .01 .03 .04 times 4 3 2 1: .02 .03 .06 .04, then not below the one before.
-    found = statistics.holm([0.01, 0.04, 0.03, 0.005])
-    assert found == pytest.approx([0.03, 0.06, 0.06, 0.02])
-
-
-@settings(deadline=None)
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.randoms())
-def test_holm_is_between_nothing_and_bonferroni_and_ignores_the_order(p_values, random):
-    adjusted = statistics.holm(p_values)
-    p_values = np.array(p_values)
-    assert np.all(adjusted >= p_values)
-    assert np.all(adjusted <= np.minimum(1, len(p_values) * p_values))
-    assert np.all(np.diff(adjusted[np.argsort(p_values)]) >= 0)
-    order = random.sample(range(len(p_values)), len(p_values))
-    assert statistics.holm(p_values[order]) == pytest.approx(adjusted[order])
-
-
-def test_holm_leaves_its_argument_alone():
-    p_values = np.array([0.2, 0.1])
-    statistics.holm(p_values)
-    assert p_values.tolist() == [0.2, 0.1]
-
-
 # Errors
 
 
@@ -551,7 +524,6 @@ def unequal(x):
         (lambda: statistics.stouffer([0.5], [2.5]), r"n must hold whole numbers.*\[2.5\]"),
         (lambda: statistics.hedges(np.inf, 5), "effect must be finite, got inf"),
         (lambda: statistics.hedges(1.0, 3), "n must be finite and at least 4, got 3.0"),
-        (lambda: statistics.holm([-0.1]), r"p_values must lie in \[0, 1\], got -0.1"),
     ],
 )
 def test_errors_say_what_and_how_to_go_on(call, message):

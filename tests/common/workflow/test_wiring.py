@@ -11,7 +11,7 @@ SLOW = {"matplotlib", "mne", "moabb", "nbformat", "pandas", "papermill", "scipy"
 def test_a_start_of_snakemake_imports_nothing_slow():
     code = (
         "import sys; from common.report import reference; "
-        "from common.workflow import locks, papers, steps, wiring; "
+        "from common.workflow import locks, papers, peaks, steps, targets, wiring; "
         "from common.workflow.notebooks import provenance; print(*sys.modules)"
     )
     done = subprocess.run(

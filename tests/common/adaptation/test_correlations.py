@@ -1,0 +1,132 @@
+"""Correlations of scores with accuracies, their changes and leads, by hand and by the jackknife."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+
+from common.adaptation import correlations
+from common.report.statistics import jackknife_interval
+
+
+def correlated(scorer, shift, scores, accuracies, dataset="real"):
+    methods = ["coral", "lin-ot", "sa", "jpca"][: len(scores)]
+    return pd.DataFrame(
+        {
+            "dataset": dataset, "shift": shift, "method": methods, "scorer": scorer, "split": 0,
+            "inner_score": scores, "accuracy": accuracies,
+        }
+    )  # fmt: skip
+
+
+def test_a_scorer_that_is_missing_in_a_shift_does_not_move_the_others():
+    """Added up by place, tables of different scorers would lose or exchange values."""
+    accuracies = [0.1, 0.2, 0.3]
+    table = pd.concat(
+        [
+            correlated("circular-validation", "a", [1, 2, 3], accuracies),
+            correlated("importance-weighted", "a", [3, 2, 1], accuracies),
+            correlated("importance-weighted", "b", [1, 2, 3], accuracies),
+            correlated("prediction-entropy", "b", [2, 2, 2], accuracies),
+        ],
+        ignore_index=True,
+    )
+    found = correlations.mean_correlation(table)
+    assert found["n_shifts"].to_dict() == {
+        "circular-validation": 1, "importance-weighted": 2, "prediction-entropy": 0,
+    }  # fmt: skip
+    assert found["rho"]["circular-validation"] == pytest.approx(1)
+    assert found["rho"]["importance-weighted"] == pytest.approx(0, abs=1e-12)
+    assert np.isnan(found["rho"]["prediction-entropy"])
+    assert found.index[0] == "circular-validation"
+
+
+def test_correlations_are_compared_on_the_same_rows():
+    accuracies = [0.1, 0.2, 0.3, 0.4]
+    theirs = correlated("prediction-entropy", "a", [1, 2, 3, -50], accuracies)
+    ours = correlated("prediction-entropy", "a", [1, 2, 3], accuracies[:3])
+    rows, other = correlations.matching_rows(ours, theirs.iloc[::-1])
+    assert rows["method"].tolist() == other["method"].tolist() == ["coral", "lin-ot", "sa"]
+    for one in (rows, other):
+        rho = correlations.score_correlation(one)["rho"]["prediction-entropy"]
+        assert rho == pytest.approx(1)
+    assert correlations.score_correlation(theirs)["rho"]["prediction-entropy"] < 0
+    lost = ours.assign(inner_score=[1, np.nan, np.inf])
+    assert len(correlations.matching_rows(lost, theirs)[0]) == 1
+    with pytest.raises(ValueError, match="lacks inner_score"):
+        correlations.matching_rows(ours, theirs.drop(columns="inner_score"))
+
+
+def test_the_change_of_a_correlation_is_between_tables_and_over_methods():
+    rng = np.random.default_rng(0)
+    inner, accuracy = rng.random((2, 8, 5))
+    theirs = pd.DataFrame(
+        {
+            "dataset": "simulated", "shift": "a", "scorer": "s",
+            "method": np.repeat([f"m{m}" for m in range(8)], 5), "split": np.tile(range(5), 8),
+            "inner_score": inner.ravel(), "accuracy": accuracy.ravel(),
+        }
+    )  # fmt: skip
+    ours = theirs.assign(inner_score=-2 * theirs["inner_score"])
+    assert correlations.correlation_change(theirs, theirs, "s") == (0, 0, 0)
+    rho = np.corrcoef(inner.ravel(), accuracy.ravel())[0, 1]
+    without = [
+        np.corrcoef(*(np.delete(x, m, 0).ravel() for x in (inner, accuracy)))[0, 1]
+        for m in range(8)
+    ]
+    # Ours are turned around: the change is -2 rho. Tukey's jackknife, written out.
+    error = np.sqrt(7 / 8 * np.sum((np.array(without) - np.mean(without)) ** 2))
+    half = 2 * scipy.stats.t.ppf(0.975, 7) * error
+    expected = (-2 * rho, -2 * rho - half, -2 * rho + half)
+    assert correlations.correlation_change(ours, theirs, "s") == pytest.approx(expected)
+    with pytest.raises(ValueError, match="at least 2"):
+        one = theirs[theirs["method"] == "m0"]
+        correlations.correlation_change(one, one, "s")
+
+
+def scored(scores, accuracy):
+    """A row for each scorer and method; scores[scorer] are the methods' of one shift."""
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "dataset": "real", "shift": "a", "scorer": name, "split": 0,
+                    "method": [f"m{k}" for k in range(len(accuracy))],
+                    "inner_score": values, "accuracy": accuracy,
+                }
+            )
+            for name, values in scores.items()
+        ],
+        ignore_index=True,
+    )  # fmt: skip
+
+
+def test_the_lead_of_a_scorer_is_over_the_second_best_other_and_over_methods():
+    rng = np.random.default_rng(0)
+    accuracy = rng.random(8)
+    noise = {name: rng.standard_normal(8) for name in ("b", "c", "d")}
+    scores = {"a": accuracy, **{name: accuracy + 0.3 * each for name, each in noise.items()}}
+    table = scored(scores, accuracy)
+    rho = {name: np.corrcoef(values, accuracy)[0, 1] for name, values in scores.items()}
+    of_others = sorted((rho[name], name) for name in noise)[1][1]
+    lead = correlations.correlation_lead(table, "a")
+    assert lead.value == pytest.approx(1 - rho[of_others])
+    # "a" follows exactly with any methods, so the spread is the other's: its jackknife.
+    other = jackknife_interval(
+        np.column_stack([scores[of_others], accuracy]),
+        statistic=lambda rows: 1 - np.corrcoef(rows.T)[0, 1],
+    )
+    assert lead == pytest.approx(other)
+    # Of two best, the lead of each is over the third.
+    twice = scored(scores | {"b": accuracy}, accuracy)
+    assert correlations.correlation_lead(twice, "a").value > 0
+    assert correlations.correlation_lead(twice, "b") == correlations.correlation_lead(twice, "a")
+
+
+def test_a_lead_needs_others_and_methods():
+    accuracy = np.random.default_rng(0).random(6)
+    table = scored({"a": accuracy, "b": -accuracy, "flat": np.zeros(6)}, accuracy)
+    with pytest.raises(ValueError, match="'flat' has no correlation in any shift"):
+        correlations.correlation_lead(table, "flat")
+    with pytest.raises(ValueError, match=r"'a' is compared with .* only b has a correlation"):
+        correlations.correlation_lead(table, "a")
