@@ -76,8 +76,8 @@ class Learned:
         Standard deviation of the trials, in their unit.
     log : dict of str to ndarray, shape (n_steps,)
         ``step``: "start", "activations" or "atoms"; ``seconds``: processor time until then;
-        ``cost``: F of the trials divided by ``scale``; ``replaced``: whether an atom was replaced
-        just before, which may raise F. Greedy starts replace none, they add.
+        ``cost``: F of the trials divided by ``scale``; ``replaced``: whether an atom that was used
+        less than twice was replaced just before, which may raise F.
     """
 
     atoms: object
@@ -179,7 +179,7 @@ def learn_atoms(
         replaced, grows = False, greedy and atoms.n_atoms < n_atoms
         if iteration and grows:
             atoms, z = _added(X, atoms, z, rank_one)
-        elif iteration and not greedy:
+        elif iteration:
             atoms, z, replaced = _replaced(X, atoms, z, rank_one)
         before = log.cost
         codes = [

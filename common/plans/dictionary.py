@@ -61,10 +61,6 @@ class Plan:
             for table, (names, contract) in contracts.items()
         }
 
-    def prepared(self, wildcards):
-        """How a recording is filtered, cut and resampled."""
-        return self.settings["recordings"][wildcards.recording]
-
     def source(self, step):
         """What a step is passed for one of its sources: all but the other sources."""
 
