@@ -1,25 +1,24 @@
 """Time of our sparse coding and learning until alphacsc 0.4.1's final cost is reached.
 
-    python benchmarks/bench_dictionary.py simulated striatum learning --repetitions 7
+    OMP_NUM_THREADS=1 python benchmarks/bench_dictionary.py simulated striatum learning
 
-Equal tolerances end at other costs, so ours is called with the largest of some tolerances that ends at
-or below the cost of alphacsc. Whole calls are timed, on one thread, in processor time, by turns;
+Equal tolerances end at other costs, so ours is called with the largest of some tolerances that
+ends at or below the cost of alphacsc. Whole calls are timed, on one thread, in processor time, by turns;
 printed are medians and the geometric mean of the ratio with its 95 % Student interval.
 """
-
-import os
-
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[name] = "1"
 
 import argparse
 import contextlib
 import io
+import sys
 import time
 import warnings
+from pathlib import Path
 
 import mne
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # without an installed `common`
 
 from common import files
 from common.dictionary.atoms import RankOneAtoms
