@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/bench_dictionary.py simulated striatum learning
 
 Equal tolerances end at other costs, so ours is called with the largest of some tolerances that
-ends at or below the cost of alphacsc. Whole calls are timed, on one thread, in processor time, by turns;
-printed are medians and the geometric mean of the ratio with its 95 % Student interval.
+ends at or below the cost of alphacsc. Whole calls are timed, on one thread, in processor time, by
+turns; printed are medians and the geometric mean of the ratio with its 95 % Student interval.
 """
 
 import argparse
