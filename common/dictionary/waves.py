@@ -5,11 +5,13 @@ The mu rhythm of the sensorimotor cortex has arched waves, so it has power near 
 *excess* is, in dB,
 
 .. math:: 10 \log_{10} \frac{P_v(2 f_0)}{P_v(f_0)}
-          - \max_\varphi 10 \log_{10} \frac{P_{s_\varphi}(2 f_0)}{P_{s_\varphi}(f_0)}, \qquad
-          s_\varphi[m] = \cos(2 \pi f_0 m / f_s + \varphi),
+          - \max_{f, \varphi} 10 \log_{10} \frac{P_s(2 f)}{P_s(f)}, \qquad
+          s[m] = \cos(2 \pi f m / f_s + \varphi),
 
-:math:`f_0` where the spectrum of v is largest. Tapers lower the power that a cut spreads, so
-the maximum over phases of a sinusoid without one is on the safe side.
+:math:`f_0` where the spectrum of v is largest. A cut sinusoid has no power at twice its frequency
+if it has whole periods, so the maximum is over frequencies up to half of :math:`f_s / L` around
+:math:`f_0`, and over phases. Tapers lower the power that a cut spreads: a sinusoid without one is
+on the safe side.
 """
 
 import numpy as np
@@ -20,6 +22,7 @@ __all__ = ["harmonic_excess", "peak_frequency"]
 
 _OVERSAMPLING = 16
 _N_PHASES = 32
+_N_NEAR = 17
 
 
 def peak_frequency(v, *, sfreq, band=None):
@@ -81,13 +84,17 @@ def harmonic_excess(v, *, sfreq, band):
         raise ValueError(
             f"twice the band must be below {sfreq / 2:g} Hz, half of sfreq, got {band} Hz."
         )
-    angle = 2 * np.pi * frequency / sfreq * np.arange(len(v))
     phases = np.linspace(0, np.pi, _N_PHASES, endpoint=False)
-    cut = np.cos(angle + phases[:, None])
-    return float(_ratio(v[None], angle)[0] - _ratio(cut, angle).max())
+    bounds = []
+    for near in frequency + np.linspace(-0.5, 0.5, _N_NEAR) * sfreq / len(v):
+        angle = 2 * np.pi * near / sfreq * np.arange(len(v))
+        bounds.append(_ratio(np.cos(angle + phases[:, None]), angle).max())
+    angle = 2 * np.pi * frequency / sfreq * np.arange(len(v))
+    return float(_ratio(v[None], angle)[0] - max(bounds))
 
 
 def _ratio(waves, angle):
     """Power at twice the frequency over that at the frequency, in dB."""
     first, second = (np.abs(waves @ np.exp(-1j * order * angle)) ** 2 for order in (1, 2))
-    return 10 * np.log10(np.maximum(second, 1e-30) / first)
+    tiny = np.finfo(float).tiny
+    return 10 * np.log10(np.maximum(second, tiny) / np.maximum(first, tiny))
