@@ -1,0 +1,183 @@
+"""Atoms of a recording with one call, in scikit-learn's shape."""
+
+import mne
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from common import validation
+from common.dictionary.batch import learn_atoms
+from common.dictionary.events import activation_events
+from common.dictionary.sparse_coding import sparse_code
+
+__all__ = ["ConvolutionalDictionary"]
+
+
+class ConvolutionalDictionary(TransformerMixin, BaseEstimator):
+    """Atoms of M/EEG, each a topography and a waveform, and when they occur.
+
+    Parameters
+    ----------
+    n_atoms : int, default=5
+    atom_length : float, default=0.5
+        In s; ``n_times_atom = round(atom_length * sfreq)``.
+    sfreq : float, optional
+        Sampling frequency of arrays, in Hz; a recording of MNE knows its own.
+    reg : float, default=0.1
+        Penalty, as a share of the smallest one with which no first atom is ever active.
+    start : {"chunk", "greedy", "random"}, default="chunk"
+    n_iter : int, default=50
+    tol : float, default=0.01
+        Of the activations, in standard deviations of the recording.
+    eps : float, default=1e-4
+        See `common.dictionary.batch.learn_atoms`, as for the other options.
+    seed : int, default=0
+        Draws the start.
+
+    Attributes
+    ----------
+    u_ : ndarray, shape (n_atoms, n_channels)
+        Topographies, of unit norm.
+    v_ : ndarray, shape (n_atoms, n_times_atom)
+        Waveforms, of unit norm; the largest deflection of each is positive.
+    z_ : ndarray, shape (n_trials, n_atoms, n_times - n_times_atom + 1)
+        Activations, in the unit of the recording.
+    penalty_ : float
+        Lambda, in the unit of the recording.
+    scale_ : float
+        Standard deviation of the recording, in its unit.
+    sfreq_ : float
+        In Hz.
+    info_ : mne.Info or None
+        Of the channels of ``u_``, for maps: ``mne.viz.plot_topomap(est.u_[0], est.info_)``.
+    log_ : dict of str to ndarray
+        Costs along the way, see `common.dictionary.batch.Learned`.
+
+    Examples
+    --------
+    >>> X = np.zeros((1, 300))
+    >>> for start in (50, 140, 220):
+    ...     X[0, start : start + 4] += [1, 3, 2, 1]
+    >>> found = ConvolutionalDictionary(1, 0.04, sfreq=100.0, start="greedy").fit(X)
+    >>> found.events()[0][0].round(2).tolist()
+    [0.5, 1.4, 2.2]
+    """
+
+    def __init__(
+        self, n_atoms=5, atom_length=0.5, *, sfreq=None, reg=0.1, start="chunk", n_iter=50,
+        tol=1e-2, eps=1e-4, seed=0,
+    ):  # fmt: skip
+        self.n_atoms = n_atoms
+        self.atom_length = atom_length
+        self.sfreq = sfreq
+        self.reg = reg
+        self.start = start
+        self.n_iter = n_iter
+        self.tol = tol
+        self.eps = eps
+        self.seed = seed
+
+    def fit(self, X, y=None):
+        """Learn atoms and their activations.
+
+        Parameters
+        ----------
+        X : mne.io.BaseRaw, mne.BaseEpochs or array_like
+            Filtered. Of recordings, the channels with data that are not bad; arrays have the shape
+            (n_channels, n_times) or (n_trials, n_channels, n_times).
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self : ConvolutionalDictionary
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `common.dictionary.batch.learn_atoms`; if an array comes without ``sfreq``, if
+            ``sfreq`` is not that of the recording, or an atom has fewer than 2 samples.
+        """
+        X, sfreq, info = self._read(X)
+        length = validation.number(self.atom_length, "atom_length", above=0, unit="s")
+        n_times_atom = round(length * sfreq)
+        if n_times_atom < 2:
+            raise ValueError(
+                f"atom_length={length:g} s is {n_times_atom} sample(s) at {sfreq:g} Hz; an atom "
+                "needs at least 2. Is atom_length in s and sfreq in Hz?"
+            )
+        rng = np.random.default_rng(validation.count(self.seed, "seed", at_least=0))
+        learned = learn_atoms(
+            X, n_atoms=self.n_atoms, n_times_atom=n_times_atom, reg=self.reg, start=self.start,
+            n_iter=self.n_iter, tol=self.tol, eps=self.eps, rng=rng,
+        )  # fmt: skip
+        u, v = learned.atoms.u, learned.atoms.v
+        sign = np.sign(v[np.arange(len(v)), np.abs(v).argmax(axis=1)])[:, None]
+        self.u_, self.v_, self.z_ = sign * u, sign * v, learned.z
+        self.penalty_, self.scale_ = learned.penalty * learned.scale, learned.scale
+        self.sfreq_, self.info_, self.log_ = sfreq, info, learned.log
+        return self
+
+    def transform(self, X):
+        """Activations of the atoms in a recording.
+
+        Parameters
+        ----------
+        X : mne.io.BaseRaw, mne.BaseEpochs or array_like
+            As in `fit`, with the same channels, unit and filters.
+
+        Returns
+        -------
+        z : ndarray, shape (n_trials, n_atoms, n_times - n_times_atom + 1)
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        TypeError, ValueError
+            As `fit` and `common.dictionary.sparse_coding.sparse_code`.
+        """
+        check_is_fitted(self)
+        X, _, _ = self._read(X)
+        X = X[None] if X.ndim == 2 else X
+        tol = validation.number(self.tol, "tol", above=0) * self.scale_
+        return np.stack([sparse_code(x, (self.u_, self.v_), self.penalty_, tol=tol).z for x in X])
+
+    def events(self, **options):
+        """Times of the activations that were found by `fit`.
+
+        Parameters
+        ----------
+        **options
+            Of `common.dictionary.activation_events`: ``threshold``, ``quantile`` and the like.
+
+        Returns
+        -------
+        events : list of list of ndarray
+            By trial and atom: times from the start of the trial to that of the atom, in s.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            As `common.dictionary.activation_events`.
+        """
+        check_is_fitted(self)
+        return [activation_events(z, sfreq=self.sfreq_, **options)[0] for z in self.z_]
+
+    def _read(self, X):
+        """Trials or one recording as an array, the sampling frequency and what MNE says of both."""
+        if isinstance(X, (mne.io.BaseRaw, mne.BaseEpochs)):
+            picked = X.copy().pick("data", exclude="bads")
+            sfreq = float(picked.info["sfreq"])
+            if self.sfreq is not None and self.sfreq != sfreq:
+                raise ValueError(
+                    f"sfreq={self.sfreq} Hz is not that of the recording, {sfreq:g} Hz. "
+                    "Leave it out."
+                )
+            return picked.get_data(), sfreq, picked.info
+        if self.sfreq is None:
+            raise ValueError("an array does not know its sampling frequency: give sfreq, in Hz.")
+        sfreq = validation.number(self.sfreq, "sfreq", above=0, unit="Hz")
+        return validation.array(X, "X"), sfreq, None

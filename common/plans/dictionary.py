@@ -1,0 +1,80 @@
+"""What the steps about dictionaries are: their units, what they are passed, what tables hold."""
+
+__all__ = ["Plan"]
+
+
+class Plan:
+    """Steps of a scale of ``papers/multivariate-csc``.
+
+    A method with ``wildcards`` gives a parameter of one job.
+
+    Parameters
+    ----------
+    settings : dict
+        Of the scale, as in ``paper.yaml``.
+    """
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    def tables(self):
+        """Gathered tables: groups of parts, and what each group must hold.
+
+        Returns
+        -------
+        tables : dict of str to list of dict
+            ``parts`` (below the folder of results) and ``contract``, see
+            `common.report.tables.gather`.
+        """
+        recovery, scaling, speed = (self.settings[key] for key in ("recovery", "scaling", "speed"))
+        atoms, harmonics = self.settings["atoms"], self.settings["harmonics"]
+        contracts = {
+            "recovery": (
+                recovery["sigmas"],
+                {
+                    "n_channels": recovery["n_channels"],
+                    "reg": recovery["regs"],
+                    "start": recovery["starts"],
+                    "seed": list(range(recovery["n_seeds"])),
+                },
+            ),
+            "scaling": (
+                list(scaling["sources"]),
+                {"model": scaling["models"], "seed": list(range(scaling["n_seeds"]))},
+            ),
+            "speed": (
+                list(speed["sources"]),
+                {
+                    "solver": speed["solvers"],
+                    "reg": speed["regs"],
+                    "seed": list(range(speed["n_seeds"])),
+                },
+            ),
+            "atoms": (list(atoms), {"part": ["topography", "waveform", "events"]}),
+            "harmonics": (
+                list(harmonics),
+                {"replicate": list(range(max(each["n_resamples"] for each in harmonics.values())))},
+            ),
+        }
+        return {
+            table: [{"parts": [f"{table}/{name}.csv" for name in names], "contract": contract}]
+            for table, (names, contract) in contracts.items()
+        }
+
+    def source(self, step):
+        """What a step is passed for one of its sources: all but the other sources."""
+
+        def settings(wildcards):
+            given = self.settings[step]
+            shared = {key: value for key, value in given.items() if key != "sources"}
+            return shared | given["sources"][wildcards.source]
+
+        return settings
+
+    def atoms(self, wildcards):
+        """How atoms of a recording are learned."""
+        return self.settings["atoms"][wildcards.source]
+
+    def harmonics(self, wildcards):
+        """How the waveform of a source is told from a sinusoid."""
+        return self.settings["harmonics"][wildcards.source]
