@@ -52,7 +52,11 @@ class FullAtoms:
         return self.D
 
     def correlate(self, X):
-        """Correlation of a recording of shape (n_channels, n_times) with every atom.
+        """Correlation of a recording with every atom.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n_channels, n_times)
 
         Returns
         -------
@@ -70,7 +74,16 @@ class FullAtoms:
         return _centred(np.einsum("kcf,lcf->klf", spectra, spectra.conj()), self.n_times_atom)
 
     def convolve(self, z):
-        """Sum of the activated atoms, shape (n_channels, n_times)."""
+        """Sum of the activated atoms.
+
+        Parameters
+        ----------
+        z : ndarray, shape (n_atoms, n_times - n_times_atom + 1)
+
+        Returns
+        -------
+        X : ndarray, shape (n_channels, n_times)
+        """
         found = np.zeros((self.n_channels, z.shape[1] + self.n_times_atom - 1))
         for one, atom in zip(z, self.D, strict=True):
             for channel, waveform in zip(found, atom, strict=True):
@@ -107,7 +120,11 @@ class RankOneAtoms:
         return self.u[:, :, None] * self.v[:, None, :]
 
     def correlate(self, X):
-        """Correlation of a recording of shape (n_channels, n_times) with every atom.
+        """Correlation of a recording with every atom.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n_channels, n_times)
 
         Returns
         -------
@@ -122,7 +139,16 @@ class RankOneAtoms:
         return (self.u @ self.u.T)[:, :, None] * of_waveforms
 
     def convolve(self, z):
-        """Sum of the activated atoms, shape (n_channels, n_times)."""
+        """Sum of the activated atoms.
+
+        Parameters
+        ----------
+        z : ndarray, shape (n_atoms, n_times - n_times_atom + 1)
+
+        Returns
+        -------
+        X : ndarray, shape (n_channels, n_times)
+        """
         found = np.zeros((self.n_channels, z.shape[1] + self.n_times_atom - 1))
         for one, u, v in zip(z, self.u, self.v, strict=True):
             found += u[:, None] * signal.oaconvolve(one, v)

@@ -62,7 +62,18 @@ class Plan:
         }
 
     def source(self, step):
-        """What a step is passed for one of its sources: all but the other sources."""
+        """What a step is passed for one of its sources: all but the other sources.
+
+        Parameters
+        ----------
+        step : str
+            Key of the settings.
+
+        Returns
+        -------
+        settings : callable
+            From wildcards with ``source`` to a dict.
+        """
 
         def settings(wildcards):
             given = self.settings[step]

@@ -31,7 +31,7 @@ class Repository:
         """Run Snakemake and return what it prints."""
         command, environment = self.command(*arguments)
         done = subprocess.run(
-            command, cwd=self.path, env=environment, capture_output=True, text=True, timeout=170
+            command, cwd=self.path, env=environment, capture_output=True, text=True, timeout=900
         )
         output = done.stdout + done.stderr
         assert (done.returncode == 0) == (status == 0), output

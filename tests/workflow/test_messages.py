@@ -75,7 +75,7 @@ runpy.run_module("snakemake", run_name="__main__")
     _, environment = clone.command()
     done = subprocess.run(
         [sys.executable, "-P", "-c", hide], cwd=clone.path, env=environment, capture_output=True,
-        text=True, timeout=170,
+        text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode != 0
     lines = [line for line in done.stderr.splitlines() if "profile" not in line]
@@ -286,7 +286,7 @@ def test_every_job_is_listed_whatever_the_terminal(clone, encoding):
     command, environment = clone.command("-n")
     done = subprocess.run(
         command, cwd=clone.path, env=environment | {"PYTHONIOENCODING": encoding},
-        capture_output=True, encoding=encoding, timeout=170,
+        capture_output=True, encoding=encoding, timeout=900,
     )  # fmt: skip
     assert len([line for line in done.stdout.splitlines() if line.startswith("[")]) == 10
     assert "Logging error" not in done.stdout + done.stderr
@@ -297,7 +297,7 @@ def test_a_job_runs_where_the_locale_is_ascii(clone):
     command, environment = clone.command("-j1", "data/derived/toy/clean.json")
     locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     done = subprocess.run(
-        command, cwd=clone.path, env=environment | locale, capture_output=True, timeout=170
+        command, cwd=clone.path, env=environment | locale, capture_output=True, timeout=900
     )
     assert done.returncode == 0, done.stderr
     assert b"[1/1] toy_prepare  done" in done.stderr

@@ -23,7 +23,7 @@ def run(repository, *arguments, python=sys.executable, hidden=(), **environ):
     environment = {k: v for k, v in environment.items() if k not in hidden} | environ
     done = subprocess.run(
         [python, "-m", "snakemake", *arguments], cwd=repository.path, env=environment,
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=170,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 

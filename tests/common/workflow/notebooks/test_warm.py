@@ -23,7 +23,7 @@ from common.workflow.notebooks import isolation, server, warm
 pytestmark = pytest.mark.skipif(not warm.is_possible(), reason="this platform cannot fork safely")
 
 SERVER = Path(server.__file__)
-PATIENCE = 60  # s, on a busy machine; nothing waits for so long if all is well
+PATIENCE = 300  # s, on a busy machine; nothing waits for so long if all is well
 IMPORTS = ["numpy", "pandas", "tqdm", "tqdm.auto", "sklearn"]
 IS_WARM = "'papermill' in sys.modules"  # a runner's library, of which a cold kernel knows nothing
 
