@@ -65,7 +65,7 @@ class FullAtoms:
         found = np.zeros((self.n_atoms, X.shape[1] - self.n_times_atom + 1))
         for one, atom in zip(found, self.D, strict=True):
             for channel, waveform in zip(X, atom, strict=True):
-                one += _correlate(channel, waveform)
+                _correlate(channel, waveform, one)
         return found
 
     def overlaps(self):
@@ -130,7 +130,10 @@ class RankOneAtoms:
         -------
         correlation : ndarray, shape (n_atoms, n_times - n_times_atom + 1)
         """
-        return np.stack([_correlate(u @ X, v) for u, v in zip(self.u, self.v, strict=True)])
+        found = np.zeros((self.n_atoms, X.shape[1] - self.n_times_atom + 1))
+        for one, u, v in zip(found, self.u, self.v, strict=True):
+            _correlate(u @ X, v, one)
+        return found
 
     def overlaps(self):
         """G, shape (n_atoms, n_atoms, 2 n_times_atom - 1), distance 0 in the middle."""
@@ -184,23 +187,22 @@ def as_atoms(atoms):
     return FullAtoms(atoms)
 
 
-def _correlate(x, v):
-    """One channel with a waveform, where they overlap whole."""
+def _correlate(x, v, found):
+    """Add the correlation of a channel with a waveform, where they overlap whole."""
     if len(v) > _SHORT:
-        return signal.oaconvolve(x, v[::-1], mode="valid")
-    return _slide(np.ascontiguousarray(x), np.ascontiguousarray(v))
+        found += signal.oaconvolve(x, v[::-1], mode="valid")
+    else:
+        _slide(np.ascontiguousarray(x), np.ascontiguousarray(v), found)
 
 
 @numba.njit(cache=True, fastmath={"reassoc", "contract"})
-def _slide(x, v):
-    found = np.zeros(len(x) - len(v) + 1)
+def _slide(x, v, found):
     for start in range(0, len(found), _BLOCK):  # so that what is summed up stays at hand
         block = found[start : start + _BLOCK]
         for m in range(len(v)):
             shifted, weight = x[start + m : start + m + len(block)], v[m]
             for t in range(len(block)):
                 block[t] += weight * shifted[t]
-    return found
 
 
 def _centred(spectra, n_times_atom):

@@ -430,6 +430,19 @@ def _best(beta, penalty, norm, nonnegative):
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath=_FAST)
+def _moves(beta, z, penalty, norm, nonnegative, moves):
+    """By how much every coordinate of one atom would move."""
+    inverse = 1 / norm
+    if nonnegative:
+        for t in range(len(beta)):
+            moves[t] = abs(max(-beta[t] - penalty, 0.0) * inverse - z[t])
+    else:
+        for t in range(len(beta)):
+            wanted = max(-beta[t] - penalty, 0.0) - max(beta[t] - penalty, 0.0)
+            moves[t] = abs(wanted * inverse - z[t])
+
+
+@numba.njit(cache=True, error_model="numpy", fastmath=_FAST)
 def _set(beta, z, overlaps, norm, penalty, atom, sample, value, reach):
     """Set one activation; the values touched, and the change of F."""
     old = z[atom, sample]
@@ -449,6 +462,10 @@ def _largest_of_segments(
     reach = overlaps.shape[2] // 2
     n_awake = awake.sum()
     masked = support.size > 0
+    # Numbers that are not negative are in the order of their bits, and the maximum of integers is
+    # taken eight at a time.
+    moves = np.empty(min(length, n_times))
+    bits, least = moves.view(np.int64), np.array([tol]).view(np.int64)[0]
     updates, operations, change = 0, 0, 0.0
     while n_awake > 0 and updates < budget:
         if not awake[segment]:
@@ -456,21 +473,19 @@ def _largest_of_segments(
             continue
         start, stop = segment * length, min((segment + 1) * length, n_times)
         while updates < budget:
-            farthest, atom = 0.0, 0
+            farthest, atom = np.int64(0), 0
             for k in range(n_atoms):
-                row, there, norm, here = beta[k], z[k], norms[k], 0.0
+                _moves(beta[k, start:stop], z[k, start:stop], penalty, norms[k], nonnegative, moves)
                 if masked:
-                    allowed = support[k]
-                    for t in range(start, stop):
-                        moves = abs(_best(row[t], penalty, norm, nonnegative) - there[t])
-                        here = max(here, moves if allowed[t] else 0.0)
-                else:
-                    for t in range(start, stop):
-                        here = max(here, abs(_best(row[t], penalty, norm, nonnegative) - there[t]))
+                    for t in range(stop - start):
+                        moves[t] *= support[k, start + t]
+                here = np.int64(0)
+                for t in range(stop - start):
+                    here = max(here, bits[t])
                 if here > farthest:
                     farthest, atom = here, k
             operations += n_atoms * (stop - start)
-            if farthest < tol:
+            if farthest < least:
                 awake[segment] = False
                 n_awake -= 1
                 break
