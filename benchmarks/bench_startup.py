@@ -1,6 +1,6 @@
 """Processor time of ``snakemake -n`` on one figure, with the papers there are and with many more.
 
-    python benchmarks/bench_startup.py [--papers 7 50] [--repeats 3]
+    python benchmarks/bench_startup.py [--papers 1 50] [--repeats 3]
 
 A copy of the repository is filled up with clones of its papers under other names. ``first`` is the
 time of a first run, which finds the fingerprints of the notebooks that the figure needs; then they
@@ -32,6 +32,11 @@ def make_repository(folder, n_papers):
     ----------
     folder : Path
     n_papers : int
+
+    Returns
+    -------
+    n_papers : int
+        As many as there are, if these are more.
     """
     for name in TREE:
         if (ROOT / name).is_dir():
@@ -45,6 +50,7 @@ def make_repository(folder, n_papers):
         shutil.copytree(original, clone)
         rules = clone / "rules.smk"
         rules.write_text(re.sub(NAMED.format(original.name), clone.name, rules.read_text()))
+    return max(n_papers, len(papers))
 
 
 def processor_time(folder, *arguments):
@@ -65,7 +71,7 @@ def processor_time(folder, *arguments):
 def main():
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--papers", type=int, nargs="+", default=[7, 50])
+    parser.add_argument("--papers", type=int, nargs="+", default=[1, 50])
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     print(
@@ -74,7 +80,7 @@ def main():
     for n_papers in options.papers:
         with tempfile.TemporaryDirectory(prefix="startup-") as name:
             folder = Path(name)
-            make_repository(folder, n_papers)
+            n_papers = make_repository(folder, n_papers)
             for scale in ("embedded", "paper"):
                 command = ["-m", "snakemake", "-n", FIGURE, "--config", f"scale={scale}"]
                 shutil.rmtree(folder / ".snakemake", ignore_errors=True)
