@@ -216,33 +216,42 @@ for _tag, _pattern, _first in [
 
 def _value(loader, node, keys, parents):
     """What a node stands for; ``keys`` lead to it from the top."""
-    place = ".".join(map(str, keys)) or "the file"
     kind = node.tag.removeprefix(_TAG)
+    if kind == "str" and isinstance(node, yaml.ScalarNode):
+        return node.value
     if id(node) in parents:
-        raise _Refused(node.start_mark, f"{place} contains itself")
-    parents = parents | {id(node)}
+        raise _Refused(node.start_mark, f"{_place(keys)} contains itself")
     if kind == "int" and _LEADING_ZERO.match(node.value):
         digits = node.value.lstrip("+-0_") or "0"
         raise _Refused(
             node.start_mark,
-            f"{place} is {node.value}, which begins with zero. Write {digits}, or quote a text: "
-            f"{node.value!r}",
+            f"{_place(keys)} is {node.value}, which begins with zero. "
+            f"Write {digits}, or quote a text: {node.value!r}",
         )
     if isinstance(node, yaml.ScalarNode) and kind in _SCALARS:
         try:
             return _SCALARS[kind](node.value)
         except (KeyError, ValueError):
-            raise _Refused(node.start_mark, f"{place} is {node.value!r}, not {kind}") from None
+            raise _Refused(
+                node.start_mark, f"{_place(keys)} is {node.value!r}, not {kind}"
+            ) from None
     if isinstance(node, yaml.SequenceNode) and kind == "seq":
+        parents = parents | {id(node)}
         return [
             _value(loader, item, (*keys, i), parents) for i, item in enumerate(node.value, start=1)
         ]
     if isinstance(node, yaml.MappingNode) and kind == "map":
-        return _mapping(loader, node, keys, parents)
+        return _mapping(loader, node, keys, parents | {id(node)})
     what = _KINDS.get(kind, f"of the type {kind}")
     shown = f"{node.value}, " if isinstance(node, yaml.ScalarNode) and kind == "timestamp" else ""
     repair = f"; quote it: {str(node.value)!r}" if shown else "; use a text, a list or a mapping"
-    raise _Refused(node.start_mark, f"{place} is {shown}{what}, which settings cannot hold{repair}")
+    raise _Refused(
+        node.start_mark, f"{_place(keys)} is {shown}{what}, which settings cannot hold{repair}"
+    )
+
+
+def _place(keys):
+    return ".".join(map(str, keys)) or "the file"
 
 
 def _mapping(loader, node, keys, parents):
@@ -254,7 +263,7 @@ def _mapping(loader, node, keys, parents):
         if isinstance(name, list | dict):
             raise _Refused(key.start_mark, f"a key may not be a list or a mapping: {name}")
         if name in lines:
-            place = ".".join(map(str, (*keys, name)))
+            place = _place((*keys, name))
             raise _Refused(key.start_mark, f"{place} is given twice, first in line {lines[name]}")
         lines[name] = key.start_mark.line + 1
     loader.flatten_mapping(node)
@@ -277,7 +286,6 @@ def _float(text):
 
 
 _SCALARS = {
-    "str": str,
     "null": lambda text: None,
     "bool": lambda text: {"true": True, "false": False}[text.lower()],
     "int": _int,
