@@ -5,7 +5,8 @@ processor, and compares each column of each figure with the reference results of
 
     python benchmarks/dispatch_deviations.py OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=default
 
-``--clone FOLDER`` keeps the clone, and goes on with it where it is there already.
+``--clone FOLDER`` keeps the clone, and goes on with it where it is there already; ``--papers dance
+dripp`` builds and compares only these.
 """
 
 import argparse
@@ -23,21 +24,32 @@ from common.report import agreement, reference
 from common.workflow import papers
 
 
-def build(clone, environment, jobs):
-    """Build every figure and claims table at the embedded scale in a clone."""
+def build(clone, environment, jobs, names):
+    """Build the figures and claims tables of papers at the embedded scale in a clone."""
     if not clone.exists():
         subprocess.run(["git", "clone", "--quiet", files.ROOT, clone], check=True)
         (clone / "data/raw").symlink_to(files.resolve("data/raw"))
     subprocess.run(
-        [sys.executable, "-m", "snakemake", f"-j{jobs}", "--config", "scale=embedded"],
+        [
+            *(sys.executable, "-m", "snakemake", f"-j{jobs}", "--keep-going"),
+            *(f"papers/{name}/figures" for name in names),
+            *("--config", "scale=embedded"),
+        ],
         cwd=clone,
         env=os.environ | environment,
         check=True,
     )
 
 
-def deviations(clone):
+def deviations(clone, names):
     """Largest deviation of each number column of each figure from the reference.
+
+    Parameters
+    ----------
+    clone : Path
+        Where the figures were built.
+    names : list of str
+        Papers.
 
     Returns
     -------
@@ -46,7 +58,7 @@ def deviations(clone):
         reference, small numbers to their column's scale) and ``agreement`` under the tolerances.
     """
     rows = []
-    for paper in papers.names():
+    for paper in names:
         for name in papers.load(paper).figures:
             built = clone / f"papers/{paper}/figures/{name}.csv"
             state = reference.agreement(paper, name, built)
@@ -74,13 +86,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("environment", nargs="+", metavar="NAME=VALUE")
     parser.add_argument("--clone", type=Path)
+    parser.add_argument("--papers", nargs="+", choices=papers.names(), default=papers.names())
     parser.add_argument("--csv", default="benchmarks/recorded/dispatch-deviations.csv")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         clone = (options.clone or Path(folder, "clone")).absolute()
-        build(clone, dict(one.split("=", 1) for one in options.environment), options.jobs)
-        table = deviations(clone)
+        build(
+            clone,
+            dict(one.split("=", 1) for one in options.environment),
+            options.jobs,
+            options.papers,
+        )
+        table = deviations(clone, options.papers)
     files.write_csv(options.csv, table)
     moved = table[~(table["relative"] <= agreement.STRICT)]
     print(moved.to_string(index=False, float_format="%.2g"))
