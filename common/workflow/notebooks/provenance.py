@@ -29,7 +29,7 @@ __all__ = ["Problem", "by_output", "companions", "record", "refresh_index", "ver
 
 FORMAT = "provenance-1"
 PACKAGES = (
-    "braindecode", "ipykernel", "matplotlib", "mne", "moabb", "nbclient", "numba", "numpy",
+    "alphacsc", "braindecode", "ipykernel", "matplotlib", "mne", "moabb", "nbclient", "numpy",
     "pandas", "papermill", "POT", "pyriemann", "scikit-learn", "scipy", "skada", "snakemake",
     "torch",
 )  # fmt: skip
