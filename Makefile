@@ -38,7 +38,7 @@ help:
 	@echo "make paper NAME=my-paper   the folder of a new paper, a copy of papers/_template"
 	@echo "make index                 the lists of papers in README.md and CITATION.cff, from their paper.yaml"
 	@echo "make report                report.html: figures with captions, claims, and what ran"
-	@echo "make peers                 .venv-peers: libraries that are only compared with (tick, kymatio)"
+	@echo "make peers                 .venv-peers: libraries that are only compared with (tick, ...)"
 	@echo "make slurm                 add to .venv what submitting to Slurm needs"
 	@echo "make lock                  resolve requirements*.in into requirements*.lock; UPGRADE=1: newest versions"
 	@echo "make test-lock             whether pip finds every pin for every Python and platform (long)"

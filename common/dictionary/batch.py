@@ -28,6 +28,10 @@ for v. Each is a quadratic with the same form: for u, :math:`\phi` becomes the m
 \phi_{kl}`. `minimise_quadratic` lowers it by projected gradient steps with the Armijo rule, first
 in u, then in v.
 
+**Tapered atoms** vanish at both ends: :math:`v_k = w\, v'_k`, or :math:`D_k = w\, D'_k`, with a
+window w and :math:`\|v'_k\| \le 1`. What a window makes smaller costs more there, so waveforms end
+smoothly. F is as convex in :math:`v'` as in v, with :math:`w_m \phi_{kl}[m - m'] w_{m'}`.
+
 References
 ----------
 .. [1] T. Dupré la Tour, T. Moreau, M. Jas, A. Gramfort, "Multivariate Convolutional Sparse Coding
@@ -40,6 +44,7 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+from scipy.signal import windows
 
 from common import validation
 from common.dictionary.atoms import FullAtoms, RankOneAtoms
@@ -96,6 +101,7 @@ def learn_atoms(
     scaled=True,
     rank_one=True,
     start="chunk",
+    taper=0.0,
     n_iter=50,
     tol=1e-2,
     eps=1e-4,
@@ -119,6 +125,9 @@ def learn_atoms(
     start : {"chunk", "greedy", "random"}, tuple or array_like, default="chunk"
         First atoms: stretches of the trials, drawn by ``rng``; none, then in each iteration the
         stretch that is explained worst; white noise. Or ``(u, v)``, or an array of atoms.
+    taper : float, default=0
+        Share of an atom, both ends together, over which it rises from 0 and falls: w is Tukey's
+        window with that share. 0: atoms are free; 1: Hann's window.
     n_iter : int, default=50
         At most so many pairs of steps.
     tol : float, default=0.01
@@ -151,6 +160,7 @@ def learn_atoms(
     n_iter = validation.count(n_iter, "n_iter")
     tol = validation.number(tol, "tol", above=0)
     eps = validation.number(eps, "eps", at_least=0)
+    window = _window(n_times_atom, taper)
     if X.shape[2] < n_times_atom:
         raise ValueError(
             f"an atom of n_times_atom={n_times_atom} samples does not fit into trials of "
@@ -165,6 +175,7 @@ def learn_atoms(
     X = X / scale
     greedy = isinstance(start, str) and start == "greedy"
     atoms = _first_atoms(X, start, 1 if greedy else n_atoms, n_times_atom, rank_one, rng)
+    atoms = _shaped(atoms, window)
     largest = max(lambda_max(trial, atoms) for trial in X)
     penalty = reg * largest if scaled else reg
     if penalty >= largest:
@@ -178,9 +189,9 @@ def learn_atoms(
     for iteration in range(n_iter):
         replaced, grows = False, greedy and atoms.n_atoms < n_atoms
         if iteration and grows:
-            atoms, z = _added(X, atoms, z, rank_one)
+            atoms, z = _added(X, atoms, z, rank_one, window)
         elif iteration:
-            atoms, z, replaced = _replaced(X, atoms, z, rank_one)
+            atoms, z, replaced = _replaced(X, atoms, z, rank_one, window)
         before = log.cost
         codes = [
             sparse_code(trial, atoms, penalty, tol=tol, start=one)
@@ -191,7 +202,7 @@ def learn_atoms(
         between = log.cost
         if not z.any():
             break
-        atoms, gain = improved_atoms(atoms, *activation_sums(X, z, n_times_atom))
+        atoms, gain = improved_atoms(atoms, *activation_sums(X, z, n_times_atom), window=window)
         log.add("atoms", between - gain)
         small = max(before - between, gain) < eps * abs(log.cost)
         if small and not (replaced or grows):
@@ -241,7 +252,7 @@ def activation_sums(X, z, n_times_atom):
     return ztz, ztX
 
 
-def improved_atoms(atoms, ztz, ztX, *, max_iter=300, tol=1e-8):
+def improved_atoms(atoms, ztz, ztX, *, window=None, max_iter=300, tol=1e-8):
     """Atoms of a lower cost, of unit norm or less, for the activations that the sums hold.
 
     Parameters
@@ -249,8 +260,8 @@ def improved_atoms(atoms, ztz, ztX, *, max_iter=300, tol=1e-8):
     atoms : RankOneAtoms or FullAtoms
     ztz, ztX : ndarray
         See `activation_sums`.
-    max_iter, tol
-        See `minimise_quadratic`.
+    window, max_iter, tol
+        See `minimise_quadratic`. A window is that of the atoms given, too.
 
     Returns
     -------
@@ -266,7 +277,7 @@ def improved_atoms(atoms, ztz, ztX, *, max_iter=300, tol=1e-8):
     """
     options = {"max_iter": max_iter, "tol": tol}
     if isinstance(atoms, FullAtoms):
-        D, gain = minimise_quadratic(atoms.D, ztz, ztX, **options)
+        D, gain = minimise_quadratic(atoms.D, ztz, ztX, window=window, **options)
         return (FullAtoms(D), gain) if D.any(axis=(1, 2)).all() else (atoms, 0.0)
     u, v = atoms.u, atoms.v
     of_u = _contracted(ztz, v)
@@ -276,20 +287,23 @@ def improved_atoms(atoms, ztz, ztX, *, max_iter=300, tol=1e-8):
         return atoms, 0.0
     of_v = (u @ u.T)[:, :, None] * ztz
     target = np.einsum("kc,kcm->km", u, ztX)[:, None]
-    v, second = minimise_quadratic(v[:, None], of_v, target, **options)
+    v, second = minimise_quadratic(v[:, None], of_v, target, window=window, **options)
     v = v[:, 0]
     if not v.any(axis=1).all():
         return RankOneAtoms(u, atoms.v), first
     return RankOneAtoms(u, v), first + second
 
 
-def minimise_quadratic(W, quadratic, linear, *, max_iter=300, tol=1e-8, armijo=1e-5):
+def minimise_quadratic(W, quadratic, linear, *, window=None, max_iter=300, tol=1e-8, armijo=1e-5):
     r"""Lower :math:`f(W) = \tfrac12 \langle W, \phi * W \rangle - \langle \psi, W \rangle`.
 
     :math:`\|W_k\| \le 1` for every atom k. A step is :math:`W' = P(W - s \nabla f)`, P the
     projection; s is halved until :math:`f(W') \le f(W) + c\, \langle \nabla f, W' - W \rangle`, and
     doubled where the first try will do. As f is quadratic, one application of :math:`\phi` a try
     gives both the new value and the new gradient.
+
+    With a window w, :math:`W_k = w\, W'_k`, and both the steps and :math:`\|W'_k\| \le 1` are
+    those of :math:`W'`.
 
     Parameters
     ----------
@@ -299,6 +313,8 @@ def minimise_quadratic(W, quadratic, linear, *, max_iter=300, tol=1e-8, armijo=1
         :math:`\phi`, with :math:`\phi_{kl}[d] = \phi_{lk}[-d]`.
     linear : array_like, shape (n_atoms, n_rows, n_columns)
         :math:`\psi`.
+    window : array_like, shape (n_columns,), optional
+        w, 0 or more; W is 0 where w is.
     max_iter : int, default=300
     tol : float, default=1e-8
         Stop when a step lowers f by less than this share of its size.
@@ -329,14 +345,22 @@ def minimise_quadratic(W, quadratic, linear, *, max_iter=300, tol=1e-8, armijo=1
                 f"{name} must have shape {expected[name]} for W of shape {W.shape}, got "
                 f"{given.shape}."
             )
-    return _descend(
+    window = (
+        np.ones(W.shape[2]) if window is None else validation.vector(window, "window", at_least=0)
+    )
+    if len(window) != W.shape[2]:
+        raise ValueError(f"window must have {W.shape[2]} values, as W, got {len(window)}.")
+    W = np.divide(W, window, out=np.zeros(W.shape), where=window > 0)
+    W, gain = _descend(
         W,
         np.ascontiguousarray(quadratic),
-        np.ascontiguousarray(linear),
+        linear * window,
+        window.astype(float),
         validation.count(max_iter, "max_iter"),
         validation.number(tol, "tol", at_least=0),
         validation.number(armijo, "armijo", above=0, below=1),
     )
+    return window * W, gain
 
 
 def _checked_trials(X):
@@ -348,13 +372,27 @@ def _checked_trials(X):
             "X must have shape (n_trials, n_channels, n_times) or (n_channels, n_times), got "
             f"{X.shape}."
         )
-    flat = np.argwhere(np.ptp(X, axis=2) == 0)
-    if len(flat):
-        trial, channel = flat[0]
+    flat = np.ptp(X, axis=2) == 0
+    # A stretch of zeros, where a recording has a gap, asks for nothing.
+    bad = np.argwhere(flat & ((X[:, :, 0] != 0) | flat.all(axis=0)))
+    if len(bad):
+        trial, channel = bad[0]
         raise ValueError(
             f"channel {channel} is constant in trial {trial}, {X[trial, channel, 0]:g}. Drop it."
         )
     return X
+
+
+def _window(n_times_atom, taper):
+    taper = validation.number(taper, "taper", at_least=0, at_most=1)
+    if not taper:
+        return np.ones(n_times_atom)
+    if n_times_atom < 3:
+        raise ValueError(
+            f"taper={taper:g} leaves nothing of an atom of {n_times_atom} samples. Use longer "
+            "atoms, or taper=0."
+        )
+    return windows.tukey(n_times_atom, taper)
 
 
 class _Steps:
@@ -452,10 +490,17 @@ def _worst_stretch(residual, n_times_atom):
     return residual[trial, :, first : first + n_times_atom]
 
 
-def _added(X, atoms, z, rank_one):
+def _shaped(atoms, window):
+    """Atoms of unit norm before the window."""
+    if hasattr(atoms, "u"):
+        return RankOneAtoms(atoms.u, window * atoms.v)
+    return FullAtoms(window * atoms.D)
+
+
+def _added(X, atoms, z, rank_one, window):
     """One atom more, the stretch that is explained worst."""
     worst = _worst_stretch(_residual(X, atoms, z), atoms.n_times_atom)
-    new = _as_atoms(worst[None], rank_one)
+    new = _shaped(_as_atoms(worst[None], rank_one), window)
     z = np.concatenate([z, np.zeros((len(z), 1, z.shape[2]))], axis=1)
     if rank_one:
         parts = np.concatenate([atoms.u, new.u]), np.concatenate([atoms.v, new.v])
@@ -463,7 +508,7 @@ def _added(X, atoms, z, rank_one):
     return FullAtoms(np.concatenate([atoms.D, new.D])), z
 
 
-def _replaced(X, atoms, z, rank_one):
+def _replaced(X, atoms, z, rank_one, window):
     """At most one atom that is hardly used becomes the stretch that is explained worst."""
     uses = np.count_nonzero(z, axis=(0, 2))
     if uses.min() >= _FEWEST:
@@ -473,7 +518,7 @@ def _replaced(X, atoms, z, rank_one):
     worst = _worst_stretch(_residual(X, atoms, z), atoms.n_times_atom)
     if not worst.any():
         return atoms, z, True
-    new = _as_atoms(worst[None], rank_one)
+    new = _shaped(_as_atoms(worst[None], rank_one), window)
     if rank_one:
         u, v = atoms.u.copy(), atoms.v.copy()
         u[k], v[k] = new.u[0], new.v[0]
@@ -503,7 +548,7 @@ def _sum_up(X, atom, sample, value, ztz, ztX):
 
 
 @numba.njit(cache=True, fastmath=_FAST)
-def _apply(quadratic, W):
+def _apply(quadratic, window, W):
     n_atoms, n_rows, n_columns = W.shape
     found = np.zeros(W.shape)
     for k in range(n_atoms):
@@ -512,10 +557,13 @@ def _apply(quadratic, W):
             for c in range(n_rows):
                 out = found[k, c]
                 for m in range(n_columns):
-                    weight = W[other, c, m]
+                    weight = window[m] * W[other, c, m]
                     shifted = values[n_columns - 1 - m : 2 * n_columns - 1 - m]
                     for t in range(n_columns):
                         out[t] += weight * shifted[t]
+        for c in range(n_rows):
+            for t in range(n_columns):
+                found[k, c, t] *= window[t]
     return found
 
 
@@ -528,11 +576,11 @@ def _project(W):
 
 
 @numba.njit(cache=True, fastmath=_FAST)
-def _descend(W, quadratic, linear, max_iter, tol, armijo):
+def _descend(W, quadratic, linear, window, max_iter, tol, armijo):
     W = W.copy()
-    start = 0.5 * (W * _apply(quadratic, W)).sum() - (linear * W).sum()
+    start = 0.5 * (W * _apply(quadratic, window, W)).sum() - (linear * W).sum()
     _project(W)
-    gradient = _apply(quadratic, W)
+    gradient = _apply(quadratic, window, W)
     value = 0.5 * (W * gradient).sum() - (linear * W).sum()
     gradient -= linear
     curvature = 0.0
@@ -545,7 +593,7 @@ def _descend(W, quadratic, linear, max_iter, tol, armijo):
             moved = W - step * gradient
             _project(moved)
             moved -= W
-            curved = _apply(quadratic, moved)
+            curved = _apply(quadratic, window, moved)
             slope = (gradient * moved).sum()
             change = slope + 0.5 * (moved * curved).sum()
             if change <= armijo * slope or step * curvature < 1e-12:

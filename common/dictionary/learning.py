@@ -6,26 +6,30 @@ A recording :math:`X` of :math:`C` channels is modelled as
           \|u_k\| = \|v_k\| = 1, \quad z_k \ge 0,
 
 with topographies :math:`u_k`, waveforms :math:`v_k` and sparse activations :math:`z_k`: an atom
-that starts at sample :math:`s` has :math:`z_k[s] > 0`. alphacsc minimises over all three
+that starts at sample :math:`s` has :math:`z_k[s] > 0`. Minimised over all three is
 
 .. math:: \tfrac12 \|X - \hat X\|^2 + \lambda \sum_k \|z_k\|_1 .
 
-Atoms are learned on tapered windows of the recording; activations are then computed once more, on
+Atoms are learned on tapered windows of the recording (`common.dictionary.batch`); activations are
+then computed once more (`common.dictionary.sparse_coding`), on
 the recording as it is. Tapers never touch them: an event on the border of two windows counts in
 full, and sample ``i`` of an activation is at ``i / sfreq`` s of the recording.
 """
 
-import contextlib
-import io
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.signal import oaconvolve
+from scipy.signal.windows import tukey
+
+from common.dictionary.batch import learn_atoms
+from common.dictionary.sparse_coding import sparse_code
 
 __all__ = ["Dictionary", "encode", "learn_dictionary", "reconstruct"]
 
-_ALGORITHMS = ("greedy", "batch")
+_ALGORITHMS = {"greedy": "greedy", "batch": "chunk"}  # and how their atoms start
+_TAPERED_ENDS = 0.1  # share of a window, both ends together
+_TAPERED_ATOM = 0.5  # share of an atom
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +47,8 @@ class Dictionary:
         that starts at ``i / sfreq`` s.
     loss : ndarray, shape (n_steps,)
         Objective on the tapered windows, relative to that of an empty dictionary: 1 at first, then
-        two values an iteration (after the activations, after the atoms).
+        two values an iteration (after the activations, after the atoms). It falls, except where an
+        atom that is hardly used was replaced.
     sfreq : float
         Sampling frequency, in Hz.
     scale : float
@@ -102,9 +107,8 @@ def learn_dictionary(
     tolerance : float, default=1e-4
         Stop when both halves of an iteration lower the objective by less than this, relatively.
     tolerance_z : float, default=0.01
-        Smallest step of the sparse coding, in standard deviations of the recording. Most of the
-        time goes there, in proportion to about ``tolerance_z ** -0.7``; typical activations are
-        ``n_times_atom ** 0.5`` deviations.
+        Smallest step of the sparse coding, in standard deviations of the recording; typical
+        activations are ``n_times_atom ** 0.5`` deviations.
     n_splits : int, default=1
         Windows of equal length to learn on, each tapered over 5 % at both ends. Learning leaves
         out the last ``n_times % n_splits`` samples; the activations cover the whole recording.
@@ -112,7 +116,7 @@ def learn_dictionary(
         Greedy: atoms start as the stretches that are explained worst so far; nothing is random.
         Batch: all atoms start as stretches drawn by ``rng``.
     taper_atoms : bool, default=True
-        Force the waveforms to vanish at both ends.
+        Waveforms vanish at both ends, smoothly, over a quarter of their length at each.
     debias : bool, default=True
         Recompute the non-zero activations without penalty, which shrinks them.
     rng : numpy.random.Generator or None, default=None
@@ -158,22 +162,26 @@ def learn_dictionary(
             f"only {n_times}: {X.shape[1]} samples in n_splits={n_splits}. Use fewer windows, "
             "shorter atoms or a longer recording."
         )
-    scale = X.std()
-    u, v, loss, penalty = _learn(
-        X / scale,
-        n_splits=n_splits,
-        algorithm=algorithm,
+    scale = float(X.std())
+    windows = _tapered_windows(X, n_splits)
+    learned = learn_atoms(
+        windows,
         n_atoms=n_atoms,
         n_times_atom=n_times_atom,
         reg=reg,
+        start=_ALGORITHMS[algorithm],
+        taper=_TAPERED_ATOM if taper_atoms else 0,
         n_iter=n_iter,
+        tol=tolerance_z * scale / windows.std(),
         eps=tolerance,
-        window=taper_atoms,
-        solver_z_kwargs={"tol": tolerance_z},
-        random_state=None if rng is None else int(rng.integers(2**31)),
+        rng=rng,
     )
-    z = scale * _encode(X / scale, u, v, penalty, debias=debias, tol=tolerance_z)
-    return Dictionary(u, v, z, loss, float(sfreq), float(scale), float(penalty * scale))
+    if not learned.z.any():
+        raise ValueError(f"reg={reg:g} is too large: no atom is ever activated. Lower it.")
+    u, v = _in_order(learned)
+    penalty, loss = learned.penalty * learned.scale, learned.log["cost"]
+    z = _encode(X, u, v, penalty, debias=debias, tol=tolerance_z * scale)
+    return Dictionary(u, v, z, loss / loss[0], float(sfreq), scale, penalty)
 
 
 def encode(X, dictionary, *, tolerance_z=1e-2, debias=True):
@@ -208,10 +216,8 @@ def encode(X, dictionary, *, tolerance_z=1e-2, debias=True):
     if n_times < n_times_atom:
         raise ValueError(f"X has {n_times} samples, fewer than the {n_times_atom} of an atom.")
     _check_positive(tolerance_z=tolerance_z)
-    scale, penalty = dictionary.scale, dictionary.penalty / dictionary.scale
-    return scale * _encode(
-        X / scale, dictionary.u, dictionary.v, penalty, debias=debias, tol=tolerance_z
-    )
+    tol = tolerance_z * dictionary.scale
+    return _encode(X, dictionary.u, dictionary.v, dictionary.penalty, debias=debias, tol=tol)
 
 
 def reconstruct(dictionary):
@@ -229,51 +235,28 @@ def reconstruct(dictionary):
     return dictionary.u.T @ oaconvolve(dictionary.z, dictionary.v, axes=1)
 
 
-def _learn(X, *, n_splits, algorithm, n_atoms, **options):
-    alphacsc = _alphacsc()
-    learner = (alphacsc.GreedyCDL if algorithm == "greedy" else alphacsc.BatchCDL)(
-        n_atoms,
-        D_init="greedy" if algorithm == "greedy" else "chunk",
-        lmbd_max="scaled",
-        sort_atoms=True,
-        verbose=0,
-        **options,
-    )
-    # Replacing an atom that nothing uses raises the objective for a moment; that is no error.
-    learner.raise_on_increase = False
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        # It announces convergence even when told to be silent.
-        warnings.filterwarnings("ignore", message="Regularization parameter")
-        learner.fit(alphacsc.utils.signal.split_signal(X, n_splits=n_splits, apply_window=True))
-    if not learner.z_hat_.any():
-        raise ValueError(
-            f"reg={options['reg']:g} is too large: no atom is ever activated. Lower it."
-        )
-    u, v = learner.u_hat_, learner.v_hat_
-    u, v = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (u, v))
-    loss = np.array(learner.pobj_)
-    return u, v, loss / loss[0], learner.reg_
+def _tapered_windows(X, n_splits):
+    """Stretches of equal length, shape (n_splits, n_channels, n_times // n_splits)."""
+    n_times = X.shape[1] // n_splits
+    windows = X[:, : n_splits * n_times].reshape(len(X), n_splits, n_times).swapaxes(0, 1)
+    return windows * tukey(n_times, _TAPERED_ENDS)
+
+
+def _in_order(learned):
+    """Topographies and waveforms by the variance they explain, the largest deflection positive."""
+    u, v = learned.atoms.u, learned.atoms.v
+    # |u| = 1, so the energy of an activated atom is that of its waveform.
+    energy = [np.sum(oaconvolve(learned.z[:, k], v[k : k + 1], axes=1) ** 2) for k in range(len(v))]
+    order = np.argsort(energy)[::-1]
+    sign = np.sign(v[np.arange(len(v)), np.abs(v).argmax(axis=1)])[:, None]
+    return (sign * u)[order], (sign * v)[order]
 
 
 def _encode(X, u, v, penalty, *, debias, tol):
-    update_z_multi = _alphacsc().update_z_multi.update_z_multi
-    X, atoms = X[None], np.concatenate([u, v], axis=1)
-    options = {"solver": "lgcd", "solver_kwargs": {"tol": tol}}
-    z, _, _ = update_z_multi(X, atoms, penalty, **options)
+    z = sparse_code(X, (u, v), penalty, tol=tol).z
     if debias:
-        z, _, _ = update_z_multi(X, atoms, 0.0, z0=z, freeze_support=True, **options)
-    return z[0]
-
-
-def _alphacsc():
-    # The import takes seconds, so only where it is needed. The first of all takes longer: numba
-    # compiles, warns of how fast the result will be, and keeps it beside the package.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import alphacsc
-        import alphacsc.update_z_multi
-        import alphacsc.utils.signal
-    return alphacsc
+        z = sparse_code(X, (u, v), 0.0, tol=tol, start=z, support=z > 0).z
+    return z
 
 
 def _recording(X):

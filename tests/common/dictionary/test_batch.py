@@ -91,6 +91,51 @@ def test_within_the_ball_the_minimum_solves_the_linear_system():
     np.testing.assert_allclose(found[:, :, 0], expected, atol=1e-7)
 
 
+def test_with_a_window_the_minimum_is_that_of_the_windowed_problem():
+    # Of one atom and one column a step, f is 1/2 sum q W² - sum l W with W = w W', so inside the
+    # ball W = l / q where w > 0, whatever the window is, and 0 where it is 0.
+    quadratic, linear = np.zeros((1, 1, 7)), np.array([[[0.3, -0.4, 0.2, 0.9]]])
+    quadratic[0, 0, 3] = 2.0
+    window = np.array([0.0, 0.9, 0.7, 0.0])
+    found, gain = minimise_quadratic(
+        np.zeros((1, 1, 4)), quadratic, linear, window=window, tol=1e-15, max_iter=10**4
+    )
+    np.testing.assert_allclose(found, [[[0, -0.2, 0.1, 0]]], atol=1e-7)
+    assert gain == pytest.approx((0.4**2 + 0.2**2) / 4)
+
+
+def test_with_a_window_the_ball_is_that_before_it():
+    # max <l, w W'> over |W'| <= 1 is at w l / |w l|.
+    linear, window = 1e3 * np.array([[[3.0, 4.0, 5.0]]]), np.array([1.0, 0.5, 0.1])
+    quadratic = np.zeros((1, 1, 5))
+    quadratic[0, 0, 2] = 1e-6
+    found, _ = minimise_quadratic(np.ones((1, 1, 3)), quadratic, linear, window=window)
+    expected = window * linear / np.linalg.norm(window * linear)
+    np.testing.assert_allclose(found, window * expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("rank_one", [True, False])
+@pytest.mark.parametrize("start", ["chunk", "greedy"])
+def test_tapered_atoms_vanish_at_both_ends_and_the_cost_still_falls(start, rank_one):
+    options = {"n_atoms": 2, "n_times_atom": 16, "start": start, "rank_one": rank_one, "n_iter": 10}
+    learned = learn_atoms(trials(), taper=0.5, rng=np.random.default_rng(0), **options)
+    atoms = learned.atoms.full()
+    assert not atoms[:, :, [0, -1]].any() and atoms[:, :, 1:-1].any(axis=(1, 2)).all()
+    np.testing.assert_allclose(np.linalg.norm(atoms, axis=(1, 2)), 1)
+    change = np.diff(learned.log["cost"])
+    assert (change[~learned.log["replaced"][1:]] <= 1e-12 * learned.log["cost"][0]).all()
+
+
+def test_a_stretch_of_zeros_in_a_channel_is_no_error_but_a_silent_channel_is():
+    X = trials()
+    X[1, 2] = 0
+    learned = learn_atoms(X, n_atoms=2, n_times_atom=16, start="greedy", n_iter=2)
+    assert learned.z.any()
+    X[:, 2] = 0
+    with pytest.raises(ValueError, match="channel 2 is constant in trial 0, 0"):
+        learn_atoms(X, n_atoms=2, n_times_atom=16, start="greedy")
+
+
 def test_beyond_the_ball_the_minimum_lies_on_it():
     linear = np.array([[[3.0, 4.0]]])
     quadratic = np.array([[[0.0, 1.0, 0.0]]])
@@ -163,6 +208,8 @@ STILL[1, 2] = 3.0
         ({"n_times_atom": 216}, "n_times_atom=216 samples does not fit into trials of 215"),
         ({"reg": 1.0}, "reg must be above 0 and below 1, got 1.0"),
         ({"tol": 0.0}, "tol must be above 0, got 0.0"),
+        ({"taper": 1.5}, "taper must be at least 0 and at most 1, got 1.5"),
+        ({"taper": 0.5, "n_times_atom": 2}, r"taper=0.5 leaves nothing of an atom of 2 samples"),
         ({"start": "Chunk"}, "start"),
         ({"start": (np.ones((2, 4)), np.ones((2, 5)))}, r"start must be \(u, v\) of 2 atoms"),
     ],
@@ -182,5 +229,9 @@ def test_sums_and_quadratics_check_their_shapes(problem):
     X, z, _ = problem
     with pytest.raises(ValueError, match=r"z must have shape \(2, 3, 53\)"):
         activation_sums(X, z, L + 1)
+    with pytest.raises(ValueError, match=r"window must have 2 values, as W, got 3"):
+        minimise_quadratic(
+            np.ones((1, 1, 2)), np.ones((1, 1, 3)), np.ones((1, 1, 2)), window=np.ones(3)
+        )
     with pytest.raises(ValueError, match=r"quadratic must have shape \(1, 1, 3\)"):
         minimise_quadratic(np.zeros((1, 1, 2)), np.zeros((1, 1, 2)), np.zeros((1, 1, 2)))

@@ -10,6 +10,7 @@ from common.dictionary.sparse_coding import (
     lipschitz,
     sparse_code,
 )
+from common.workflow import peers
 
 SHAPES = {"full": (3, 2, 16, 300), "rank one": (3, 4, 16, 300), "one channel": (2, 1, 40, 90)}
 
@@ -164,15 +165,15 @@ def test_invariance_to_unit_and_order():
     np.testing.assert_allclose(other, z[order], atol=1e-7)
 
 
-def test_it_agrees_with_alphacsc():
-    module = pytest.importorskip("alphacsc.update_z_multi")
+@pytest.mark.skipif(not peers.installed("alphacsc"), reason="no alphacsc: make peers")
+def test_it_agrees_with_alphacsc(tmp_path):
     X, atoms = problem("rank one")
     penalty = 0.2 * lambda_max(X, atoms)
-    both = np.concatenate([atoms.u, atoms.v], axis=1)
-    options = {"solver": "lgcd", "solver_kwargs": {"tol": 1e-8, "max_iter": 10**6}}
-    (theirs,), _, _ = module.update_z_multi(X[None], both, penalty, **options)
+    given, found = tmp_path / "given.npz", tmp_path / "found.npy"
+    np.savez(given, X=X, u=atoms.u, v=atoms.v, penalty=penalty, tol=1e-8)
+    peers.run("alphacsc", "benchmarks/peers/alphacsc_code.py", given, found)
     ours = sparse_code(X, atoms, penalty, tol=1e-8).z
-    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    np.testing.assert_allclose(ours, np.load(found), atol=1e-5)
 
 
 X, ATOMS = problem("one channel")
