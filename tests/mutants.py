@@ -12,11 +12,15 @@ it takes. A mutant then faces the tests named after its module, those that call 
 and the quick ones first, and after them those of its family that name the module; up to `--seconds`
 of processor time a file. It is killed when a test fails or takes far longer than before. Tests of
 more than 10 s, and those that do not pass unchanged or need downloaded data, are left out.
+
+What the tests of a file call is kept in the folder `--kept`, where there is one, until that file,
+the library or another file of Python beside the tests changes: a second draw begins at once.
 """
 
 import argparse
 import ast
 import compileall
+import hashlib
 import itertools
 import json
 import os
@@ -89,6 +93,9 @@ def main(arguments):
     parser.add_argument(
         "--seconds", type=float, default=20, help="of tests in one file for one mutant (20)"
     )
+    parser.add_argument(
+        "--kept", type=Path, metavar="FOLDER", help="keeps what tests call for other runs"
+    )
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.families) - set(families))
     if unknown:
@@ -100,7 +107,7 @@ def main(arguments):
         _preload()
         for family in options.families or families:
             modules, tests = families[family]
-            suite = _Suite(copy, tests)
+            suite = _Suite(copy, tests, kept=options.kept)
             results = []
             drawn = sample(
                 modules, n=options.n, n_modules=options.modules, seed=f"{options.seed} {family}"
@@ -287,18 +294,32 @@ def _preload():
 class _Suite:
     """The tests of a family in a copy of the repository."""
 
-    def __init__(self, copy, files):
-        self.copy, self.files, self._calls = copy, files, {}
+    def __init__(self, copy, files, *, kept=None):
+        self.copy, self.files, self.kept, self._calls = copy, files, kept, {}
 
     def calls(self, file):
         """What each passing test of a file calls and costs: its name to (functions, seconds)."""
         if file not in self._calls:
-            found = self.copy.parent / "calls.json"
-            found.unlink(missing_ok=True)
-            _forked(self.copy, [file], _Calls(self.copy, found), seconds=3600)
+            found = (self.kept or self.copy.parent) / f"{self._digest(file)}.json"
+            if not found.is_file():
+                found.parent.mkdir(parents=True, exist_ok=True)
+                _forked(self.copy, [file], _Calls(self.copy, found), seconds=3600)
             # Without a result (the process died), there is nothing to compare with.
             self._calls[file] = json.loads(found.read_text("utf-8"))
         return self._calls[file]
+
+    def _digest(self, file):
+        """Of what decides which tests pass and what they call."""
+        shared = [
+            path
+            for folder in ("common", "tests")
+            for path in sorted((self.copy / folder).rglob("*.py"))
+            if not path.name.startswith("test_")
+        ]
+        digest = hashlib.sha256(f"{sys.version} {file}".encode())
+        for path in (self.copy / file, *shared):
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()
 
     def result(self, mutant, *, seconds):
         """What becomes of a mutant: killed, timeout or survived."""

@@ -136,6 +136,20 @@ def test_what_becomes_of_a_mutant(copy, monkeypatch):
     assert (copy / "common" / "small.py").read_bytes() == source
 
 
+def test_what_tests_call_is_kept_until_they_or_the_library_change(copy, tmp_path, monkeypatch):
+    file, kept = "tests/test_small.py", tmp_path / "kept"
+    first = mutants._Suite(copy, [file], kept=kept).calls(file)
+    forked = []
+    monkeypatch.setattr(mutants, "_forked", lambda *a, **_: forked.append(a))
+    assert mutants._Suite(copy, [file], kept=kept).calls(file) == first and not forked
+    for name in (file, "common/small.py"):
+        with open(copy / name, "a") as text:
+            text.write("\n")
+        with pytest.raises(FileNotFoundError):  # nothing ran in this test's place of `_forked`
+            mutants._Suite(copy, [file], kept=kept).calls(file)
+    assert len(forked) == 2
+
+
 def test_shares_are_those_of_the_counts():
     assert mutants.table([("spd", 8, 5, 1, 2, 0.75)]).splitlines() == [
         "| family | mutants | killed | timeouts | survived | share |",

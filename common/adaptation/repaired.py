@@ -38,7 +38,7 @@ def discriminator(n_features, width=1024):
     ----------
     n_features : int
     width : int, default=1024
-        Of the hidden layers.
+        Of the two hidden layers, half of whose outputs are dropped in training.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def second_classifier(n_features, n_classes, width=1024):
     ----------
     n_features, n_classes : int
     width : int, default=1024
-        Of the hidden layer.
+        Of the hidden layer, half of whose outputs are dropped in training.
 
     Returns
     -------

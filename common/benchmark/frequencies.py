@@ -239,7 +239,8 @@ class TaskRelatedComponents(_Scored):
     A trial is compared with the mean trial of each class behind the filters of all classes, and the
     correlations of sub-bands m = 1, 2, … are added with weights :math:`m^{-1.25} + 0.25` [1]_.
     Sub-band m begins :math:`(m - 1)(f_{max} - f_{min}) - 2` Hz above the lowest frequency; those
-    that begin beyond what the recording was filtered to are left out.
+    that begin beyond what the recording was filtered to are left out. The filters are Butterworth
+    high-passes of order 6, run forwards and backwards.
 
     Parameters
     ----------

@@ -41,7 +41,6 @@ __all__ = [
     "Wavelet",
     "cutoff",
     "frequencies",
-    "gaussian_filters",
     "harmonic_factors",
     "kept_sizes",
     "solid_harmonic_filters",
@@ -165,31 +164,6 @@ def solid_harmonic_filters(shape, J, L, sigma_0=1.0, *, dtype=np.complex64):
                     out = bank[j, order + degree].reshape(shape[0], -1)
                     np.matmul(axial, flat, out=out)
     return filters
-
-
-def gaussian_filters(shape, J, sigma_0=1.0, *, dtype=np.float32):
-    """Bank of Gaussian low-pass filters in Fourier.
-
-    Parameters
-    ----------
-    shape : tuple of int, (M, N, O)
-    J : int
-        Largest scale: widths ``sigma_0 * 2**j`` for j = 0 to J.
-    sigma_0 : float, default=1.0
-        In samples.
-    dtype : dtype, default=numpy.float32
-
-    Returns
-    -------
-    filters : ndarray, shape (J + 1, M, N, O)
-        1 at frequency 0, which comes first.
-    """
-    sigma_0 = validation.number(sigma_0, "sigma_0", above=0, unit="samples")
-    bank = []
-    for j in range(validation.count(J, "J", at_least=0) + 1):
-        z, y, x = (np.exp(-0.5 * (sigma_0 * 2**j * k) ** 2) for k in frequencies(shape))
-        bank.append((z[:, None, None] * (y[:, None] * x)).astype(dtype))
-    return np.stack(bank)
 
 
 def harmonic_factors(shape, L, sigma, *, kept=None, negligible=0.0):

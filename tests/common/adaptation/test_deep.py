@@ -140,6 +140,20 @@ def test_the_adversary_sees_domains_and_is_deceived():
         assert torch.equal(DomainClassifier(4).eval()(features), torch.ones(8))
 
 
+@pytest.mark.parametrize(
+    ("network", "n_hidden", "n_outputs"),
+    [
+        (repaired.discriminator(4, width=16), 2, 1),
+        (repaired.second_classifier(4, 3, width=16), 1, 3),
+    ],
+)
+def test_half_of_a_hidden_layer_is_dropped_in_training(network, n_hidden, n_outputs):
+    layers = [m for m in network.modules() if isinstance(m, torch.nn.Linear)]
+    assert [m.out_features for m in layers] == [16] * n_hidden + [n_outputs]
+    dropouts = [m for m in network.modules() if isinstance(m, torch.nn.Dropout)]
+    assert [m.p for m in dropouts] == [0.5] * n_hidden
+
+
 def test_the_disparity_is_that_of_each_sample():
     rng = np.random.default_rng(0)
     outputs = torch.as_tensor(rng.standard_normal((6, 3)))

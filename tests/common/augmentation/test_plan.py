@@ -144,6 +144,16 @@ def test_timed_fits_take_the_place_of_a_calibration(known_cost):
     assert set(table["estimate"]) == {"calibration", "fits of curves"}
 
 
+def test_timings_are_those_of_finished_jobs(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    assert plan.read_timings("toy", "embedded") is None
+    folder = "results/toy/embedded/timings"
+    for name, seconds in (("b.csv", 2.0), ("deep/a.csv", 1.0), (".half-written.csv", 9.0)):
+        files.write_csv(f"{folder}/{name}", pd.DataFrame({"seconds": [seconds]}))
+    files.write_json(f"{folder}/b.json", {})
+    assert sorted(plan.read_timings("toy", "embedded")["seconds"]) == [1.0, 2.0]
+
+
 def test_the_command_prints_the_plan(known_cost, capsys):
     assert main(["plan", "--scale", "paper"]) == 0
     printed = capsys.readouterr().out

@@ -142,6 +142,8 @@ def test_a_loss_that_is_not_finite_in_one_set_only_is_an_error(trained):
 
 # Networks
 
+KINDS = ("Conv2d", "MaxPool2d", "Dropout", "BatchNorm2d")
+
 
 @pytest.mark.parametrize(("task", "n_channels"), [("sleep", 2), ("bci", 3), ("bci", 1)])
 def test_networks_give_logits_of_the_right_shape(task, n_channels):
@@ -171,6 +173,21 @@ def test_kernels_keep_their_duration():
         assert network.conv_time_spat.conv_time.weight.shape[2] == kernel
 
 
+@pytest.mark.parametrize("sfreq", [128, 64])  # eighths of a second are whole samples
+def test_the_sleep_network_keeps_its_durations(sfreq):
+    """Kernels of half a second, a pool of an eighth, padded by a quarter on each side."""
+    network = build_network(
+        "sleep", n_channels=2, n_times=30 * sfreq, n_classes=5, sfreq=sfreq, seed=0
+    )
+    of = {kind: [m for m in network.modules() if type(m).__name__ == kind] for kind in KINDS}
+    assert [m.kernel_size[-1] for m in of["Conv2d"][1:]] == [sfreq // 2] * 2
+    assert [m.out_channels for m in of["Conv2d"][1:]] == [8] * 2
+    assert {m.padding[-1] for m in of["Conv2d"][1:]} == {sfreq // 4}
+    assert {m.kernel_size[-1] for m in of["MaxPool2d"]} == {sfreq // 8}
+    assert [m.p for m in of["Dropout"]] == [0.25]
+    assert len(of["BatchNorm2d"]) == 2
+
+
 def test_the_linear_network_is_linear():
     network = build_network(
         "bci", n_channels=3, n_times=100, n_classes=2, sfreq=100, seed=0,
@@ -194,6 +211,7 @@ def test_the_tasks_have_the_optimisers_of_the_protocol():
         ("slep", {}, "task must be one of sleep, bci, got 'slep'"),
         ("bci", {"n_classes": 1}, "n_classes=1"),
         ("sleep", {"n_times": 20}, "n_times=20 at 100 Hz"),
+        ("sleep", {"n_times": 49}, "half a second, got .* n_times=49 at 100 Hz"),
         ("bci", {"n_channels": 0}, "n_channels=0"),
     ],
 )

@@ -118,9 +118,16 @@ def test_a_step_of_amplitude_is_forgotten_at_the_rate_of_braindecode():
     assert ratio == pytest.approx(1, abs=5 * np.sqrt(2 / 110))
 
 
-def test_a_trial_that_is_cut_off_is_an_error():
-    with pytest.raises(ValueError, match=r"lies outside the run of 40 s; cues from 5 to 36.5 s"):
-        imagery_windows(run_of_imagery([5.0, 12.0, 20.0, 36.5]))
+@pytest.mark.parametrize("cues", [[5.0, 12.0, 20.0, 36.5], [0.25, 12.0, 20.0, 36.0]])
+def test_a_trial_that_is_cut_off_is_an_error(cues):
+    message = rf"lies outside the run of 40 s; cues from {cues[0]:g} to {cues[-1]:g} s"
+    with pytest.raises(ValueError, match=message):
+        imagery_windows(run_of_imagery(cues))
+
+
+def test_trials_may_begin_and_end_with_the_run():
+    X, _, _ = imagery_windows(run_of_imagery([0.5, 12.0, 20.0, 36.0]))
+    assert X.shape == (4, 2, 1125) and np.isfinite(X).all()
 
 
 def test_derivations_are_differences_of_potentials():

@@ -2,6 +2,7 @@
 
 import mne
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io
 
@@ -89,27 +90,100 @@ def test_trials_of_finger_movements_are_the_files():
         assert (np.where(codes == 1, "left", "right") == cases.y).all()
 
 
-def test_trials_of_finger_movements_are_whole_without_the_recording(tmp_path, monkeypatch):
-    """Made-up cases in the file's form: MOABB must cut all of the half second of each."""
-    from common.benchmark import embedded
-
-    row = np.random.default_rng(0).standard_normal((6, 27 * 28 + 50)).round(3)
-    windows = row[:, 28 * np.arange(28)[:, None] + np.arange(50)]
-    labels = ["left", "right"] * 3
+def made_up_ts(path, labels, *, n_channels, n_times, n_whole):
+    """A .ts file whose channels are windows of one series; the channels that it holds whole."""
+    row = np.random.default_rng(0).standard_normal((len(labels), n_channels * (n_channels - 1)))
+    row = np.concatenate([row, np.ones((len(labels), n_times))], axis=1).cumsum(axis=1).round(3)
+    windows = row[:, n_channels * np.arange(n_channels)[:, None] + np.arange(n_times)]
     cases = [
         ":".join(",".join(map(str, channel)) for channel in case) + f":{label}"
         for case, label in zip(windows, labels, strict=True)
     ]
-    path = tmp_path / "cases.ts"
-    header = ["@problemName Fingers", "@classLabel true left right", "@data"]
+    names = " ".join(dict.fromkeys(labels))
+    header = ["@problemName made-up", f"@classLabel true {names}", "@data"]
     path.write_text("\n".join([*header, *cases]) + "\n")
-    monkeypatch.setattr(embedded, "_file", lambda name: path)
-    for cut, codes in unfiltered(datasets.make("FingerMovements")):
-        assert cut.shape == (6, 16, 50)
-        expected = row[:, : 16 * 50].reshape(6, 16, 50)
-        expected = expected - expected.mean(axis=-1, keepdims=True)
+    whole = row[:, : n_whole * n_times].reshape(len(labels), n_whole, n_times)
+    return whole - whole.mean(axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "shape"),
+    [
+        (
+            "FingerMovements", ("left", "right"),
+            {"n_channels": 28, "n_times": 50, "n_whole": 16},
+        ),
+        (
+            "SelfRegulation", ("negativity", "positivity"),
+            {"n_channels": 6, "n_times": 896, "n_whole": 1},
+        ),
+    ],
+)  # fmt: skip
+def test_competition_trials_are_whole_without_the_recording(
+    tmp_path, monkeypatch, name, labels, shape
+):
+    """Made-up cases in the file's form: MOABB must cut all of each."""
+    expected = made_up_ts(tmp_path / "cases.ts", [*labels] * 2 + [labels[1]], **shape)
+    monkeypatch.setattr(embedded, "_file", lambda name: tmp_path / "cases.ts")
+    runs = list(unfiltered(datasets.make(name)))
+    assert len(runs) == 2  # its two parts
+    for cut, codes in runs:
         np.testing.assert_allclose(1e6 * cut, expected, atol=1e-9)
-        assert codes.tolist() == [1, 2] * 3
+        assert codes.tolist() == [1, 2, 1, 2, 2]
+
+
+def test_the_two_parts_of_self_regulation_are_sessions(tmp_path, monkeypatch):
+    shape = {"n_channels": 6, "n_times": 896, "n_whole": 1}
+    made_up_ts(tmp_path / "cases.ts", ["negativity", "positivity"], **shape)
+    monkeypatch.setattr(embedded, "_file", lambda name: tmp_path / "cases.ts")
+    (sessions,) = datasets.make("SelfRegulation").get_data([1]).values()
+    assert [list(runs) for runs in sessions.values()] == [["0"], ["0"]]
+
+
+def test_ssvep_trials_come_block_after_block_without_the_recording(tmp_path, monkeypatch):
+    """Made-up values in the file's form, of 3 of 4 targets, from 0.2 s on for 1 s."""
+    eeg = np.random.default_rng(0).standard_normal((4, 9, 1250, 2))
+    scipy.io.savemat(tmp_path / "eeg.mat", {"eeg": eeg})
+    monkeypatch.setattr(embedded, "_file", lambda name: tmp_path / "eeg.mat")
+    ((cut, codes),) = unfiltered(datasets.make("SSVEPSample", n_targets=3, delay=0.2, duration=1.0))
+    assert codes.tolist() == [1, 2, 3] * 2
+    centred = (eeg - eeg.mean(axis=2, keepdims=True))[:3, :, 50:300]
+    expected = [centred[target, :, :, block] for block in (0, 1) for target in range(3)]
+    np.testing.assert_allclose(1e6 * cut, expected, atol=1e-9)
+
+
+def test_ssvep_targets_are_numbered_as_on_the_recordings_keyboard():
+    """Rows of eight, 1 Hz apart; each row 0.2 Hz above the one before."""
+    names = list(datasets.make("SSVEPSample").event_id)
+    assert sorted(map(float, names)) == pytest.approx(np.arange(8, 15.9, 0.2))
+    assert names[:9] == ["8.0", "9.0", "10.0", "11.0", "12.0", "13.0", "14.0", "15.0", "8.2"]
+    # To the end, 5 s after the onset: 1,215 samples from 0.14 s on, both ends of the interval in.
+    first, last = datasets.make("SSVEPSample").interval
+    assert round((last - first) * 250) + 1 == 1215
+
+
+def test_tones_are_targets_and_begin_at_the_onset_without_the_recording(tmp_path, monkeypatch):
+    """A made-up table in the file's form: 91 rows a trial, the onset in the 16th."""
+    rng = np.random.default_rng(0)
+    conditions = ["audio/left", "visual/right", "audio/right"]
+    table = pd.DataFrame(
+        {
+            "Label": np.repeat(np.arange(3), 91),
+            "Condition": np.repeat(conditions, 91),
+            "Time": np.tile((np.arange(91) - 15) / 150, 3),
+            "EEG 001": rng.standard_normal(273),
+            "EEG 014": rng.standard_normal(273),
+        }
+    )
+    table.to_csv(tmp_path / "erp.csv", index=False)
+    monkeypatch.setattr(embedded, "_file", lambda name: tmp_path / "erp.csv")
+    monkeypatch.setattr(files, "read_csv", lambda path: pd.read_csv(path))
+    ((cut, codes),) = unfiltered(datasets.make("AudioVisual"))
+    made = datasets.make("AudioVisual")
+    assert codes.tolist() == [made.event_id[n] for n in ("Target", "NonTarget", "Target")]
+    values = table[["EEG 001", "EEG 014"]].to_numpy().reshape(3, 91, 2).transpose(0, 2, 1)
+    centred = values - values.mean(axis=-1, keepdims=True)
+    np.testing.assert_allclose(cut, centred[..., 15:], atol=1e-12)
 
 
 @needs("AudioVisual")

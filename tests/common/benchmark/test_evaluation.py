@@ -281,6 +281,11 @@ def test_emissions_are_in_grams_and_shared_out_by_time(monkeypatch):
     np.testing.assert_allclose(table["grams_co2"], 500 / (2 + 20 + 1) * table["seconds"])
     assert (table["seconds"] > 1).all()  # a fold's own, and its share of the first step
     assert len(started) == 2  # once a pipeline
+    # Where codecarbon knows nothing, there is no value.
+    monkeypatch.setattr(Tracker, "stop", lambda self: None)
+    table = evaluation.evaluate("left_right", fake(), 1, ["LogVariance+LDA"])
+    assert table["grams_co2"].isna().all()
+    monkeypatch.setattr(Tracker, "stop", lambda self: 0.5)
     # What is too short for codecarbon has no value, rather than a wrong one.
     monkeypatch.setattr(evaluation, "_SHORTEST", 1e9)
     table = evaluation.evaluate("left_right", fake(), 1, ["LogVariance+LDA"])

@@ -154,6 +154,21 @@ def test_steps_that_treat_each_trial_by_itself_are_stateless():
             check_stateless(step, X[few], y[few], transformed)
 
 
+class Rounding(Counting):
+    """Leaves a trace that depends on how many trials there are, as other arithmetic would."""
+
+    def transform(self, X):
+        return X * (np.arange(X.shape[-1]) > 0) + self.scale * len(X)
+
+
+def test_roundings_are_judged_by_the_largest_number_and_what_is_more_is_refused():
+    X, y = trials()  # numbers of order one; the first sample becomes zero but for the trace
+    check_stateless(Rounding(1e-12), X, y, Rounding(1e-12).transform(X))
+    step = Rounding(1e-6)
+    with pytest.raises(ValueError, match="counted among the stateless steps, but"):
+        check_stateless(step, X, y, step.transform(X))
+
+
 class Starved(Counting):
     """Meets an error of the machine where it fits."""
 

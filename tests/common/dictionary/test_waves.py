@@ -23,7 +23,11 @@ def test_sharp_crests_are_found():
 
 @pytest.mark.parametrize(
     ("band", "message"),
-    [((80, 90), "band must hold a frequency up to 75 Hz"), ((30, 40), "twice the band must be")],
+    [
+        ((80, 90), "band must hold a frequency up to 75 Hz"),
+        ((30, 40), "twice the band must be below 75 Hz"),
+        ((30, 37.5), "twice the band must be below 75 Hz, half of sfreq, got .30, 37.5. Hz"),
+    ],
 )
 def test_a_band_beyond_the_spectrum_is_an_error(band, message):
     with pytest.raises(ValueError, match=message):

@@ -95,6 +95,18 @@ def test_covariances_are_those_of_all_frames(n_realisations):
     assert ours.eps == 1e-7
 
 
+def test_many_realisations_are_never_all_in_memory(monkeypatch):
+    drawn, simulate = [], notes.simulate
+
+    def counted(n, **options):
+        drawn.append(n)
+        return simulate(n, **options)
+
+    monkeypatch.setattr(notes, "simulate", counted)
+    notes.covariances(230, sfreq=4000, rng=rng(), eps=1e-7, duration=0.004)
+    assert sum(drawn) == 230 and max(drawn) <= 100
+
+
 @pytest.mark.parametrize("frequency", [57.3, 440.0, 932.33, 1234.5])
 @pytest.mark.parametrize("phase", [0.0, 1.0, np.pi / 2])
 def test_a_cosine_is_found(frequency, phase):

@@ -77,9 +77,9 @@ def test_falling_steps_converge_to_the_minimum():
 
 
 def test_errors_are_norms_of_differences_and_nan_where_a_run_diverged():
-    z = np.array([[0.1, 0.2, 0.3], [np.inf, 0, 0], [0.1, 0.2, 0.3]])
-    automatic = np.array([np.ones(5), np.ones(5), np.full(5, np.nan)])
-    path, truth = StochasticPath(np.arange(3), z, automatic), np.arange(5.0)
+    z = np.array([[0.1, 0.2, 0.3], [np.inf, 0, 0], [0.1, 0.2, 0.3], [0.1, 0.2, 0.3]])
+    automatic = np.array([np.ones(5), np.ones(5), np.full(5, np.nan), [1, 1, np.inf, 1, 1]])
+    path, truth = StochasticPath(np.arange(4), z, automatic), np.arange(5.0)
     errors = gradient_errors(path, PROBLEM, X, truth)
     assert errors["automatic"][0] == pytest.approx(np.sqrt(1 + 0 + 1 + 4 + 9))
     for name, estimate in (("analytic", analytic), ("implicit", implicit)):

@@ -95,10 +95,12 @@ def test_numbers_of_a_cap_are_no_places(letter):
 
 
 def test_a_recording_without_eeg_says_what_it_has():
-    info = mne.create_info(["Fp1", "a", "b", "c", "d"], 100.0, ["misc", *["mag"] * 4])
-    raw = mne.io.RawArray(np.zeros((5, 1000)), info, verbose="error")
+    names = ["Fp1", "a", "b", "c", "d", "x", "y", "z"]
+    info = mne.create_info(names, 100.0, ["misc", *["mag"] * 4, *["bio"] * 3])
+    raw = mne.io.RawArray(np.zeros((8, 1000)), info, verbose="error")
     message = (
-        r"^the recording has no EEG channel; it has 1 misc \(Fp1\); 4 mag \(a, b, c, …\)\. "
+        r"^the recording has no EEG channel; it has 1 misc \(Fp1\); 4 mag \(a, b, c, …\); "
+        r"3 bio \(x, y, z\)\. "
         r"If some of these are EEG, say so with raw\.set_channel_types\("
     )
     for refuse in (require_eeg, preprocess):

@@ -74,6 +74,15 @@ def test_flaky_start_then_good(fetch, entry, server, behaviour):
     assert len(server.requests) == 2
 
 
+def test_pauses_before_further_attempts_double(fetch, entry, server, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(_http, "PAUSE", 1.5)
+    monkeypatch.setattr(_http.time, "sleep", pauses.append)
+    with pytest.raises(registry.RegistryError, match="HTTP 503"):
+        fetch(entry({"url": f"{server.address}/busy/s.bin"}))
+    assert pauses == [1.5, 3.0, 6.0]
+
+
 def test_broken_download_is_resumed(fetch, entry, server):
     path = fetch(entry({"url": f"{server.address}/broken-once-ranges/s.bin"}))
     assert path.read_bytes() == DATA
@@ -220,6 +229,8 @@ def test_mne_data_leave_a_receipt(fetch, entry, tmp_path, monkeypatch):
     ("error", "message"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), "the disk is full.*make room"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "the disk is full.*make room"),
+        (OSError(errno.EHOSTUNREACH, "No route"), "no network, a server.*try again"),
         (MemoryError("Unable to allocate"), "no memory, or a package that is missing.*mend that"),
         (ModuleNotFoundError("No module named 'pooch'"), "a package that is missing.*mend that"),
     ],

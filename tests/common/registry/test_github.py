@@ -76,6 +76,15 @@ def test_same_file_from_every_copy_of_the_commit(fetch, described, served, conte
     assert [each.name for each in path.parent.iterdir()] == ["signals.bin"]
 
 
+def test_nothing_in_the_file_tells_when_or_where_it_was_packed(fetch, described, served):
+    served(archive())
+    with zipfile.ZipFile(fetch(described)) as packed:
+        members = packed.infolist()
+    assert {each.create_system for each in members} == {3}  # Unix, also on Windows
+    assert {each.date_time for each in members} == {(1980, 1, 1, 0, 0, 0)}
+    assert {each.compress_type for each in members} == {zipfile.ZIP_STORED}
+
+
 def test_mirror_copy_is_known_by_the_commit_in_its_comment(fetch, described, served, tmp_path):
     asked = served(b"")
     mirror = tmp_path / "mirror"

@@ -2,6 +2,7 @@
 
 import io
 import multiprocessing
+import subprocess
 import tarfile
 import zipfile
 
@@ -167,6 +168,29 @@ def test_member_in_the_mirror(fetch, entry, index, tmp_path):
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / "signals.bin").write_bytes(DATA)
     assert fetch(good, mirror=tmp_path / "mirror").read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    ("said", "n_attempts"),
+    [
+        ("ERROR: No matching distribution found for tiny-signals==1.2", 1),
+        ("error: metadata-generation-failed", 2),
+        ("pip._vendor.pyproject_hooks._impl.BackendUnavailable: Cannot import Backend", 2),
+    ],
+)
+def test_pip_builds_as_it_likes_where_only_the_stand_in_failed(
+    fetch, entry, index, monkeypatch, said, n_attempts
+):
+    attempts = []
+
+    def run(command, *, stand_in):
+        attempts.append((stand_in is not None, "--no-build-isolation" in command))
+        return subprocess.CompletedProcess(command, 1, "", said)
+
+    monkeypatch.setattr(_pip, "_run", run)
+    with pytest.raises(registry.RegistryError, match=r"tiny-signals==1\.2"):
+        fetch(entry(source(sdist(index))))
+    assert attempts == [(True, True), (False, False)][:n_attempts]
 
 
 def test_without_pip(fetch, entry, index, monkeypatch, tmp_path):

@@ -61,6 +61,47 @@ def test_an_inconclusive_claim_says_how_much_data_would_decide():
     assert "far more data" in claim(greater(0.5), (0.5 + 1e-9, 0.4, 0.6), n=10).reason
 
 
+@pytest.mark.parametrize(
+    ("rule", "border"),
+    [
+        (greater(0.5), 0.5),
+        (greater((0.5, 0.4, 0.6), margin=0.25), 0.75),
+        (less(0.5), 0.5),
+        (less((0.5, 0.4, 0.6), margin=0.25), 0.25),
+        (at_least(0.5), 0.5),
+        (at_most(0.5), 0.5),
+        (close_to(0.5, tolerance=0.25), 0.75),
+        (close_to(0.5, tolerance=0.25), 0.25),
+    ],
+)
+@pytest.mark.parametrize("value", [-0.125, 0.125])
+@pytest.mark.parametrize("sides", [(0.25, 0.25), (0.25, 0.1875), (0.1875, 0.25)])
+def test_the_units_that_would_decide_follow_from_the_nearest_border(rule, border, value, sides):
+    # The longer side is twice the distance: an interval shrinks by the root of the units.
+    value += border
+    found = claim(rule, (value, value - sides[0], value + sides[1]), n=10)
+    assert found.outcome == claims.INCONCLUSIVE
+    assert "about 40 units instead of 10 would decide" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("ratio", "n", "much"),
+    [
+        (1.04, None, "slightly more data"),
+        (1.06, None, "about 1.1 times as much data"),
+        (99, None, "about 9.8e+03 times as much data"),
+        (101, None, "far more data"),
+        (400, 6, "about 960000 units instead of 6"),
+        (99, 103, "about 9.8e+03 times as much data"),
+        (400, 7, "far more data"),
+    ],
+)
+def test_the_words_for_how_much_data_would_decide(ratio, n, much):
+    """Squares of 1.04 and 1.06 lie about 1.1; those of 99 and 101 about 10,000."""
+    ours = (1.0, 1.0 - ratio, 1.0 + ratio)
+    assert f"; {much} would decide" in claim(greater(0), ours, n=n).reason
+
+
 def test_what_is_read_from_published_tables_is_never_reproduced():
     def outcome(ours):
         return claim(greater(0), ours, evidence=claims.PUBLISHED).outcome

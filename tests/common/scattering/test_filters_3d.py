@@ -9,7 +9,6 @@ from scipy.special import factorial2, sph_harm_y
 from common.scattering.filters_3d import (
     cutoff,
     frequencies,
-    gaussian_filters,
     harmonic_factors,
     kept_sizes,
     solid_harmonic_filters,
@@ -22,7 +21,7 @@ REFERENCE = Path(__file__).parent / "reference" / "3d.npz"  # written by make_3d
 @pytest.fixture(scope="module")
 def reference():
     with np.load(REFERENCE) as arrays:
-        return {name: arrays[name] for name in arrays if name.startswith(("filters", "gauss"))}
+        return {name: arrays[name] for name in arrays if name.startswith("filters")}
 
 
 @pytest.fixture(scope="module")
@@ -68,15 +67,12 @@ def test_filters_are_those_of_kymatio(reference, name, shape):
         expected = reference[f"filters_{name}_{order}"]
         assert filters.shape == expected.shape == (2, 2 * order + 1, *shape)
         np.testing.assert_allclose(filters, expected, atol=1e-13 * abs(expected).max())
-    gaussians = gaussian_filters(shape, 1, 0.9, dtype=np.float64)
-    np.testing.assert_allclose(gaussians, reference[f"gaussians_{name}"], atol=1e-14)
 
 
 def test_filters_are_those_of_kymatio_as_it_is_in_single_precision(reference):
     expected = reference["filters_as_is_even_3"]
     found = solid_harmonic_filters((4, 6, 8), 1, 3, 0.9)[3]
     assert found.dtype == expected.dtype == np.complex64
-    assert gaussian_filters((4, 6, 8), 0).dtype == np.float32
     # Kymatio's grid, powers and exponentials are in single precision: some units in the last place.
     np.testing.assert_allclose(found, expected, atol=1e-6 * abs(expected).max())
 
@@ -201,8 +197,8 @@ def test_widths_and_tolerances_are_checked():
             harmonic_factors((4, 4, 4), 1, sigma)
         with pytest.raises(ValueError, match=f"sigma must be above 0 samples, got {sigma}"):
             cutoff(1, sigma, 1e-6)
-        with pytest.raises(ValueError, match=f"sigma_0 must be above 0 samples, got {sigma}"):
-            gaussian_filters((4, 4, 4), 1, sigma)
+        with pytest.raises(ValueError, match=f"sigma must be above 0 samples, got {sigma}"):
+            solid_harmonic_filters((4, 4, 4), 0, 1, sigma)
     with pytest.raises(ValueError, match="tolerance must be above 0 and below 1, got nan"):
         cutoff(1, 1.0, np.nan)
     with pytest.raises(ValueError, match="smoothing must be at least 0 samples, got -1"):

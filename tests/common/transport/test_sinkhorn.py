@@ -6,6 +6,7 @@ import pytest
 
 from common.transport import DOMAINS, dual_value, half_steps, sinkhorn, transport_plan
 
+TWO_SIGNS = np.array([[1.0, -1.0], [-1.0, 1.0]])
 IN_EACH_DOMAIN = pytest.mark.parametrize("domain", DOMAINS)
 
 
@@ -147,6 +148,25 @@ def test_bad_input_is_one_clear_error(change, error, message):
     given = right | change
     with pytest.raises(error, match=message):
         sinkhorn(given.pop("a"), given.pop("b"), given.pop("cost"), reg=given.pop("reg"), **given)
+
+
+@pytest.mark.parametrize("cost", [np.full((2, 2), 1e3), -np.full((2, 2), 1e3), 500 * TWO_SIGNS])
+def test_kernels_that_leave_the_range_of_numbers_are_refused(cost):
+    """Whether the costs are far from zero, or far from each other."""
+    half = [0.5, 0.5]
+    with pytest.raises(ValueError, match=r"reg=1 is too small for the linear domain"):
+        sinkhorn(half, half, cost, reg=1.0, n_iter=2)
+    f, g = sinkhorn(half, half, cost, reg=1.0, n_iter=2, domain="log")
+    np.testing.assert_allclose(transport_plan(f, g, cost, reg=1.0).sum(0), half, rtol=1e-9)
+
+
+@pytest.mark.parametrize("total", [0.9, 1.1])
+@pytest.mark.parametrize("place", [0, 1])
+def test_the_distribution_that_does_not_sum_to_one_is_found_among_others(total, place):
+    a = np.full((2, 2), 0.5)
+    a[place, 1] += total - 1
+    with pytest.raises(ValueError, match=rf"a must sum to 1, got {total:g}\. Divide"):
+        sinkhorn(a, [0.5, 0.5], np.zeros((2, 2)), reg=1.0, n_iter=1)
 
 
 @pytest.mark.parametrize(

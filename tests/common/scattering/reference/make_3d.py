@@ -69,7 +69,6 @@ def main():
     for name, shape in (("even", (4, 6, 8)), ("odd", (5, 3, 7))):
         for order, filters in enumerate(bank.solid_harmonic_filter_bank(*shape, 1, 4, 0.9)):
             stored[f"filters_{name}_{order}"] = filters
-        stored[f"gaussians_{name}"] = bank.gaussian_filter_bank(*shape, 1, 0.9)
     # As it is, in single precision and with frequencies off by one: what tests show to be wrong.
     stored["filters_as_is_odd_1"] = filter_bank.solid_harmonic_filter_bank(5, 3, 7, 1, 1, 0.9)[1]
     stored["filters_as_is_even_3"] = filter_bank.solid_harmonic_filter_bank(4, 6, 8, 1, 3, 0.9)[3]
