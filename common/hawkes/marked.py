@@ -221,8 +221,13 @@ class MarkedPairs:
         earlier, later = self.earlier, self.later
         of_earlier = weights[earlier]
         shape = (n, n, size)
-        both = np.bincount(self._keys, of_earlier * weights[later], n * n * size).reshape(shape)
-        onto = np.bincount(self._keys, of_earlier * targets[later], n * n * size).reshape(shape)
+        both, onto = (
+            # Without a pair, numpy counts in integers whatever the weights.
+            np.bincount(self._keys, of_earlier * each[later], n * n * size)
+            .astype(float)
+            .reshape(shape)
+            for each in (weights, targets)
+        )
         # Lag 0: each pair of processes was met in one order, each event never with itself.
         both[:, :, 0] += both[:, :, 0].T
         both[np.arange(n), np.arange(n), 0] += self.totals(weights**2)
