@@ -58,7 +58,7 @@ __all__ = [
     "score_labels",
 ]
 
-_QUICK = 10  # iterations of a fit between two changes of labels
+_QUICK = 4  # iterations of a fit between two changes of labels
 _STEP = 0.1  # of the probabilities of the stochastic search
 _START_MARK = 0.5  # above which one of the starts takes events for structured
 
@@ -258,7 +258,7 @@ class MixtureEstimator(MarkedHawkesEstimator):
     max_rounds : int, default=200
         Changes of labels, for each start.
     max_iter : int, default=500
-        Iterations of L-BFGS-B of the last fit of each start; there are 10 in between.
+        Iterations of L-BFGS-B of the last fit of each start; there are 4 in between.
     tol : float, default=1e-5
         As in `common.hawkes.estimator.HawkesEstimator`.
     random_state : int, numpy.random.Generator or None, default=None
