@@ -169,22 +169,58 @@ class MarkedPairs:
         return self.n_grid * self.delta
 
     def split(self, values):
-        """Values of all events by process, in the order in which the events were given."""
+        """Values of all events by process, in the order in which the events were given.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n_events,)
+
+        Returns
+        -------
+        parts : list of ndarray, each of shape (n_events_i,)
+        """
         return [values[each] for each in self.members]
 
     def join(self, values):
-        """Inverse of `split`."""
+        """Inverse of `split`.
+
+        Parameters
+        ----------
+        values : sequence of ndarray, each of shape (n_events_i,)
+
+        Returns
+        -------
+        joined : ndarray, shape (n_events,)
+        """
         joined = np.empty(self.n_events, dtype=np.result_type(*values))
         for each, part in zip(self.members, values, strict=True):
             joined[each] = part
         return joined
 
     def totals(self, values):
-        """Sum over the events of each process, shape (n_processes,)."""
+        """Sum over the events of each process.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n_events,)
+
+        Returns
+        -------
+        totals : ndarray, shape (n_processes,)
+        """
         return np.bincount(self.process, values, self.n_processes)
 
     def dense(self, values):
-        """Sum of values in each bin, shape (n_processes, n_grid); see `check_grid`."""
+        """Sum of values in each bin; `check_grid` says whether that fits into the memory.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n_events,)
+
+        Returns
+        -------
+        sums : ndarray, shape (n_processes, n_grid)
+        """
         flat = self.process * self.n_grid + self.bins
         size = self.n_processes * self.n_grid
         return np.bincount(flat, values, size).reshape(self.n_processes, self.n_grid)
@@ -597,7 +633,16 @@ class StructuredFit:
     slopes: np.ndarray
 
     def best(self, *others):
-        """Of several fits to the same events, the best one of each receiver."""
+        """Of several fits to the same events, the best one of each receiver.
+
+        Parameters
+        ----------
+        *others : StructuredFit
+
+        Returns
+        -------
+        fit : StructuredFit
+        """
         fits = (self, *others)
         chosen = np.argmin([fit.losses for fit in fits], axis=0)
 

@@ -66,7 +66,16 @@ class MarkDensity:
     slope: float
 
     def value(self, marks):
-        """Density at each mark, shaped like ``marks``."""
+        """Density at each mark.
+
+        Parameters
+        ----------
+        marks : array_like
+
+        Returns
+        -------
+        density : ndarray, shaped like ``marks``
+        """
         return self.offset + self.slope * np.asarray(marks, dtype=float)
 
     @property
@@ -75,7 +84,16 @@ class MarkDensity:
         return self.offset / 2 + self.slope / 3
 
     def product(self, other):
-        """Integral of this density times another one, over [0, 1]."""
+        """Integral of this density times another one, over [0, 1].
+
+        Parameters
+        ----------
+        other : MarkDensity
+
+        Returns
+        -------
+        integral : float
+        """
         crossed = self.offset * other.slope + self.slope * other.offset
         return self.offset * other.offset + crossed / 2 + self.slope * other.slope / 3
 
@@ -85,7 +103,17 @@ class MarkDensity:
         return self.product(self)
 
     def sample(self, n_samples, *, rng):
-        """Marks, by inversion of the distribution function; shape (n_samples,)."""
+        """Draw marks, by inversion of the distribution function.
+
+        Parameters
+        ----------
+        n_samples : int
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        marks : ndarray, shape (n_samples,)
+        """
         u = rng.random(n_samples)
         if self.slope == 0:
             return u

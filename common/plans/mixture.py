@@ -35,7 +35,11 @@ class Plan:
         return {
             "noise": [
                 _group(
-                    [f"noise/{structure}-{end_time}.csv" for end_time in noise["end_times"]],
+                    [
+                        f"noise/{structure}-{end_time}-{rate}.csv"
+                        for end_time in noise["end_times"]
+                        for rate in noise["noises"]
+                    ],
                     structure=[structure],
                     end_time=noise["end_times"],
                     noise=noise["noises"],
@@ -74,9 +78,9 @@ class Plan:
         }
 
     def noise(self, wildcards):
-        """How processes of one structure are simulated with each rate of noise, and fitted."""
+        """How processes of one structure are simulated with spurious events, and fitted."""
         noise = self.settings["noise"]
-        kept = {name: noise[name] for name in ("baseline", "noises", "n_seeds")}
+        kept = {name: noise[name] for name in ("baseline", "n_seeds")}
         adjacency = noise["structures"][wildcards.structure]
         return {"kernel": self.settings["kernel"], "adjacency": adjacency} | kept
 

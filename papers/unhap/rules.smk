@@ -9,7 +9,7 @@ TABLES = plan.tables()
 
 rule noise:
     output:
-        fits=f"{paper.results}/noise/{{structure}}-{{end_time,[0-9]+}}.csv",
+        fits=f"{paper.results}/noise/{{structure}}-{{end_time,[0-9]+}}-{{noise,[0-9.]+}}.csv",
     params:
         notebook=paper.notebook("1-noise.ipynb"),
         settings=plan.noise,

@@ -22,16 +22,19 @@ def test_each_table_has_parts_and_contracts_that_some_table_can_fulfil(plan):
         assert all(prod(map(len, group["contract"].values())) > 0 for group in groups)
 
 
-def test_each_structure_has_a_job_for_each_length_of_the_record(plan):
+def test_each_structure_has_a_job_for_each_length_and_rate_of_noise(plan):
     noise = plan.settings["noise"]
     groups = plan.tables()["noise"]
     assert len(groups) == len(noise["structures"])
     for group in groups:
-        assert len(group["parts"]) == len(noise["end_times"])
+        assert len(group["parts"]) == len(noise["end_times"]) * len(noise["noises"])
         (structure,) = group["contract"]["structure"]
         passed = plan.noise(SimpleNamespace(structure=structure))
         assert passed["adjacency"] == noise["structures"][structure]
-        assert "end_times" not in passed and passed["kernel"] == plan.settings["kernel"]
+        assert (
+            not {"end_times", "noises"} & set(passed)
+            and passed["kernel"] == plan.settings["kernel"]
+        )
 
 
 def test_each_slot_is_rated_without_spurious_events_too(plan):
