@@ -17,6 +17,7 @@ from common.hawkes.marked import (
 )
 from common.hawkes.marks import DENSITIES, simulate_marked
 from common.hawkes.statistics import precompute
+from common.workflow import memory
 
 KERNEL = TruncatedGaussian()
 GRID = {"end_time": 17.3, "delta": 0.1, "kernel_length": 1.0}
@@ -224,7 +225,7 @@ def test_other_events_must_fit_the_estimate():
 
 
 def test_more_pairs_than_memory_are_refused(monkeypatch):
-    monkeypatch.setattr("common.workflow.memory.limit", lambda: (0.001, "this test"))
+    monkeypatch.setattr(memory, "limit", lambda: (0.001, "this test"))
     with pytest.raises(ValueError, match="pairs of events within 1 s"):
         MarkedPairs.from_events(marked_events(1), **GRID)
 

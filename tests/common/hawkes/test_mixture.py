@@ -15,6 +15,7 @@ from common.hawkes.mixture import (
     score_labels,
     settle_labels,
 )
+from common.workflow import memory
 
 KERNEL = TruncatedGaussian()
 SEARCH = {"kernel": KERNEL, "delta": 0.01, "kernel_length": 1.0, "random_state": 0}
@@ -337,6 +338,6 @@ def test_too_few_rounds_are_said():
 
 
 def test_a_grid_larger_than_memory_is_refused(monkeypatch):
-    monkeypatch.setattr("common.workflow.memory.limit", lambda: (0.1, "this test"))
+    monkeypatch.setattr(memory, "limit", lambda: (0.1, "this test"))
     with pytest.raises(ValueError, match="a value on each of 20,001 grid points"):
         MixtureEstimator(**SEARCH).fit([np.array([[1.0, 0.5], [190.0, 0.5]])], 200.0)
