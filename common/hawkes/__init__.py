@@ -12,6 +12,9 @@ from common.hawkes.kernels import (
     TruncatedGaussian,
 )
 from common.hawkes.likelihood import LikelihoodEstimator
+from common.hawkes.marked import MarkedHawkesEstimator
+from common.hawkes.marks import simulate_marked
+from common.hawkes.mixture import MixtureEstimator
 from common.hawkes.process import KERNELS, Process
 from common.hawkes.simulation import (
     mean_intensity,
@@ -28,6 +31,8 @@ __all__ = [
     "Kernel",
     "Kumaraswamy",
     "LikelihoodEstimator",
+    "MarkedHawkesEstimator",
+    "MixtureEstimator",
     "Process",
     "RaisedCosine",
     "TruncatedExponential",
@@ -40,5 +45,6 @@ __all__ = [
     "regular_stimuli",
     "simulate",
     "simulate_driven",
+    "simulate_marked",
     "simulate_responses",
 ]
