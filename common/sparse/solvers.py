@@ -87,9 +87,17 @@ def oracle_ista(problem, x):
     """
     x = problem.samples(x)
     short = 1 / problem.smoothness
+    known = {}  # curvatures by support: most stay from one iteration to the next
 
     def step(z, gradient):
-        step = 1 / problem.support_smoothness(z)
+        nonlocal known
+        supports = [row.tobytes() for row in np.packbits(z != 0, axis=1)]
+        new = [index for index, support in enumerate(supports) if support not in known]
+        if new:
+            found = problem.support_smoothness(z[new])
+            known |= {supports[i]: value for i, value in zip(new, found, strict=True)}
+        known = {support: known[support] for support in supports}
+        step = 1 / np.array([known[support] for support in supports])
         tried = _moved(problem, z, gradient, step)
         left = ((tried != 0) & (z == 0)).any(axis=1)
         return np.where(left, short, step)
@@ -97,7 +105,7 @@ def oracle_ista(problem, x):
     return _plain(problem, x, step)
 
 
-def backtracking_ista(problem, x, *, factor=0.95, longest=100.0):
+def backtracking_ista(problem, x, *, factor=0.95, longest=10.0):
     """Iterates of ISTA with steps found by backtracking from a long one; see `ista`.
 
     Parameters
@@ -106,7 +114,7 @@ def backtracking_ista(problem, x, *, factor=0.95, longest=100.0):
         As in `ista`.
     factor : float, default=0.95
         By which a step is shortened until F is below its quadratic bound.
-    longest : float, default=100
+    longest : float, default=10
         The step that is tried first in every iteration, over 1 / L.
 
     Yields
