@@ -21,8 +21,8 @@ layer; *lista* with W coupled to D is that of [2]_, *original* the one of [3]_, 
 
 Every kind starts as ISTA (lfista as FISTA; alista with the steps of ISTA, but other weights). No
 label is needed: what is minimised is the mean cost of the last codes. Its gradient is computed by
-the chain rule, layer by layer, three times as fast at the sizes of these networks as a general
-library for automatic differentiation.
+the chain rule, layer by layer: for small networks twice as fast as torch's automatic
+differentiation, see ``benchmarks/bench_sparse.py``.
 
 References
 ----------
