@@ -1,9 +1,9 @@
 r"""How far the process of a model is from the true one, by covariances that no model fits.
 
-Channels are the harmonics :math:`[x \star \psi_{j,q}]^k`, :math:`k = 0, \dots, \min(k_{max}, 2^j)`, at
-places :math:`u + 2^j n`, and the low-pass channel at :math:`u + 2^{J-1} n`, with n in a square around
-0: near places at fine scales, far ones at coarse scales, as in a fovea. Their covariance over the
-points u of a grid, and over images, is compared with that of many true images,
+Channels are the harmonics :math:`[x \star \psi_{j,q}]^k`, :math:`k = 0, \dots, \min(k_{max}, 2^j)`,
+at places :math:`u + 2^j n`, and the low-pass channel at :math:`u + 2^{J-1} n`, with n in a square
+around 0: near places at fine scales, far ones at coarse scales, as in a fovea. Their covariance
+over the points u of a grid, and over images, is compared with that of many true images,
 
 .. math:: \epsilon = \lVert D (K - K_{test}) D \rVert_2 \,/\, \lVert D K_{test} D \rVert_2,
           \qquad D = \mathrm{diag}(K_{test})^{-1/2},

@@ -9,12 +9,12 @@ of rows,
           \qquad g(t) = \exp\Big(\frac{-t^2}{1 - t^2}\Big) \text{ for } |t| < 1,
 
 and 0 elsewhere, with :math:`\xi_0 = 0.85\, \pi` and
-:math:`C_L = \sqrt{L (2L - 2)!} / ((L - 1)!\, 2^{L - 1})`. There are :math:`2L` directions: of a real
-image, those of :math:`q` and :math:`q + L` give conjugate coefficients. The low-pass filter is a
-Gaussian of standard deviation :math:`\sigma = 2^{J - 1} / (0.702 \cdot 2^{-0.55} \sqrt 2\, \xi_0)`
-pixels. Filters are sums over periods, from one before to one after: of the spectrum for wavelets, of
-the image for the low-pass filter, which is not normalised again: its sum is a little below 1 where
-it is wide for the image.
+:math:`C_L = \sqrt{L (2L - 2)!} / ((L - 1)!\, 2^{L - 1})`. There are :math:`2L` directions: of a
+real image, those of :math:`q` and :math:`q + L` give conjugate coefficients. The low-pass filter is
+a Gaussian of standard deviation :math:`\sigma = 2^{J - 1} / (0.702 \cdot 2^{-0.55} \sqrt 2\,
+\xi_0)` pixels. Filters are sums over periods, from one before to one after: of the spectrum for
+wavelets, of the image for the low-pass filter, which is not normalised again: its sum is a little
+below 1 where it is wide for the image.
 
 These are the filters of the authors' code [1]_, [2]_.
 

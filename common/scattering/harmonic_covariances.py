@@ -7,9 +7,9 @@ With :math:`v_{\lambda, k} = [x \star \psi_\lambda]^k` of the wavelets :math:`\l
           (v_{\lambda, k}(u) - m_{\lambda, k}) (v_{\lambda', k'}(u - t) - m_{\lambda', k'})^*.
 
 Directions differ by at most ``dl`` steps of :math:`\pi / L`. Within a scale the harmonics
-:math:`(k, k')` are (1, 0), (1, 1) and (0, 0). Scales :math:`j < j' \leq j + dj` have (0, 0), (0, 1),
-(0, 2), and (1, k') with :math:`|k' - 2^{j' - j}| \leq dk`. Shifts t of :math:`2^j (n_1, n_2)`, up to
-``dn``, are those of a channel with itself, k = 0 and 1. Last come the low-pass channel's.
+:math:`(k, k')` are (1, 0), (1, 1) and (0, 0). Scales :math:`j < j' \leq j + dj` have (0, 0), (0,
+1), (0, 2), and (1, k') with :math:`|k' - 2^{j' - j}| \leq dk`. Shifts t of :math:`2^j (n_1, n_2)`,
+up to ``dn``, are those of a channel with itself, k = 0 and 1. Last come the low-pass channel's.
 
 How it is computed: channels are filtered once, and covariances of all directions, at all scales of
 one distance, are one batch of products of matrices whose rows are channels. Of a real image half of
@@ -117,14 +117,14 @@ class HarmonicCovariances:
 
     Notes
     -----
-    Called with images of shape (..., height, width), real or complex as the observed one, it returns
-    real values of shape (..., n_values), differentiable, in the precision and on the device of the
-    images. Moments do not change when an image is shifted round its borders.
+    Called with images of shape (..., height, width), real or complex as the observed one, it
+    returns real values of shape (..., n_values), differentiable, in the precision and on the device
+    of the images. Moments do not change when an image is shifted round its borders.
 
     References
     ----------
-    .. [1] S. Zhang, S. Mallat, "Maximum entropy models from phase harmonic covariances", Applied and
-       Computational Harmonic Analysis 53, 2021, arXiv:1911.10017.
+    .. [1] S. Zhang, S. Mallat, "Maximum entropy models from phase harmonic covariances", Applied
+       and Computational Harmonic Analysis 53, 2021, arXiv:1911.10017.
 
     Examples
     --------

@@ -4,8 +4,8 @@ The harmonic of order :math:`k` multiplies a phase and keeps the modulus,
 
 .. math:: [z]^k = |z|\, e^{i k \arg z}.
 
-A rectified wavelet coefficient, as in a layer of a network, is a function of the phase alone but for
-the modulus: :math:`\rho(\mathrm{Re}(e^{i a} z)) = |z|\, h(a + \arg z)` with
+A rectified wavelet coefficient, as in a layer of a network, is a function of the phase alone but
+for the modulus: :math:`\rho(\mathrm{Re}(e^{i a} z)) = |z|\, h(a + \arg z)` with
 :math:`\rho(t) = \max(t, 0)` and :math:`h(t) = \max(\cos t, 0)`. Harmonics are therefore the Fourier
 coefficients of rectifiers along the phase :math:`a`,
 
@@ -29,8 +29,8 @@ from common import validation
 
 __all__ = [
     "harmonic",
-    "harmonics",
     "harmonic_of_rectifiers",
+    "harmonics",
     "phase_and_modulus",
     "powers_of_phase",
     "pull_back",

@@ -3,9 +3,9 @@ r"""Maximum entropy models of a stationary image, from one observation.
 - **A**, Gaussian: of all spectra that give the wavelets' observed covariances, the one of largest
   entropy. It has the form :math:`P = 1 / (F b)`, with the squares of filters times waves as columns
   of F, and b minimises the convex :math:`\frac12 \sum_\omega \log P(\omega) + \frac12\, b \cdot Y`.
-- **B**, **C**, **D**, microcanonical: white noise moved until its covariances of phase harmonics are
-  the observed ones. B stays within scales, C goes to the next one, D is C averaged over rotations
-  and without shifts, which takes far fewer moments.
+- **B**, **C**, **D**, microcanonical: white noise moved until its covariances of phase harmonics
+are   the observed ones. B stays within scales, C goes to the next one, D is C averaged over
+rotations   and without shifts, which takes far fewer moments.
 """
 
 import numpy as np
@@ -53,6 +53,8 @@ class GaussianModel:
         The difference reached.
     n_iter : int
         Steps taken.
+    n_moments : int
+        Covariances that are met, each once: both parts of complex ones, of half a turn's filters.
 
     Raises
     ------
@@ -103,6 +105,7 @@ class GaussianModel:
             weight[:, -1] = 1.0
         weight[0, 0] = 0.0  # the mean is not modelled
         F, n_unshifted = self._columns(power)
+        self.n_moments = F.shape[1]
         P, self.n_iter, self.residual = _newton(
             F, power[:, :half].ravel(), weight.ravel(), n_unshifted, self.max_iter, self.tol
         )
@@ -363,8 +366,8 @@ def _newton(F, power, weight, n_unshifted, max_iter, tol):
         if residual <= tol:
             return 1 / inverse, iteration, residual
         scaled = F * (np.sqrt(0.5 * weight) * P)[:, None]
-        # Powers differ by orders of magnitude from scale to scale: to unit diagonal. Waves on a grid
-        # repeat, so that columns may depend on each other: hence the 1e-14.
+        # Powers differ by orders of magnitude from scale to scale: to unit diagonal. Waves on a
+        # grid repeat, so that columns may depend on each other: hence the 1e-14.
         size = np.sqrt((scaled**2).sum(axis=0))
         hessian = (scaled / size).T @ (scaled / size) + 1e-14 * np.eye(len(b))
         step = -np.linalg.solve(hessian, gradient / size) / size

@@ -4,7 +4,7 @@ import numpy as np
 
 from common import validation
 
-__all__ = ["cartoon", "gaussian_field", "vorticity"]
+__all__ = ["cartoon", "gaussian_field", "reduced", "vorticity"]
 
 
 def vorticity(n_fields, size, *, rng, viscosity, time=8.0, dt_factor=0.1):
@@ -12,8 +12,8 @@ def vorticity(n_fields, size, *, rng, viscosity, time=8.0, dt_factor=0.1):
 
     The vorticity w of a fluid on the torus :math:`[0, 2\pi)^2` follows
     :math:`\partial_t w = -u \cdot \nabla w + \nu \Delta w` with :math:`u = (-\partial_y s,
-    \partial_x s)` and :math:`\Delta s = w`. It is computed in Fourier: diffusion exactly, the rest by
-    a Runge-Kutta method of second order, high frequencies set to zero after each half of a step.
+    \partial_x s)` and :math:`\Delta s = w`. It is computed in Fourier: diffusion exactly, the rest
+    by a Runge-Kutta method of second order, high frequencies set to zero after each half of a step.
 
     Parameters
     ----------
@@ -168,6 +168,43 @@ def cartoon(size, *, rng, n_shapes=6):
         image = np.where(inside, shade, image)
     image = image.reshape(size, fine, size, fine).mean(axis=(1, 3))
     return np.clip(image, 0, 1)
+
+
+def reduced(fields, size):
+    """Periodic fields with fewer pixels, without the frequencies that these cannot show.
+
+    Parameters
+    ----------
+    fields : ndarray, shape (..., n, n)
+    size : int
+        Pixels along each axis, even and at most n.
+
+    Returns
+    -------
+    fields : ndarray, shape (..., size, size)
+
+    Raises
+    ------
+    ValueError
+        If ``size`` is odd or exceeds n, or fields are not square.
+    TypeError
+        If it is no whole number.
+    """
+    fields = validation.array(fields, "fields")
+    n = fields.shape[-1]
+    size = validation.count(size, "size", at_least=2, at_most=n)
+    if fields.shape[-2:] != (n, n) or size % 2:
+        raise ValueError(
+            f"fields must be square and size even, got shape {fields.shape} and size={size}."
+        )
+    if size == n:
+        return fields
+    kept = np.r_[0 : size // 2, n - size // 2 : n]
+    spectrum = np.fft.fft2(fields)[..., kept[:, None], kept]
+    half = size // 2  # the frequency that has no partner
+    spectrum[..., half, :] = 0
+    spectrum[..., :, half] = 0
+    return np.fft.ifft2(spectrum).real * (size / n) ** 2
 
 
 def _smooth(fields, sigma):
