@@ -9,6 +9,13 @@ BESIDE = ["observed", "fresh"]
 """Rows beside the models: the observed image itself, and as many true images as syntheses."""
 
 
+OF_PROCESS = {
+    "turbulence": ["grid", "viscosity", "time", "dt_factor"],
+    "gaussian": ["slope", "corner"],
+}
+"""Settings of fields that one process alone has."""
+
+
 class Plan:
     """Steps of a scale of ``papers/phase-harmonics``.
 
@@ -48,6 +55,26 @@ class Plan:
             for dj, n_runs in self._runs()
         ]
         return {"errors": errors, "psnr": psnr}
+
+    def fields(self, wildcards):
+        """What is drawn of a process: nothing of the other one.
+
+        Parameters
+        ----------
+        wildcards : object
+            Of the job, with ``process``.
+
+        Returns
+        -------
+        settings : dict
+        """
+        others = [
+            name
+            for process, names in OF_PROCESS.items()
+            for name in names
+            if process != wildcards.process
+        ]
+        return {k: value for k, value in self.settings["fields"].items() if k not in others}
 
     def synthesis(self):
         """How images are synthesised and judged.

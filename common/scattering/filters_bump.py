@@ -110,9 +110,9 @@ def littlewood_paley(bank):
     Returns
     -------
     kept : ndarray, shape (height, width)
-        :math:`\hat\phi^2 + \frac12 \sum_{j,q} \hat\psi_{j,q}^2`: all directions together are even.
+        :math:`\hat\phi^2 + \sum_{j,q} \hat\psi_{j,q}^2`, even since directions go all round.
     """
-    return bank.phi**2 + (bank.psi**2).sum(axis=(0, 1)) / 2
+    return bank.phi**2 + (bank.psi**2).sum(axis=(0, 1))
 
 
 def frequencies(shape):

@@ -67,7 +67,7 @@ def harmonic(z, k):
     if isinstance(k, bool) or not isinstance(k, int | np.integer):
         raise TypeError(f"k must be a whole number, got {k!r}.")
     (w,) = harmonics(z, [abs(int(k))])
-    return w.conj() if k < 0 else w
+    return w.conj().resolve_conj() if k < 0 else w
 
 
 def harmonics(z, orders):
@@ -281,4 +281,4 @@ class _Harmonics(torch.autograd.Function):
         power = powers_of_phase(*ctx.saved_tensors)
         given = [(k, g) for k, g in zip(ctx.orders, gradients, strict=True) if g is not None]
         parts = [pull_back(gradient, power, k) for k, gradient in given]
-        return sum(parts[1:], parts[0]), None
+        return sum(parts[1:], parts[0]) if parts else None, None

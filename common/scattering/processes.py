@@ -91,7 +91,7 @@ def vorticity(n_fields, size, *, rng, viscosity, time=8.0, dt_factor=0.1):
     return back(w)
 
 
-def gaussian_field(n_fields, size, *, rng, slope=2.0):
+def gaussian_field(n_fields, size, *, rng, slope=2.0, corner=6.0):
     r"""Gaussian fields with a spectrum that falls with a power of the frequency.
 
     Parameters
@@ -100,7 +100,9 @@ def gaussian_field(n_fields, size, *, rng, slope=2.0):
         Number of fields, and pixels along each axis.
     rng : numpy.random.Generator
     slope : float, default=2
-        The spectrum is proportional to :math:`(|k|^2 + 4)^{-s}`, k counting waves along the image.
+    corner : float, default=6
+        The spectrum is proportional to :math:`(|k|^2 + c^2)^{-s}`, k counting waves along the
+        image: flat below the corner c, so that a field has many independent parts where c is large.
 
     Returns
     -------
@@ -118,8 +120,9 @@ def gaussian_field(n_fields, size, *, rng, slope=2.0):
     size = validation.count(size, "size", at_least=8)
     validation.generator(rng)
     slope = validation.number(slope, "slope")
+    corner = validation.number(corner, "corner", above=0)
     k = np.fft.fftfreq(size, 1 / size)
-    spectrum = (k[:, None] ** 2 + k**2 + 4.0) ** -slope
+    spectrum = (k[:, None] ** 2 + k**2 + corner**2) ** -slope
     spectrum[0, 0] = 0.0
     spectrum /= spectrum.mean()
     noise = np.fft.fft2(rng.standard_normal((n_fields, size, size)))

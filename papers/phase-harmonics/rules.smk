@@ -29,7 +29,7 @@ rule simulate:
     priority: 20
     params:
         notebook=paper.notebook("2-simulate.ipynb"),
-        settings=paper.settings["fields"],
+        settings=plan.fields,
     script:
         steps.RUN
 
