@@ -58,7 +58,7 @@ def test_gaussian_fields_have_their_spectrum():
     power = (np.abs(np.fft.fft2(fields)) ** 2).mean(axis=0) / 16**2
     np.testing.assert_allclose(fields.mean(axis=(1, 2)), 0, atol=1e-12)
     # Means of 2000 squares: six standard errors.
-    np.testing.assert_allclose(power, spectrum, rtol=6 * np.sqrt(2 / 2000))
+    np.testing.assert_allclose(power, spectrum, rtol=6 * np.sqrt(2 / 2000), atol=1e-20)
     assert spectrum.mean() == pytest.approx(1)
 
 
