@@ -2,6 +2,8 @@
 
 from importlib.metadata import files
 
+import myst_nb.sphinx_ext
+
 project = "Paper artifacts"
 copyright = "the paper-artifacts developers"
 extensions = [
@@ -18,6 +20,8 @@ extensions = [
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 nb_execution_mode = "off"  # notebooks are shown as the workflow executed them
 nb_merge_streams = True
+# Pictures of notebooks. Left to itself, myst-nb 1.4 writes them into a folder beside the site.
+myst_nb.sphinx_ext.OUTPUT_FOLDER = ".site/outputs"
 suppress_warnings = ["misc.highlighting_failure", "myst.header", "mystnb.unknown_mime_type"]
 
 # Library.
