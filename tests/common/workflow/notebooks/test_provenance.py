@@ -28,6 +28,20 @@ def recorded(**options):
     )  # fmt: skip
 
 
+def test_problems_of_one_step_are_those_of_its_files(root):
+    (root / "n.ipynb").write_text('{"cells": [], "metadata": {}, "nbformat": 4}')
+    (root / "a.csv").write_text("x\n1\n")
+    made = provenance.record(
+        notebook=f"n.ipynb@{provenance.fingerprint(root / 'n.ipynb', root=root)}", rule="r",
+        parameters={}, inputs=[], outputs=["a.csv"], scale="embedded", device="cpu", threads=1,
+    )  # fmt: skip
+    assert provenance.problems_of(made) == []
+    (root / "a.csv").write_text("x\n2\n")
+    (problem,) = provenance.problems_of(made)
+    assert str(problem).startswith("corrupt: a.csv: its sha256 is ")
+    assert str(problem).endswith("Repair: snakemake -j2 --force a.csv")
+
+
 def test_the_commit_is_this_repositorys_own(root, monkeypatch):
     git(root, "init", "-q")
     git(root, "commit", "-q", "--allow-empty", "-m", "outer")
