@@ -1,5 +1,7 @@
 """How Sphinx makes the site of the pages that `common.report.site` writes."""
 
+import contextlib
+import importlib
 from importlib.metadata import files
 
 import myst_nb.sphinx_ext
@@ -61,3 +63,15 @@ html_theme_options = {
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
 }
+
+
+def setup(app):
+    app.connect("env-before-read-docs", _import_once)
+
+
+def _import_once(app, env, docnames):
+    """Import what pages of the library document: each of the processes would do it again."""
+    for name in docnames:
+        if name.startswith("library/common"):
+            with contextlib.suppress(ImportError):  # autodoc says it
+                importlib.import_module(name.removeprefix("library/"))

@@ -19,6 +19,7 @@ from common import files
 from common.report import claims, figures, site
 from common.workflow import papers
 from common.workflow.notebooks import provenance
+from common.workflow.notebooks.fingerprint import fingerprint
 
 ROOT = Path(__file__).resolve().parents[3]
 SIGNAL = "papers/toy/figures/signal.svg"
@@ -119,7 +120,7 @@ def make_repository(root):
     write(root, SIGNAL.replace("svg", "ipynb"), notebook())
     made = provenance.record(
         notebook="papers/toy/figure-signal.ipynb@"
-        + provenance.fingerprint(root / "papers/toy/figure-signal.ipynb", root=root),
+        + fingerprint(root / "papers/toy/figure-signal.ipynb", root=root),
         rule="toy_figure_signal",
         parameters={"label": "µV"},
         inputs=["data/raw/by-reading.csv"],
