@@ -50,6 +50,7 @@ html_static_path = [
 ]
 html_css_files = ["site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system
 html_copy_source = False
 html_show_sourcelink = False
 html_sidebars = {"index": [], "scoreboard": [], "data": []}

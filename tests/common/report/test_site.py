@@ -84,7 +84,8 @@ def notebook(*texts):
         {"cell_type": "markdown", "metadata": {}, "source": "# Signal\n\n$$x = y \\tag{1}$$"},
         code | {"outputs": outputs},
     ]
-    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
+    metadata = {"language_info": {"name": "python", "pygments_lexer": "ipython3"}}
+    return json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4})
 
 
 def make_repository(root):
