@@ -339,7 +339,9 @@ def _paper(pages, site, name, paper, scale, judged):
     if files.resolve(f"{folder}/preview.png").is_file():
         pages.copy(f"{folder}/preview.png", f"{folder}/preview.png")
     readme = files.resolve(f"{folder}/README.md").read_text(encoding="utf-8")
-    pages.write(f"{folder}/about.md", _readme(readme))
+    # Its heading is the paper's title, which the page above has.
+    about = re.sub(r"\A# .*", "# About this reproduction", _readme(readme))
+    pages.write(f"{folder}/about.md", about)
     compared, changed, problem = agreement(name)
     pages.page(
         f"{folder}/index",
