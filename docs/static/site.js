@@ -22,3 +22,6 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+
+// The search shows lines of the pages that it finds, which it fetches. From disk, browsers forbid that.
+if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
