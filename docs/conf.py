@@ -44,6 +44,7 @@ mathjax_path = "tex-svg.js"
 # Looks.
 html_theme = "pydata_sphinx_theme"
 html_title = "Paper artifacts"
+html_favicon = "static/icon.svg"  # browsers ask a server for one
 html_static_path = [
     "static",
     *(str(each.locate()) for each in files("sphinx-mathjax-offline") if each.name == mathjax_path),
