@@ -20,7 +20,7 @@ PIP    = $(PY) -m pip --disable-pip-version-check
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help env figures test lint unit workflow smoke test-embedded test-dispatch test-lock lab paper index report \
-    peers slurm lock clean distclean FORCE
+    site peers slurm lock clean distclean FORCE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -38,6 +38,7 @@ help:
 	@echo "make paper NAME=my-paper   the folder of a new paper, a copy of papers/_template"
 	@echo "make index                 the lists of papers in README.md and CITATION.cff, from their paper.yaml"
 	@echo "make report                report.html: figures with captions, claims, and what ran"
+	@echo "make site                  site/index.html: papers, figures, claims, data sets and library, to read"
 	@echo "make peers                 .venv-peers: libraries that are only compared with (tick, ...)"
 	@echo "make slurm                 add to .venv what submitting to Slurm needs"
 	@echo "make lock                  resolve requirements*.in into requirements*.lock; UPGRADE=1: newest versions"
@@ -127,7 +128,14 @@ index: $(READY)
 report: figures
 	@$(PY) -m snakemake --report report.html $(TARGET)
 
-# requirements.lock as constraints: nothing that is installed changes its version.
+# requirements.lock as constraints, here and for slurm: nothing that is installed changes its version.
+$(VENV)/.site: requirements-site.lock $(READY)
+	@$(PIP) install --quiet -c requirements.lock -r requirements-site.lock
+	@touch $@
+
+site: $(VENV)/.site
+	@$(PY) -m common.report.site --jobs $(JOBS)
+
 slurm: $(READY)
 	@$(PIP) install --quiet -c requirements.lock -r requirements-slurm.lock
 	@$(PY) -m common.workflow.environment
@@ -162,15 +170,17 @@ lock: $(READY)
 	    $(RESOLVE) $$name.in -o "$$uv/$$name.in" >/dev/null || exit 1; \
 	done && \
 	$(call LOCK,requirements.in) && $(call LOCK,requirements-peers.in) && \
-	$(RESOLVE) -c requirements.lock requirements-slurm.in -o "$$uv/requirements-slurm.in" >/dev/null && \
-	$(call LOCK,requirements-slurm.in) && \
+	for name in requirements-slurm requirements-site; do \
+	    $(RESOLVE) -c requirements.lock $$name.in -o "$$uv/$$name.in" >/dev/null || exit 1; \
+	done && \
+	$(call LOCK,requirements-slurm.in) && $(call LOCK,requirements-site.in) && \
 	$(RESOLVE) --no-deps requirements.lock --format pylock.toml -o "$$uv/pylock.toml" >/dev/null && \
 	$(PY) -m common.workflow.environment --record "$$uv/pylock.toml" requirements.wheels && \
 	echo "requirements.lock: $$(grep -c == requirements.lock) packages"
 
 clean:
 	test ! -d results || find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
-	rm -rf data/derived papers/*/figures .smoke report.html report.zip
+	rm -rf data/derived papers/*/figures .smoke .site site report.html report.zip
 
 distclean: clean
 	rm -rf data/raw .snakemake $(VENV) .venv-peers

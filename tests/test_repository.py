@@ -295,7 +295,7 @@ def test_snakemake_finds_the_console_plugin(tmp_path):
     )
 
 
-@pytest.mark.parametrize("kind", ["", "-peers", "-slurm"])
+@pytest.mark.parametrize("kind", ["", "-peers", "-slurm", "-site"])
 @pytest.mark.parametrize("target", environment.TARGETS)
 def test_a_lock_pins_what_is_required(kind, target):
     where = environment.TARGETS[target]
@@ -310,17 +310,20 @@ def test_a_lock_pins_what_is_required(kind, target):
             assert lock[name] in required.specifier
 
 
+@pytest.mark.parametrize(
+    ("kind", "wanted"), [("-slurm", "snakemake-executor-plugin-slurm"), ("-site", "sphinx")]
+)
 @pytest.mark.parametrize("target", environment.TARGETS)
-def test_what_is_added_for_slurm_moves_no_pin(target):
+def test_what_is_added_moves_no_pin(kind, wanted, target):
     where = environment.TARGETS[target]
-    lock, slurm = _lock("", where), _lock("-slurm", where)
-    assert {name: slurm[name] for name in slurm if name in lock} == {
-        name: lock[name] for name in slurm if name in lock
+    lock, added = _lock("", where), _lock(kind, where)
+    assert {name: added[name] for name in added if name in lock} == {
+        name: lock[name] for name in added if name in lock
     }
-    assert "snakemake-executor-plugin-slurm" in slurm
+    assert wanted in added
 
 
-@pytest.mark.parametrize("kind", ["", "-peers", "-slurm"])
+@pytest.mark.parametrize("kind", ["", "-peers", "-slurm", "-site"])
 def test_a_lock_does_not_choose_a_build_of_torch(kind):
     lock = _lock(kind)
     assert [name for name in lock if name.startswith(("nvidia-", "triton", "cuda-"))] == []

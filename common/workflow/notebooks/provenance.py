@@ -25,7 +25,7 @@ from common.workflow import console
 from common.workflow.notebooks import isolation
 from common.workflow.notebooks.fingerprint import fingerprint
 
-__all__ = ["Problem", "by_output", "companions", "record", "refresh_index", "verify"]
+__all__ = ["Problem", "by_output", "companions", "problems_of", "record", "refresh_index", "verify"]
 
 FORMAT = "provenance-1"
 PACKAGES = (
@@ -184,6 +184,23 @@ def verify(made=None):
         if name not in claimed:
             problems += _unclaimed(name, made)
     return problems, len(hashes)
+
+
+def problems_of(content):
+    """Compare the files of one step with its provenance, as `verify` does with all.
+
+    Parameters
+    ----------
+    content : dict
+        A provenance.
+
+    Returns
+    -------
+    problems : list of Problem
+    """
+    return list(
+        _check(content, lambda name: files.sha256(name) if files.resolve(name).exists() else None)
+    )
 
 
 def _unclaimed(name, made):

@@ -83,7 +83,8 @@ def clone(tmp_path):
     root = tmp_path / "My Projects/artifacts"
     (root / "common/workflow").mkdir(parents=True)
     (root / "results").mkdir()
-    for name in ("Makefile", "pyproject.toml", "requirements.lock", "results/README.md"):
+    locks = ("requirements.lock", "requirements-site.lock")
+    for name in ("Makefile", "pyproject.toml", "results/README.md", *locks):
         shutil.copy(files.resolve(name), root / name)
     shutil.copy(files.resolve("common/workflow/prerequisites.py"), root / "common/workflow")
     return root
@@ -135,9 +136,10 @@ def test_make_takes_torch_from_the_index_that_is_named(clone):
     assert "--clear" not in make(clone, "--dry-run", "env").stdout
 
 
-def test_make_slurm_keeps_to_the_lock(clone):
-    lines = make(clone, "--dry-run", "slurm").stdout
-    assert "-c requirements.lock -r requirements-slurm.lock" in lines
+@pytest.mark.parametrize("part", ["slurm", "site"])
+def test_an_optional_part_keeps_to_the_lock(clone, part):
+    lines = make(clone, "--dry-run", part).stdout
+    assert f"-c requirements.lock -r requirements-{part}.lock" in lines
 
 
 def test_make_clean_leaves_the_page_of_results(clone):

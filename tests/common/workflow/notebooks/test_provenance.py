@@ -8,6 +8,7 @@ import pytest
 
 from common import files
 from common.workflow.notebooks import provenance
+from common.workflow.notebooks.fingerprint import fingerprint
 
 
 @pytest.fixture
@@ -26,6 +27,20 @@ def recorded(**options):
         notebook="n.ipynb@0", rule="r", parameters={}, inputs=[], outputs=[], scale="embedded",
         device="cpu", threads=1, **options,
     )  # fmt: skip
+
+
+def test_problems_of_one_step_are_those_of_its_files(root):
+    (root / "n.ipynb").write_text('{"cells": [], "metadata": {}, "nbformat": 4}')
+    (root / "a.csv").write_text("x\n1\n")
+    made = provenance.record(
+        notebook=f"n.ipynb@{fingerprint(root / 'n.ipynb', root=root)}", rule="r",
+        parameters={}, inputs=[], outputs=["a.csv"], scale="embedded", device="cpu", threads=1,
+    )  # fmt: skip
+    assert provenance.problems_of(made) == []
+    (root / "a.csv").write_text("x\n2\n")
+    (problem,) = provenance.problems_of(made)
+    assert str(problem).startswith("corrupt: a.csv: its sha256 is ")
+    assert str(problem).endswith("Repair: snakemake -j2 --force a.csv")
 
 
 def test_the_commit_is_this_repositorys_own(root, monkeypatch):
@@ -89,7 +104,7 @@ def test_instructions_that_were_chosen_are_recorded(monkeypatch):
 def build(root, name, *, folder=None):
     """A file with provenance beside it, in a folder that may be a link."""
     (root / "n.ipynb").write_text(json.dumps({"cells": []}))
-    code = provenance.fingerprint(root / "n.ipynb", root=root)
+    code = fingerprint(root / "n.ipynb", root=root)
     files.write_text(name, "text")
     content = recorded() | {
         "notebook": "n.ipynb", "fingerprint": code, "outputs": {name: files.sha256(name)},
