@@ -25,13 +25,16 @@ nb_merge_streams = True
 # Pictures of notebooks. Left to itself, myst-nb 1.4 writes them into a folder beside the site.
 myst_nb.sphinx_ext.OUTPUT_FOLDER = ".site/outputs"
 suppress_warnings = ["misc.highlighting_failure", "myst.header", "mystnb.unknown_mime_type"]
+# The references of a docstring need not be cited in it, and every module may have a heading for them.
+suppress_warnings += ["ref.citation", "docutils"]
 
 # Library.
 autodoc_typehints = "none"  # docstrings have them
 # What scikit-learn adds to a class, with references to its own pages.
 autodoc_default_options = {
     "exclude-members": "set_fit_request, set_predict_request, set_score_request, "
-    "set_transform_request, set_partial_fit_request, set_inverse_transform_request"
+    "set_transform_request, set_partial_fit_request, set_inverse_transform_request, "
+    "set_predict_proba_request, set_decision_function_request, get_metadata_routing"
 }
 autosummary_generate = False
 default_role = "py:obj"

@@ -179,7 +179,7 @@ def _import_stack():
 
 
 # Where a warning places itself that means whoever has imported it: in a kernel, that is elsewhere.
-_HERE = (__file__, importlib.__file__, "sys:1:")
+_HERE = (__file__, importlib.__file__, "sys:1:", "<sys>:0:")  # the last in newer Pythons
 
 
 class _Watch:

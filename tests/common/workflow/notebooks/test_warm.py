@@ -293,6 +293,8 @@ print(bool(guilty), [said[2] for said in watch.said], watch.changes()["environ"]
         ("import warnings; warnings.warn('old', stacklevel=2)", True, None),
         ("import warnings; warnings.warn('old', stacklevel=3)", True, None),
         ("import warnings; warnings.warn('old', stacklevel=9)", True, None),
+        ("import sys; print('sys:1: UserWarning: old', file=sys.stderr)", True, None),
+        ("import sys; print('<sys>:0: UserWarning: old', file=sys.stderr)", True, None),
         ("import os; os.write(1, b'from C')", True, []),
         ("import threading, time; threading.Thread(target=time.sleep, args=[9]).start()", True, []),
         ("from IPython import get_ipython; x = get_ipython()", False, []),
