@@ -25,7 +25,7 @@ nb_merge_streams = True
 # Pictures of notebooks. Left to itself, myst-nb 1.4 writes them into a folder beside the site.
 myst_nb.sphinx_ext.OUTPUT_FOLDER = ".site/outputs"
 suppress_warnings = ["misc.highlighting_failure", "myst.header", "mystnb.unknown_mime_type"]
-# The references of a docstring need not be cited in it, and every module may have a heading for them.
+# References of a docstring need not be cited in it, and every module may have a heading for them.
 suppress_warnings += ["ref.citation", "docutils"]
 
 # Library.
