@@ -76,6 +76,12 @@ def test_frames_are_tapered_pieces_of_the_signal():
     np.testing.assert_allclose(frames[:, 50:, 20], 0, atol=1e-12)
 
 
+def test_a_frame_may_have_two_samples_or_all_of_a_signal():
+    signals = rng().standard_normal((1, 10))
+    assert notes.frame(signals, sfreq=10, duration=0.2).shape[1] == 2
+    assert notes.frame(signals, sfreq=10, duration=1).shape[1] == 10
+
+
 def test_there_are_151_frames_of_200_samples():
     signals = notes.simulate(1, sfreq=5000, rng=rng())
     assert notes.frame(signals, sfreq=5000).shape == (1, 200, 151)

@@ -32,6 +32,12 @@ def test_only_the_first_error_opens_the_window_and_all_close_it():
     assert np.isnan([*closed.values()]).all()
 
 
+@pytest.mark.parametrize(("n_inside", "slope"), [(3, np.log(0.5)), (2, np.nan)])
+def test_three_points_make_a_slope_and_two_do_not(n_inside, slope):
+    found = rates.slopes(T, {"first": 0.5**T}, below=0.3, above=0.5 ** (n_inside + 1.5))
+    assert found["first"] == pytest.approx(slope, rel=1e-12, nan_ok=True)
+
+
 def test_powers_are_straight_in_log_log_from_a_start_on():
     errors = {"g": np.where(T < 50, 1.0, T**-1.5), "h": np.where(T < 50, 1.0, T**-3.0)}
     found = rates.slopes(T, errors, start=50, power=True)

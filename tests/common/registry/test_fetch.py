@@ -257,6 +257,7 @@ def test_command_line(entry, write, server, tmp_path, monkeypatch, capsys):
     assert main([*start, "list"]) == 0
     assert "signals" in capsys.readouterr().out
     assert main([*start, "check"]) == 0
+    assert "repair" not in capsys.readouterr().out
     (tmp_path / "data/raw/signals.bin").write_bytes(b"x")
     assert main([*start, "check"]) == 1
     assert "repair: python -m common.registry fetch signals" in capsys.readouterr().out
