@@ -336,14 +336,23 @@ def browser():
 
 @pytest.fixture
 def tab(browser):
-    """A tab, and what it complained about."""
+    """A tab, and what it complained about.
+
+    A page that is left gives up what it still waits for, such as the search its summaries of the
+    pages it found: a request that is aborted so is no complaint.
+    """
+
+    def failed(request):
+        if request.failure != "net::ERR_ABORTED":
+            opened.complaints.append(f"{request.url}: {request.failure}")
+
     context = browser.new_context(viewport={"width": 1500, "height": 900})
     context.set_default_timeout(120_000)  # of a machine that is busy
     opened = context.new_page()
     opened.complaints = []
     opened.on("console", lambda m: m.type == "error" and opened.complaints.append(m.text))
     opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
-    opened.on("requestfailed", lambda request: opened.complaints.append(request.url))
+    opened.on("requestfailed", failed)
     yield opened
     context.close()
 
