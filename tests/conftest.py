@@ -1,7 +1,10 @@
 """What holds for all tests, and ``pytest --paper NAME``: the unit tests of what one paper uses."""
 
 import ast
+import os
 import re
+import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,24 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("repository")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium without a window, where there is one."""
+    if find_spec("playwright") is None:
+        pytest.skip("playwright is not installed: make site")
+    found = list(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    if not found:
+        pytest.skip("there is no Chromium: apt install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        # Chromium's own sandbox does not start for root, as in containers.
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        launched = driver.chromium.launch(executable_path=found[0], args=arguments)
+        yield launched
+        launched.close()
 
 
 def pytest_addoption(parser):

@@ -317,23 +317,6 @@ def address(request, made):
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if find_spec("playwright") is None:
-        pytest.skip("playwright is not installed: make site")
-    found = list(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-    if not found:
-        pytest.skip("there is no Chromium: apt install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        # Chromium's own sandbox does not start for root, as in containers.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        launched = driver.chromium.launch(executable_path=found[0], args=arguments)
-        yield launched
-        launched.close()
-
-
 @pytest.fixture
 def tab(browser):
     """A tab, and what it complained about.
