@@ -22,7 +22,16 @@ from common.workflow import console, papers
 from common.workflow.notebooks import provenance
 from common.workflow.notebooks.fingerprint import fingerprint
 
-__all__ = ["SCALE", "agreement", "check", "outdated", "report", "write"]
+__all__ = [
+    "SCALE",
+    "agreement",
+    "check",
+    "check_claims",
+    "check_figure",
+    "outdated",
+    "report",
+    "write",
+]
 
 SCALE = "embedded"
 """The scale whose results are kept: everybody can rerun it."""
@@ -190,17 +199,52 @@ def check(paper):
     papers.PaperError
         If there is no reference, or a figure or the claims are not built at the embedded scale.
     """
-    settings, figures = papers.load(paper), {}
-    for name, table in _tables(paper, settings).items():
-        if name == "claims":
-            claims = _checked_claims(table, paper, settings)
-            continue
-        _require_embedded(paper, name)
-        figures[name] = agreement(paper, name, table)
-    outcomes = _changed_outcomes(
-        claims, _checked_claims(f"papers/{paper}/reference/claims.csv", paper, settings)
-    )
-    return figures, outcomes, len(claims)
+    figures = {name: check_figure(paper, name) for name in papers.load(paper).figures}
+    return figures, *check_claims(paper)
+
+
+def check_figure(paper, name):
+    """Compare one figure as it is built with its reference.
+
+    Parameters
+    ----------
+    paper, name : str
+
+    Returns
+    -------
+    agreement : common.report.agreement.Agreement
+
+    Raises
+    ------
+    papers.PaperError
+        If there is no reference, or the figure is not built at the embedded scale.
+    """
+    _require_embedded(paper, name)
+    return agreement(paper, name, f"papers/{paper}/figures/{name}.csv")
+
+
+def check_claims(paper):
+    """Compare the outcomes of a paper's claims as they are built with the reference.
+
+    Parameters
+    ----------
+    paper : str
+
+    Returns
+    -------
+    outcomes : list of str
+        One line for each claim whose outcome is another than in the reference.
+    n_claims : int
+
+    Raises
+    ------
+    papers.PaperError
+        If there is no reference, or the claims are not built at the embedded scale.
+    """
+    settings = papers.load(paper)
+    built = _checked_claims(_tables(paper, settings)["claims"], paper, settings)
+    kept = _checked_claims(f"papers/{paper}/reference/claims.csv", paper, settings)
+    return _changed_outcomes(built, kept), len(built)
 
 
 def _tables(paper, settings):

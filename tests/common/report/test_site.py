@@ -17,6 +17,7 @@ import yaml
 
 from common import files
 from common.report import claims, figures, site
+from common.report.agreement import SAME, Agreement
 from common.workflow import papers
 from common.workflow.notebooks import provenance
 from common.workflow.notebooks.fingerprint import fingerprint
@@ -218,11 +219,15 @@ def test_time_and_memory_by_step(root):
     assert site.steps("toy", "paper") == []
 
 
-def test_what_is_not_compared_says_why(root):
+def test_what_is_not_compared_says_why(root, monkeypatch):
+    monkeypatch.setattr(site.reference, "agreement", lambda *_: Agreement(SAME))
     figures, changed, problem = site.agreement("toy")
-    assert (figures, changed) == ({}, [])
-    assert "papers/toy/figures/absent.svg is not built; the reference has scale" in problem
-    assert "Nothing is compared: papers/toy/figures/absent.svg is not built;" in page(root)
+    assert changed == [] and "papers/toy/reference/claims.csv" in problem
+    assert figures.pop("signal") == "same bytes"  # though another figure is not built
+    assert list(figures) == ["absent"]
+    reason = "not compared: papers/toy/figures/absent.svg is not built; the reference has scale"
+    assert figures["absent"].startswith(reason)
+    assert f"<td>{reason}" in page(root) and "The claims are not compared: " in page(root)
 
 
 def test_data_sets_name_their_users(root):
