@@ -295,7 +295,7 @@ def test_snakemake_finds_the_console_plugin(tmp_path):
     )
 
 
-@pytest.mark.parametrize("kind", ["", "-peers", "-slurm", "-site"])
+@pytest.mark.parametrize("kind", ["", "-peers", "-slurm", "-site", "-checkers"])
 @pytest.mark.parametrize("target", environment.TARGETS)
 def test_a_lock_pins_what_is_required(kind, target):
     where = environment.TARGETS[target]
@@ -323,11 +323,12 @@ def test_what_is_added_moves_no_pin(kind, wanted, target):
     assert wanted in added
 
 
-@pytest.mark.parametrize("kind", ["", "-peers", "-slurm", "-site"])
+@pytest.mark.parametrize("kind", ["", "-peers", "-slurm", "-site", "-checkers"])
 def test_a_lock_does_not_choose_a_build_of_torch(kind):
     lock = _lock(kind)
     assert [name for name in lock if name.startswith(("nvidia-", "triton", "cuda-"))] == []
     assert re.fullmatch(r"[0-9.]+", lock.get("torch", "0"))
+
 
 
 def test_every_pin_has_a_wheel_for_every_target():
