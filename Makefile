@@ -20,7 +20,7 @@ PIP    = $(PY) -m pip --disable-pip-version-check
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help env figures test lint unit workflow smoke test-embedded test-dispatch test-lock lab paper index report \
-    site peers slurm lock clean distclean FORCE
+    site archive checkers peers slurm lock clean distclean FORCE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -36,9 +36,11 @@ help:
 	@echo "make lint                  formatting and style only"
 	@echo "make lab                   JupyterLab at the root of the repository"
 	@echo "make paper NAME=my-paper   the folder of a new paper, a copy of papers/_template"
-	@echo "make index                 the lists of papers in README.md and CITATION.cff, from their paper.yaml"
+	@echo "make index                 the lists of papers in README.md, CITATION.cff and codemeta.json"
 	@echo "make report                report.html: figures with captions, claims, and what ran"
 	@echo "make site                  site/index.html: papers, figures, claims, data sets and library, to read"
+	@echo "make archive PAPER=dance   archive/dance.zip: figures, claims, provenance and code, to deposit"
+	@echo "make checkers              .venv-checkers: programs of others that check an archive"
 	@echo "make peers                 .venv-peers: libraries that are only compared with (tick, ...)"
 	@echo "make slurm                 add to .venv what submitting to Slurm needs"
 	@echo "make lock                  resolve requirements*.in into requirements*.lock; UPGRADE=1: newest versions"
@@ -136,6 +138,16 @@ $(VENV)/.site: requirements-site.lock $(READY)
 site: $(VENV)/.site
 	@$(PY) -m common.report.site --jobs $(JOBS)
 
+archive: $(VENV)/.site
+	@$(PY) -m common.report.archive $(PAPER)
+
+checkers: .venv-checkers/.ready
+
+.venv-checkers/.ready: requirements-checkers.lock
+	@rm -rf .venv-checkers && "$(PYTHON)" -m venv .venv-checkers
+	@.venv-checkers/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	@touch $@
+
 slurm: $(READY)
 	@$(PIP) install --quiet -c requirements.lock -r requirements-slurm.lock
 	@$(PY) -m common.workflow.environment
@@ -165,11 +177,12 @@ endef
 lock: $(READY)
 	@uv=$$(mktemp -d) && trap 'rm -rf "$$uv"' EXIT INT TERM && \
 	"$(PYTHON)" -m venv "$$uv" && "$$uv/bin/python" -m pip --disable-pip-version-check install --quiet uv && \
-	for name in requirements requirements-peers; do \
+	for name in requirements requirements-peers requirements-checkers; do \
 	    cp $$name.lock "$$uv/$$name.in" 2>/dev/null || cp requirements.lock "$$uv/$$name.in"; \
 	    $(RESOLVE) $$name.in -o "$$uv/$$name.in" >/dev/null || exit 1; \
 	done && \
 	$(call LOCK,requirements.in) && $(call LOCK,requirements-peers.in) && \
+	$(call LOCK,requirements-checkers.in) && \
 	for name in requirements-slurm requirements-site; do \
 	    $(RESOLVE) -c requirements.lock $$name.in -o "$$uv/$$name.in" >/dev/null || exit 1; \
 	done && \
@@ -180,7 +193,7 @@ lock: $(READY)
 
 clean:
 	test ! -d results || find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
-	rm -rf data/derived papers/*/figures .smoke .site site report.html report.zip
+	rm -rf data/derived papers/*/figures .smoke .site site archive report.html report.zip
 
 distclean: clean
-	rm -rf data/raw .snakemake $(VENV) .venv-peers
+	rm -rf data/raw .snakemake $(VENV) .venv-peers .venv-checkers

@@ -295,7 +295,7 @@ def test_snakemake_finds_the_console_plugin(tmp_path):
     )
 
 
-@pytest.mark.parametrize("kind", ["", "-peers", "-slurm", "-site"])
+@pytest.mark.parametrize("kind", ["", "-peers", "-slurm", "-site", "-checkers"])
 @pytest.mark.parametrize("target", environment.TARGETS)
 def test_a_lock_pins_what_is_required(kind, target):
     where = environment.TARGETS[target]
@@ -323,11 +323,30 @@ def test_what_is_added_moves_no_pin(kind, wanted, target):
     assert wanted in added
 
 
-@pytest.mark.parametrize("kind", ["", "-peers", "-slurm", "-site"])
+@pytest.mark.parametrize("kind", ["", "-peers", "-slurm", "-site", "-checkers"])
 def test_a_lock_does_not_choose_a_build_of_torch(kind):
     lock = _lock(kind)
     assert [name for name in lock if name.startswith(("nvidia-", "triton", "cuda-"))] == []
     assert re.fullmatch(r"[0-9.]+", lock.get("torch", "0"))
+
+
+@pytest.mark.parametrize("workflow", ["tests", "embedded"])
+def test_a_workflow_of_github_runs_what_there_is(workflow):
+    found = sources.read_yaml(f".github/workflows/{workflow}.yml")
+    assert found["name"] == workflow and found["on"]
+    steps = [step for job in found["jobs"].values() for step in job["steps"]]
+    commands = [step["run"].split() for step in steps if "run" in step]
+    makefile = files.resolve("Makefile").read_text("utf-8")
+    for program, *arguments in commands:
+        if program == "make":
+            for target in (one for one in arguments if "=" not in one):
+                assert re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE), target
+        else:
+            assert os.access(files.resolve(program), os.X_OK), program
+    used = {"tests": {".ci/run"}, "embedded": {"test-embedded", "site", "archive"}}
+    assert used[workflow] <= {word for command in commands for word in command}
+    # Each step runs a command, or an action of a stated version.
+    assert all("run" in step or re.fullmatch(r"[\w/-]+@v\d+", step["uses"]) for step in steps)
 
 
 def test_every_pin_has_a_wheel_for_every_target():

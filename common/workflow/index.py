@@ -1,19 +1,22 @@
-"""A new paper's folder, and the lists of papers in README.md and CITATION.cff.
+"""A new paper's folder, and the lists of papers in README.md, CITATION.cff and codemeta.json.
 
 ``make paper NAME=my-paper`` copies ``papers/_template``. ``make index`` writes the lists from the
 papers' ``paper.yaml``; a test compares. The list in README.md stands between two comments; in
-CITATION.cff it is everything from ``references:`` on.
+CITATION.cff it is everything from ``references:`` on; codemeta.json is written as a whole, from
+``pyproject.toml`` and CITATION.cff besides.
 """
 
 import argparse
+import json
 import re
 import shutil
 import sys
+import tomllib
 
-from common import files
+from common import files, sources
 from common.workflow import console, papers
 
-__all__ = ["citation", "main", "new", "readme", "stale"]
+__all__ = ["LISTS", "citation", "codemeta", "main", "new", "readme", "stale"]
 
 TEMPLATE = "_template"
 """Folder of the paper that new ones are copied from."""
@@ -74,7 +77,7 @@ def readme(text, listed):
             "<!-- end of papers -->, found no such lines"
         )
     rows = ["| paper | figure |", "|---|---|"]
-    for name, paper in sorted(listed.items(), key=lambda item: (-item[1].year, item[0])):
+    for name, paper in _newest_first(listed):
         where = f"arXiv:{paper.arxiv}" if paper.arxiv else f"doi:{paper.doi}"
         picture = ""
         if paper.preview:
@@ -99,10 +102,9 @@ def citation(text, listed):
     text : str
     """
     lines = [text.partition("references:\n")[0] + "references:"]
-    for _, paper in sorted(listed.items(), key=lambda item: (-item[1].year, item[0])):
+    for _, paper in _newest_first(listed):
         lines += ["  - type: article", f"    title: {_quoted(paper.title)}", "    authors:"]
-        for author in paper.authors:
-            family, _, given = author.partition(", ")
+        for family, given in paper.people:
             lines.append(f"      - family-names: {family}")
             lines += [f"        given-names: {given}"] if given else []
         lines.append(f"    year: {paper.year}")
@@ -117,14 +119,72 @@ def citation(text, listed):
     return "\n".join(lines) + "\n"
 
 
+def codemeta(text, listed):
+    """codemeta.json: the repository for machines, after CodeMeta 3.0.
+
+    Parameters
+    ----------
+    text : str
+        What stands there; it is replaced as a whole.
+    listed : dict of str to common.workflow.papers.Paper
+
+    Returns
+    -------
+    text : str
+    """
+    project = tomllib.loads(files.resolve("pyproject.toml").read_text("utf-8"))["project"]
+    cited = sources.read_yaml("CITATION.cff")
+    content = {
+        "@context": "https://w3id.org/codemeta/3.0",
+        "@type": "SoftwareSourceCode",
+        "name": project["name"],
+        "description": project["description"],
+        "version": project["version"],
+        "license": f"https://spdx.org/licenses/{project['license']}",
+        "author": [{"@type": "Organization", "name": one["name"]} for one in cited["authors"]],
+        "programmingLanguage": {
+            "@type": "ComputerLanguage",
+            "name": "Python",
+            "version": project["requires-python"],
+        },
+        "operatingSystem": ["Linux", "macOS"],
+        "softwareRequirements": "requirements.lock",
+        "readme": "README.md",
+        "referencePublication": [
+            {
+                "@type": "ScholarlyArticle",
+                "@id": paper.address,
+                "name": paper.title,
+                "author": [
+                    {"@type": "Person", "familyName": family}
+                    | ({"givenName": given} if given else {})
+                    for family, given in paper.people
+                ],
+                "datePublished": str(paper.year),
+            }
+            for _, paper in _newest_first(listed)
+        ],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _newest_first(listed):
+    return sorted(listed.items(), key=lambda item: (-item[1].year, item[0]))
+
+
 def _quoted(text):
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+LISTS = {"README.md": readme, "CITATION.cff": citation, "codemeta.json": codemeta}
+"""Files that list the papers, and what writes each from its text and the papers."""
+
+
 def _wanted():
     listed = {name: papers.load(name) for name in papers.names()}
-    for name, write in {"README.md": readme, "CITATION.cff": citation}.items():
-        text = files.resolve(name).read_text(encoding="utf-8")
+    for name, write in LISTS.items():
+        path = files.resolve(name)
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
         yield name, text, write(text, listed)
 
 

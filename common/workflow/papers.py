@@ -196,6 +196,17 @@ class Paper(_Strict):
     resources: dict[str, Resources] = {}
     scales: _Scales
 
+    @property
+    def address(self):
+        """Web address of the paper: its own DOI, or else the one that arXiv gives it."""
+        return f"https://doi.org/{self.doi or f'10.48550/arXiv.{self.arxiv}'}"
+
+    @property
+    def people(self):
+        """Family and given name of each author; the given name may be empty."""
+        parts = (author.partition(", ") for author in self.authors)
+        return [(family, given) for family, _, given in parts]
+
 
 def names():
     """Folders below ``papers/`` that hold a paper, in alphabetical order.

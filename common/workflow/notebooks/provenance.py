@@ -19,13 +19,17 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import unquote
 
 from common import files
 from common.workflow import console
 from common.workflow.notebooks import isolation
 from common.workflow.notebooks.fingerprint import fingerprint
 
-__all__ = ["Problem", "by_output", "companions", "problems_of", "record", "refresh_index", "verify"]
+__all__ = [
+    "CRATE", "LEFT_OUT", "Problem", "by_output", "companions", "problems_of", "record", "records",
+    "refresh_index", "verify",
+]  # fmt: skip
 
 FORMAT = "provenance-1"
 PACKAGES = (
@@ -33,6 +37,12 @@ PACKAGES = (
     "pandas", "papermill", "POT", "pyriemann", "scikit-learn", "scipy", "skada", "snakemake",
     "torch",
 )  # fmt: skip
+CRATE = "ro-crate-metadata.json"
+"""What describes an unpacked archive, at its root (`common.report.archive`)."""
+
+LEFT_OUT = "#left-out/"
+"""How that description begins the names of files that it states the hash of and does not hold."""
+
 # Written by Snakemake or for people; they hold times, so they are not hashed.
 _UNTRACKED = {".ipynb", ".tsv"}
 # Left by Jupyter, by Snakemake, and by network file systems while a file is open.
@@ -111,13 +121,28 @@ def by_output(*folders):
         Each output's name to the provenance that lists it, the newest where several do: a step that
         has another name now has left its old one.
     """
-    found = {}
+    return {
+        output: content for content in records(*folders).values() for output in content["outputs"]
+    }
+
+
+def records(*folders):
+    """Provenance of the steps that have written below some folders.
+
+    Parameters
+    ----------
+    *folders : str
+        Relative to the repository root.
+
+    Returns
+    -------
+    records : dict of str to dict
+        Name of each file to what it says, the oldest first.
+    """
     inside = [path for folder in folders for path in files.walk(folder) if path.suffix == ".json"]
-    for path in sorted(inside, key=lambda path: path.stat().st_mtime_ns):
-        content = _read(files.relative(path))
-        if content is not None:
-            found |= dict.fromkeys(content["outputs"], content)
-    return found
+    inside.sort(key=lambda path: path.stat().st_mtime_ns)
+    found = {files.relative(path): _read(files.relative(path)) for path in inside}
+    return {name: content for name, content in found.items() if content is not None}
 
 
 class Problem:
@@ -161,10 +186,10 @@ def verify(made=None):
     -------
     problems : list of Problem
     n_files : int
-        How many files were hashed.
+        How many files were hashed. What an archive leaves out is no problem in its unpacked folder.
     """
     problems, hashes, claimed = [], {}, set()
-    built = sorted(_built_files(problems))
+    built, left_out = sorted(_built_files(problems)), _left_out()
 
     def sha256(name):
         if name not in hashes:
@@ -179,11 +204,11 @@ def verify(made=None):
         if name not in current and rebuilt.issuperset(content["outputs"]):
             continue  # the step has another name now, under which it has run
         claimed.update([name, *content["outputs"]])
-        problems += _check(content, sha256)
+        problems += _check(content, sha256, left_out)
     for name in built:
         if name not in claimed:
             problems += _unclaimed(name, made)
-    return problems, len(hashes)
+    return problems, sum(found is not None for found in hashes.values())
 
 
 def problems_of(content):
@@ -222,11 +247,13 @@ def _is_made(name, made):
     return made is None or any(re.fullmatch(pattern, name) for pattern in made)
 
 
-def _check(provenance, sha256):
+def _check(provenance, sha256, left_out=frozenset()):
     outputs = provenance["outputs"]
     target = next(iter(sorted(outputs, key=lambda name: not name.endswith(".svg"))), None)
     for name, expected in outputs.items():
         found = sha256(name)
+        if found is None and name in left_out:
+            continue
         if found is None:
             repair = f"snakemake -j2 {name}" if _is_declared(name) else _force(target)
             yield Problem(name, "missing", "it was built and is gone", repair)
@@ -275,6 +302,16 @@ def _built_files(problems):
             committed = files.relative(path) == "results/README.md"
             if not (is_live or committed or any(map(_PASSED_OVER.fullmatch, inside))):
                 yield files.relative(path)
+
+
+def _left_out():
+    """Files that the archive whose unpacked folder this is states the hash of and does not hold."""
+    path = files.resolve(CRATE)
+    if not path.is_file():
+        return frozenset()
+    described = files.read_json(path)["@graph"]
+    found = (entity["@id"] for entity in described if entity["@id"].startswith(LEFT_OUT))
+    return frozenset(unquote(name.removeprefix(LEFT_OUT)) for name in found)
 
 
 def _read(name):
@@ -354,6 +391,8 @@ def main(arguments=None):
         print(f"{len(problems)} problem(s) in {n_files} files.", file=sys.stderr)
         return 1
     print(f"{n_files} files agree with their provenance.", file=sys.stderr)
+    if left_out := [name for name in _left_out() if not files.resolve(name).exists()]:
+        print(f"{len(left_out)} more are not in this archive, only their sha256.", file=sys.stderr)
     return 0
 
 

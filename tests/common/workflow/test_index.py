@@ -1,6 +1,8 @@
 """Lists of papers follow from the papers."""
 
+import json
 import shutil
+import tomllib
 
 import pytest
 import yaml
@@ -61,6 +63,48 @@ def test_the_citation_is_yaml_with_every_paper():
     assert first["doi"] == "10.0/2"
     assert first["identifiers"][0]["value"] == "arXiv:2501.00001"
     assert index.citation(after, LISTED) == after
+
+
+def test_codemeta_says_what_the_project_is_and_lists_its_papers():
+    text = index.codemeta("what stood there", LISTED)
+    found = json.loads(text)
+    project = tomllib.loads(files.resolve("pyproject.toml").read_text("utf-8"))["project"]
+    cited = yaml.safe_load(files.resolve("CITATION.cff").read_text("utf-8"))
+    assert found["version"] == project["version"] == str(cited["version"])
+    assert found["license"] == f"https://spdx.org/licenses/{cited['license']}"
+    assert [one["name"] for one in found["author"]] == [one["name"] for one in cited["authors"]]
+    first, second, third = found["referencePublication"]
+    assert [first["@id"], second["@id"], third["@id"]] == [
+        "https://doi.org/10.0/2",
+        "https://doi.org/10.0/1",
+        "https://doi.org/10.48550/arXiv.2001.00001",
+    ]
+    assert first["name"] == 'A "title": with marks' and first["datePublished"] == "2025"
+    assert first["author"] == [
+        {"@type": "Person", "familyName": "Curie", "givenName": "Marie"},
+        {"@type": "Person", "familyName": "Noether"},
+    ]
+    assert index.codemeta(text, LISTED) == text and text.endswith("}\n")
+
+
+@pytest.fixture
+def lists(tmp_path, monkeypatch):
+    """A repository whose lists are older than its papers, and without codemeta.json."""
+    shutil.copytree(files.ROOT / "papers/dripp", tmp_path / "papers/dripp")
+    for name in ("README.md", "CITATION.cff", "pyproject.toml"):
+        shutil.copy(files.ROOT / name, tmp_path / name)
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_all_lists_are_written_and_then_up_to_date(lists, capsys):
+    names = ["README.md", "CITATION.cff", "codemeta.json"]
+    assert index.stale() == names
+    assert index.main([]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"{name}: written" for name in names]
+    assert index.stale() == []
+    (lists / "codemeta.json").write_text("{}")
+    assert index.stale() == ["codemeta.json"]
 
 
 @pytest.fixture

@@ -136,10 +136,22 @@ def test_make_takes_torch_from_the_index_that_is_named(clone):
     assert "--clear" not in make(clone, "--dry-run", "env").stdout
 
 
-@pytest.mark.parametrize("part", ["slurm", "site"])
-def test_an_optional_part_keeps_to_the_lock(clone, part):
-    lines = make(clone, "--dry-run", part).stdout
+@pytest.mark.parametrize(
+    ("target", "part"), [("slurm", "slurm"), ("site", "site"), ("archive", "site")]
+)
+def test_an_optional_part_keeps_to_the_lock(clone, target, part):
+    lines = make(clone, "--dry-run", target).stdout
     assert f"-c requirements.lock -r requirements-{part}.lock" in lines
+
+
+def test_checkers_have_an_environment_of_their_own(clone):
+    shutil.copy(files.resolve("requirements-checkers.lock"), clone)
+    lines = make(clone, "--dry-run", "checkers").stdout
+    assert ".venv-checkers/bin/python -m pip" in lines and "-r requirements-checkers.lock" in lines
+    assert ".venv/bin" not in lines and "common.report.archive" not in lines
+    assert (
+        "common.report.archive dance" in make(clone, "--dry-run", "archive", "PAPER=dance").stdout
+    )
 
 
 def test_make_clean_leaves_the_page_of_results(clone):

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from urllib.parse import quote
 
 import pytest
 
@@ -130,6 +131,26 @@ def test_foreign_files_are_named_and_are_no_failure(root, capsys):
         assert line.startswith("foreign: ")
         assert line.endswith("no step of the workflow makes. Delete it, or keep it elsewhere.")
         assert "snakemake" not in line
+
+
+def test_what_an_archive_leaves_out_is_not_missing(root, capsys):
+    prepared = "data/derived/toy/b 100%.csv"
+    for name in ("results/toy/a.csv", prepared):
+        build(root, name)
+    (root / prepared).unlink()
+    assert provenance.main([]) == 1
+    assert f"missing: {prepared}" in capsys.readouterr().err
+    entity = {"@id": provenance.LEFT_OUT + quote(prepared), "sha256": "0"}
+    files.write_json(provenance.CRATE, {"@graph": [{"@id": "./"}, entity]})
+    assert provenance.main([]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "1 files agree with their provenance.",
+        "1 more are not in this archive, only their sha256.",
+    ]
+    # Once it is made again, it is looked at.
+    files.write_text(prepared, "another text")
+    assert provenance.main([]) == 1
+    assert f"corrupt: {prepared}" in capsys.readouterr().err
 
 
 def test_what_a_step_wrote_under_an_older_name_is_foreign_once_it_has_run_again(root, capsys):
