@@ -65,6 +65,13 @@ def test_results_has_only_its_page_in_commits():
     assert _git("ls-files", "results").decode().split() == ["results/README.md"]
 
 
+def test_no_half_written_file_is_committed():
+    _committed()
+    names = _git("ls-files", "-z").decode().split("\0")
+    left = [name for name in names if name and files.is_temporary(Path(name))]
+    assert not left, f"killed processes left them: git rm {' '.join(left)}"
+
+
 @pytest.mark.parametrize("paper", PAPERS)
 def test_numbers_in_a_readme_are_those_of_its_tables(paper):
     assert quotes.stale(paper) == [], f"fill them: python -m common.report.quotes {paper}"
