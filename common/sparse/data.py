@@ -98,12 +98,12 @@ def bernoulli_samples(D, n_samples, *, density, scale, rng):
     return (drawn * rng.normal(0, scale, drawn.shape)) @ D
 
 
-def image_patches(image, n_samples, *, size, rng):
-    """Square patches of an image without their means, at places drawn with equal chances.
+def image_patches(images, n_samples, *, size, rng):
+    """Square patches of images without their means; all places have equal chances.
 
     Parameters
     ----------
-    image : array_like, shape (n_rows, n_columns)
+    images : array_like, shape (n_images, n_rows, n_columns)
     n_samples : int
     size : int
         Pixels of a side.
@@ -118,18 +118,19 @@ def image_patches(image, n_samples, *, size, rng):
     TypeError
         If an argument is of another type.
     ValueError
-        If a number is out of range or the image smaller than a patch.
+        If a number is out of range or the images are smaller than a patch.
     """
-    image = validation.array(image, "image", ndim=2).astype(float)
+    images = validation.array(images, "images", ndim=3).astype(float)
     n_samples, size = validation.count(n_samples, "n_samples"), validation.count(size, "size")
-    if min(image.shape) < size:
+    if min(images.shape[1:]) < size:
         raise ValueError(
-            f"the image has {image.shape[0]} by {image.shape[1]} pixels, too few for patches of "
-            f"{size} by {size}."
+            f"the images have {images.shape[1]} by {images.shape[2]} pixels, too few for patches "
+            f"of {size} by {size}."
         )
-    views = np.lib.stride_tricks.sliding_window_view(image, (size, size))
-    rows, columns = (validation.generator(rng).integers(n, size=n_samples) for n in views.shape[:2])
-    x = views[rows, columns].reshape(n_samples, -1)
+    views = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
+    rng = validation.generator(rng)
+    x = views[tuple(rng.integers(n, size=n_samples) for n in views.shape[:3])]
+    x = x.reshape(n_samples, -1)
     return x - x.mean(axis=1, keepdims=True)
 
 
@@ -161,7 +162,13 @@ def coded_samples(draw, n_samples, *, D, reg):
     reg = validation.number(reg, "reg", above=0)
     x, missing = np.empty((n_samples, D.shape[1])), np.arange(n_samples)
     for _ in range(_MOST_ROUNDS):
-        x[missing] = draw(len(missing))
+        drawn = np.asarray(draw(len(missing)))
+        if drawn.shape != x[missing].shape:
+            raise ValueError(
+                f"draw({len(missing)}) gave shape {drawn.shape} instead of {x[missing].shape}. "
+                "Are there too few samples left to draw from?"
+            )
+        x[missing] = drawn
         missing = missing[np.abs(x[missing] @ D.T).max(axis=1) <= reg]
         if not len(missing):
             return x

@@ -48,8 +48,8 @@ class Bound(NamedTuple):
     """The paper's, which needs a residual without negative eigenvalues."""
     sharp: np.ndarray
     """That of every factorisation."""
-    after: np.ndarray
-    """Codes after the step, shape (n_samples, n_atoms)."""
+    excess: np.ndarray
+    """What is bounded: F after the step, above F of the codes to compare with."""
 
 
 class Factorization:
@@ -151,7 +151,9 @@ class Factorization:
         after, residual = self.step(z, x), self.residual()
         short = 0.5 * _squares(towards - z, residual) + self.penalty(towards) - self.penalty(after)
         gained = _squares(after - z, residual) + _squares(towards - after, self._metric())
-        return Bound(short, short - 0.5 * gained, after)
+        objective = self.problem.objective
+        excess = objective(after, x) - objective(towards, x)
+        return Bound(short, short - 0.5 * gained, excess)
 
     def _metric(self):
         return (self.A.T * self.S) @ self.A
