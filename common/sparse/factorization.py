@@ -38,7 +38,7 @@ from common.sparse.unfolded import KINDS, Unfolded
 __all__ = ["NETWORKS", "Bound", "FacNet", "Factorization", "LinearStart", "start_network"]
 
 _ORTHOGONAL = 1e-8  # deviation of A A' from I that counts as rounding
-_LONGEST_TURN = 10.0  # norm of a change of A, which keeps its polar factor exact
+_LONGEST = 10.0  # step of A in norm, which keeps its polar factor exact, and of log theta
 
 
 class Bound(NamedTuple):
@@ -194,13 +194,13 @@ class _Factors:
     """Layers of `FacNet`, by the interface of those in `common.sparse.unfolded`."""
 
     def __init__(self, problem):
-        self.problem = problem
         self.D, self.reg, self.n_atoms = problem.D, problem.reg, problem.n_atoms
+        self.smoothness = problem.smoothness
 
     def first(self, number=0):
         return {
             "A": np.eye(self.n_atoms),
-            "theta": np.full(self.n_atoms, 1 / self.problem.smoothness),
+            "theta": np.full(self.n_atoms, 1 / self.smoothness),
         }
 
     def check(self, layer, number):
@@ -228,12 +228,17 @@ class _Factors:
         return slopes, inner @ A - (scaled @ atoms) @ self.D.T, None
 
     def moved(self, layer, slopes, step):
-        """Along the orthogonal matrices; None where the turn is too long or a threshold below 0."""
-        theta = layer["theta"] - step * slopes["theta"]
+        """Along the orthogonal matrices; None where the turn or the change of S is too long.
+
+        A threshold is changed by a factor, which is a plain step where it is 1 / L. So it stays
+        above 0, and comes near 0 without an end to the descent.
+        """
         A, slope = layer["A"], slopes["A"]
         tangent = slope - A @ slope.T @ A
-        if not (theta > 0).all() or step * np.linalg.norm(tangent) > _LONGEST_TURN:
+        change = step * self.smoothness**2 * layer["theta"] * slopes["theta"]
+        if step * np.linalg.norm(tangent) > _LONGEST or np.abs(change).max() > _LONGEST:
             return None
+        theta = layer["theta"] * np.exp(-change)
         # The polar factor. As the tangent is A times a skew matrix, no eigenvalue is below 1.
         moved = A - step * tangent
         values, axes = np.linalg.eigh(moved.T @ moved)
