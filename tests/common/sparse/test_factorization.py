@@ -220,13 +220,24 @@ def test_moves_stay_among_the_orthogonal_matrices_and_go_down_the_tangent():
     for one, slope in zip(network.layers, slopes, strict=True):
         tangent = slope["A"] - one["A"] @ slope["A"].T @ one["A"]
         # <G, T> = |T|^2 / 2 for the tangent part T of a gradient G.
-        expected += 0.5 * (tangent**2).sum() + (slope["theta"] ** 2).sum()
+        # A threshold goes by its logarithm, with a plain step at 1 / L.
+        relative = PROBLEM.smoothness * one["theta"] * slope["theta"]
+        expected += 0.5 * (tangent**2).sum() + (relative**2).sum()
     step = 1e-7 / np.sqrt(expected)
     moved = network.moved(slopes, step)
     assert (loss - moved.loss(X)[0]) / step == pytest.approx(expected, rel=1e-4)
     far = network.moved(slopes, 1e-3)
     for one in far.layers:
         np.testing.assert_allclose(one["A"] @ one["A"].T, np.eye(9), atol=1e-12)
+
+
+def test_thresholds_of_axes_that_are_not_needed_fall_and_stay_above_zero():
+    slopes = [{"A": np.zeros((9, 9)), "theta": np.full(9, 1 / PROBLEM.smoothness)}]
+    network = FacNet.start(PROBLEM, 1)
+    for _ in range(50):
+        before, network = network, network.moved(slopes, 2.0)
+        theta = network.layers[0]["theta"]
+        assert (theta > 0).all() and (theta < before.layers[0]["theta"]).all()
 
 
 def test_moves_that_leave_what_is_allowed_are_none():
