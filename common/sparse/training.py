@@ -10,13 +10,14 @@ References
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from common import validation
 from common.sparse.unfolded import Unfolded
 
-__all__ = ["SCHEDULES", "descend", "train"]
+__all__ = ["SCHEDULES", "Trained", "descend", "train", "train_growing"]
 
 SCHEDULES = ("oneshot", "recursive")
 
@@ -121,3 +122,89 @@ def train(network, x, *, n_iter, schedule="oneshot"):
         )
         network = network.with_layers([*trained.layers, *network.layers[depth:]])
     return network, losses
+
+
+class Trained(NamedTuple):
+    """A network after training, and how it went."""
+
+    network: Unfolded
+    """The one with the smallest mean cost of held-out samples that training has passed."""
+    kept: int
+    """Iterations after which that was."""
+    losses: np.ndarray
+    """Mean cost of the training samples at the start and after every iteration."""
+    held_out: np.ndarray
+    """Of the held-out samples."""
+
+
+def train_growing(network, x, held_out, *, depths, n_iter):
+    """Train a network of growing depth, and keep at every depth the best on held-out samples.
+
+    Layers are trained all at once. The first depth starts from the network's first layers, every
+    other one from the network that was kept, followed by the next layers.
+
+    Parameters
+    ----------
+    network : Unfolded
+        Where to start, as deep as the last depth; it stays as it is.
+    x, held_out : array_like, shape (n_samples, n_features)
+        Samples to train on, and to choose by.
+    depths : sequence of int
+        Numbers of layers, ascending.
+    n_iter : int
+        Iterations of each depth at most.
+
+    Yields
+    ------
+    trained : Trained
+        For every depth.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of another type.
+    ValueError
+        If samples do not fit, or depths do not ascend from 1 to the depth of the network.
+    """
+    if not isinstance(network, Unfolded):
+        raise TypeError(f"network must be an Unfolded, got {network!r}.")
+    x, held_out = network.problem.samples(x), network.problem.samples(held_out)
+    depths = [validation.count(depth, "a depth") for depth in depths]
+    n_layers = len(network.layers)
+    if not depths or sorted(set(depths)) != depths or depths[-1] != n_layers:
+        raise ValueError(
+            f"depths must ascend to the {n_layers} layers of the network, got {depths}."
+        )
+    n_iter = validation.count(n_iter, "n_iter", at_least=0)
+    return _growing(network, x, held_out, depths, n_iter)
+
+
+def _growing(network, x, held_out, depths, n_iter):
+    layers = network.layers
+    for depth in depths:
+        start, judge = network.with_layers(layers[:depth]), _Judge(held_out)
+
+        def loss(one, judge=judge):
+            value, gradient = one.loss(x)
+            return value, lambda: judge(one) or gradient()
+
+        last, losses = descend(loss, start, n_iter=n_iter, move=lambda one, *to: one.moved(*to))
+        # Every point that is accepted is asked for its gradient once, but the last one.
+        if len(judge.costs) < len(losses):
+            judge(last)
+        yield Trained(judge.best or start, judge.kept, losses, np.array(judge.costs))
+        layers = [*(judge.best or start).layers, *network.layers[depth:]]
+
+
+class _Judge:
+    """Keeps the best of the networks that it is shown."""
+
+    def __init__(self, held_out):
+        self.held_out, self.costs = held_out, []
+        self.best, self.kept, self.lowest = None, 0, math.inf
+
+    def __call__(self, network):
+        cost = network.loss(self.held_out)[0]
+        if cost < self.lowest:
+            self.best, self.kept, self.lowest = network, len(self.costs), cost
+        self.costs.append(cost)

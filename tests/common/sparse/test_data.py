@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from common.sparse import digits, gaussian_codes, gaussian_dictionary, shrink
+from common.sparse import (
+    Lasso,
+    bernoulli_samples,
+    coded_samples,
+    digits,
+    gaussian_codes,
+    gaussian_dictionary,
+    image_patches,
+    optimum,
+    shrink,
+)
 
 
 def rng(seed=0):
@@ -53,6 +63,45 @@ def test_shrunken_images_keep_the_mean_of_what_is_not_cropped():
     np.testing.assert_allclose(shrink(images, crop=0, size=28), images.reshape(3, -1))
 
 
+def test_sparse_codes_have_the_density_and_scale_that_are_asked_for():
+    x = bernoulli_samples(np.eye(40), 2000, density=0.1, scale=3, rng=rng())
+    drawn, n = x[x != 0], x.size
+    # Shares and squares of normal numbers: five standard errors.
+    assert drawn.size / n == pytest.approx(0.1, abs=5 * np.sqrt(0.09 / n))
+    assert np.mean(drawn**2) == pytest.approx(9, rel=5 * np.sqrt(2 / drawn.size))
+    D = gaussian_dictionary(40, 7, rng=rng(1))
+    mixed = bernoulli_samples(D, 2000, density=0.1, scale=3, rng=rng())
+    np.testing.assert_allclose(mixed, x @ D, atol=1e-12)
+
+
+def test_samples_without_a_code_are_drawn_again():
+    D, draws = gaussian_dictionary(30, 8, rng=rng()), rng(1)
+    asked = []
+
+    def draw(n):
+        asked.append(n)
+        return bernoulli_samples(D, n, density=0.02, scale=1, rng=draws)
+
+    x = coded_samples(draw, 200, D=D, reg=0.3)
+    assert x.shape == (200, 8) and asked[0] == 200 and len(asked) > 1
+    assert sorted(asked, reverse=True) == asked
+    assert optimum(Lasso(D, reg=0.3), x).z.any(axis=1).all()
+
+
+def test_patches_are_squares_of_the_images_without_their_means():
+    images = np.arange(2 * 6 * 7.0).reshape(2, 6, 7) ** 2
+    x = image_patches(images, 400, size=3, rng=rng())
+    np.testing.assert_allclose(x.mean(axis=1), 0, atol=1e-10)
+    places = [
+        one[i : i + 3, j : j + 3].ravel() for one in images for i in range(4) for j in range(5)
+    ]
+    expected = np.array([one - one.mean() for one in places])
+    distance = np.abs(x[:, None] - expected).max(axis=2)
+    np.testing.assert_allclose(distance.min(axis=1), 0, atol=1e-9)
+    # 40 places: one is missed by 400 draws with a chance of 0.2 %, of which the seed is free.
+    assert len(set(distance.argmin(axis=1))) == 40
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -60,6 +109,31 @@ def test_shrunken_images_keep_the_mean_of_what_is_not_cropped():
         (lambda: gaussian_dictionary(3, 2.5, rng=rng()), TypeError, "n_features must be a whole"),
         (lambda: gaussian_dictionary(3, 3, rng=0), TypeError, "rng must be a numpy.random.Gener"),
         (lambda: gaussian_codes(np.eye(2), 0, rng=rng()), ValueError, "n_samples must be at least"),
+        (
+            lambda: bernoulli_samples(np.eye(2), 3, density=1.5, scale=1, rng=rng()),
+            ValueError,
+            "density must be above 0 and at most 1, got 1.5",
+        ),
+        (
+            lambda: bernoulli_samples(np.eye(2), 3, density=0.5, scale=0, rng=rng()),
+            ValueError,
+            "scale must be above 0, got 0",
+        ),
+        (
+            lambda: coded_samples(lambda n: np.zeros((n, 2)), 3, D=np.eye(2), reg=0.1),
+            ValueError,
+            "3 of 3 samples have a zero code after 1000 draws each, with lambda 0.1. Lower it",
+        ),
+        (
+            lambda: coded_samples(lambda n: np.ones((2, 2)), 3, D=np.eye(2), reg=0.1),
+            ValueError,
+            r"draw\(3\) gave shape \(2, 2\) instead of \(3, 2\)",
+        ),
+        (
+            lambda: image_patches(np.ones((1, 5, 9)), 3, size=6, rng=rng()),
+            ValueError,
+            "the images have 5 by 9 pixels, too few for patches of 6 by 6",
+        ),
         (
             lambda: digits(np.eye(5), 2, 2, 2, rng=rng()),
             ValueError,

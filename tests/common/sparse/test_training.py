@@ -1,5 +1,7 @@
 """Descent by line search, and networks that it trains."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,9 @@ from common.sparse import (
     gaussian_codes,
     gaussian_dictionary,
     optimum,
+    start_network,
     train,
+    train_growing,
 )
 
 RNG = np.random.default_rng(3)
@@ -111,9 +115,63 @@ def test_the_step_of_one_layer_for_one_atom_is_exact():
     assert network.layers[0]["step"] == pytest.approx(1.0, abs=1e-6)  # the atom in use has norm 1
 
 
+HELD_OUT = gaussian_codes(D, 40, rng=np.random.default_rng(8))
+
+
+@pytest.mark.parametrize("kind", ["original", "lfista", "facnet", "linear"])
+def test_every_depth_keeps_the_best_on_held_out_samples_and_grows_from_it(kind):
+    network = start_network(PROBLEM, kind, 4)
+    before = network.loss(X)[0]
+    found = list(train_growing(network, X, HELD_OUT, depths=[1, 2, 4], n_iter=25))
+    assert [len(one.network.layers) for one in found] == [1, 2, 4]
+    for one in found:
+        assert len(one.held_out) == len(one.losses)
+        assert one.held_out[one.kept] == one.held_out.min()
+        assert one.network.loss(HELD_OUT)[0] == pytest.approx(one.held_out.min(), rel=1e-12)
+        assert one.network.loss(X)[0] == pytest.approx(one.losses[one.kept], rel=1e-12)
+    assert found[0].losses[0] == pytest.approx(network.with_layers(network.layers[:1]).loss(X)[0])
+    for shallow, deep in itertools.pairwise(found):
+        start = [*shallow.network.layers, *network.layers[len(shallow.network.layers) :]]
+        start = network.with_layers(start[: len(deep.network.layers)])
+        assert deep.losses[0] == pytest.approx(start.loss(X)[0], rel=1e-12)
+    assert found[-1].network.loss(X)[0] < before
+    assert network.loss(X)[0] == before  # the start stays as it is
+
+
+def test_training_on_too_few_samples_is_stopped_where_others_suffer():
+    network = Unfolded.start(PROBLEM, "original", 1)
+    (few,) = train_growing(network, X[:3], HELD_OUT, depths=[1], n_iter=200)
+    assert 0 < few.kept < len(few.losses) - 1
+    assert few.held_out[-1] > few.held_out[few.kept]
+    (same,) = train_growing(network, X, X, depths=[1], n_iter=9)
+    assert same.kept == 9  # the loss of the training samples falls with every iteration
+    (none,) = train_growing(network, X, HELD_OUT, depths=[1], n_iter=0)
+    assert none.kept == 0 and none.network.layers == network.layers
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
+        (
+            lambda n: train_growing(D, X, X, depths=[1], n_iter=1),
+            TypeError,
+            "network must be an Unfolded, got",
+        ),
+        (
+            lambda n: train_growing(n, X, X[:, :2], depths=[2], n_iter=1),
+            ValueError,
+            "x must have 6 features",
+        ),
+        (
+            lambda n: train_growing(n, X, X, depths=[2, 1], n_iter=1),
+            ValueError,
+            r"depths must ascend to the 2 layers of the network, got \[2, 1\]",
+        ),
+        (
+            lambda n: train_growing(n, X, X, depths=[1], n_iter=1),
+            ValueError,
+            r"depths must ascend to the 2 layers of the network, got \[1\]",
+        ),
         (lambda n: train(D, X, n_iter=1), TypeError, "network must be an Unfolded, got"),
         (lambda n: train(n, X[:, :2], n_iter=1), ValueError, "x must have 6 features"),
         (lambda n: train(n, X, n_iter=-1), ValueError, "n_iter must be at least 0, got -1"),
