@@ -392,11 +392,15 @@ def test_notebooks_start_from_imports_that_they_have_in_common_in_this_order():
     }
     found = warm.groups(imports, dict.fromkeys(imports, 1))
     assert found == [([], ["c", "d"]), (["numpy", "scipy", "torch"], ["a", "b"])]
-    # Two jobs are worth a process of their own.
-    found = warm.groups(imports, {"a": 2, "b": 1, "c": 2, "d": 9})
-    assert (["numpy", "scipy", "scipy.stats", "scipy.stats:norm", "torch"], ["a"]) in found
+    # Many jobs are worth a process of their own.
+    own = ["numpy", "scipy", "scipy.stats", "scipy.stats:norm", "torch"]
+    found = warm.groups(imports, {"a": warm.MANY, "b": 1, "c": 2, "d": 9})
+    assert (own, ["a"]) in found
     assert (["torch", "numpy"], ["c"]) in found
-    assert ([], ["d"]) in found
+    assert ([], ["b", "d"]) in found
+    # Fewer share one, whose libraries are imported once.
+    found = warm.groups(imports, {"a": warm.MANY - 1, "b": 1, "c": 1, "d": 9})
+    assert found == [([], ["c", "d"]), (["numpy", "scipy", "torch"], ["a", "b"])]
 
 
 def test_few_processes_and_little_memory_are_held():
