@@ -93,12 +93,12 @@ lint: $(READY)
 
 unit: $(READY)
 	@echo "== Unit tests$(if $(PAPER), of what $(PAPER) uses)"
-	@$(PY) -m pytest $(QUIET) -n 2 -m "not workflow" --ignore tests/test_repository.py \
+	@$(PY) -m pytest $(QUIET) -n 2 --dist loadfile -m "not workflow" --ignore tests/test_repository.py \
 	    $(if $(PAPER),--paper $(PAPER))
 
 workflow: $(READY)
 	@echo "== Snakemake on a toy paper"
-	@$(PY) -m pytest $(QUIET) -m workflow -n 2
+	@$(PY) -m pytest $(QUIET) -m workflow -n 2 --dist loadfile
 
 # In a copy, .smoke/: figures and results of other scales stay as they are.
 smoke: $(READY)
