@@ -4,6 +4,7 @@ import importlib
 import importlib.machinery
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -221,6 +222,23 @@ def test_what_a_job_took_is_known_to_who_started_it(jobs, monkeypatch):
     report = json.loads((jobs.folder / "warm.json").read_text())
     assert report["bytes"] > 10e6
     assert report["imports"] == [IMPORTS]
+
+
+def test_what_jobs_took_counts_as_what_the_run_took(tmp_path):
+    def took(*processes):
+        return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+    jobs = Jobs(tmp_path)
+    jobs.add("work", "import time\nwhile time.process_time() < 3: pass\nfound = True", WRITE)
+    jobs.start()
+    jobs.run("work")
+    server = psutil.Process(jobs.server.process.pid)
+    own = took(server, *server.children())
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    jobs.server.close()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    counted = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert counted > own + 2
 
 
 def test_without_a_server_a_job_is_cold(tmp_path):
