@@ -77,8 +77,8 @@ figures: $(READY)
 	@$(PY) -m snakemake -j$(JOBS) $(TARGET)
 	@$(PY) -m common.report.reference summary $(PAPER)
 
-test: lint unit $(if $(PAPER),,workflow) smoke
-	@echo "== All passed"
+test: $(READY)
+	@MAKE="$(MAKE)" $(PY) tests/stages.py lint unit $(if $(PAPER),,workflow) smoke
 
 test-dispatch: $(READY)
 	@$(PY) tests/dispatch.py
