@@ -98,7 +98,7 @@ unit: $(READY)
 
 workflow: $(READY)
 	@echo "== Snakemake on a toy paper"
-	@$(PY) -m pytest $(QUIET) -m workflow -n 2 --dist loadfile
+	@$(PY) -m pytest $(QUIET) -m workflow -n 2 --dist loadfile tests/workflow
 
 # In a copy, .smoke/: figures and results of other scales stay as they are.
 smoke: $(READY)
