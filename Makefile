@@ -79,8 +79,8 @@ figures: $(READY)
 	@$(PY) -m snakemake -j$(JOBS) $(TARGET)
 	@$(PY) -m common.report.reference summary $(PAPER)
 
-test: lint unit $(if $(PAPER),,workflow) smoke
-	@echo "== All passed"
+test: $(READY)
+	@MAKE="$(MAKE)" $(PY) tests/stages.py lint unit $(if $(PAPER),,workflow) smoke
 
 test-dispatch: $(READY)
 	@$(PY) tests/dispatch.py
@@ -95,12 +95,12 @@ lint: $(READY)
 
 unit: $(READY)
 	@echo "== Unit tests$(if $(PAPER), of what $(PAPER) uses)"
-	@$(PY) -m pytest $(QUIET) -n 2 -m "not workflow" --ignore tests/test_repository.py \
+	@$(PY) -m pytest $(QUIET) -n 2 --dist loadfile -m "not workflow" --ignore tests/test_repository.py \
 	    $(if $(PAPER),--paper $(PAPER))
 
 workflow: $(READY)
 	@echo "== Snakemake on a toy paper"
-	@$(PY) -m pytest $(QUIET) -m workflow -n 2
+	@$(PY) -m pytest $(QUIET) -m workflow -n 2 --dist loadfile tests/workflow
 
 # In a copy, .smoke/: figures and results of other scales stay as they are.
 smoke: $(READY)

@@ -218,4 +218,5 @@ targets.explain(workflow, TARGETS, BROKEN)
 onstart:
     wiring.check_folder(workflow)
     peaks.announce(workflow)
+    wiring.wait_for_jobs_alone(workflow)
     wiring.keep_warm(workflow)

@@ -14,6 +14,12 @@ TESTS = Path(__file__).parent
 ROOMS = ("plans", "report", "workflow")  # of common/, whose modules are used one by one
 MACHINERY = "common.workflow"  # `pytest -m workflow` tests what all rules use
 
+# As in a job, and before anything imports numpy. xdist has a process per core, and threads that
+# wait for each other do it by computing.
+for library in ("MKL", "NUMEXPR", "OMP", "OPENBLAS"):
+    os.environ[f"{library}_NUM_THREADS"] = "1"
+os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
+
 # The same examples in every run, and no failure because the machine is slow or busy.
 settings.register_profile(
     "repository",

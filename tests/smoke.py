@@ -50,12 +50,31 @@ def synchronize(source, copy):
             old.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(new, old)
     record.write_text("\0".join(sorted(names)), "utf-8")
+    share_compiled(source, copy)
     downloads = source / "data/raw"
     downloads.mkdir(parents=True, exist_ok=True)
     link = copy / "data/raw"
     link.parent.mkdir(exist_ok=True)
     if not link.is_symlink():
         link.symlink_to(downloads, target_is_directory=True)
+
+
+def share_compiled(source, copy):
+    """Copy what numba has compiled, where that is newer; the unit tests have used most of it.
+
+    Its index knows a source by the time and the size, which the copies of sources keep.
+
+    Parameters
+    ----------
+    source, copy : Path
+    """
+    for index in sorted(source.glob("common/**/__pycache__/*.nbi")):
+        target = copy / index.relative_to(source)
+        if not target.exists() or target.stat().st_mtime_ns < index.stat().st_mtime_ns:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # The index comes last: what it names is there.
+            for part in [*index.parent.glob(f"{index.stem}.*.nbc"), index]:
+                shutil.copy2(part, target.with_name(part.name))
 
 
 def unmarked(copy, papers):

@@ -5,6 +5,7 @@ a claim is read from the paper's own tables, the world makes up these too, under
 published files.
 """
 
+import functools
 import importlib
 import json
 from pathlib import Path
@@ -25,11 +26,12 @@ WORLDS = {
 }
 
 
-@pytest.fixture
-def judged(tmp_path):
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
     """Outcome of each statement of a paper's claims.ipynb, from tables made up for it."""
 
     def judge(paper, tables, scale):
+        tmp_path = tmp_path_factory.mktemp("claims")
         folder = files.resolve(f"papers/{paper}")
         paths = {}
         for name, table in tables.items():
@@ -50,6 +52,12 @@ def judged(tmp_path):
     return judge
 
 
+@pytest.fixture(scope="module")
+def where_true(judged):
+    """Outcomes in the world in which a paper's claims are true, judged once at each scale."""
+    return functools.cache(lambda paper, scale: judged(paper, WORLDS[paper](True, scale), scale))
+
+
 def test_every_paper_has_its_worlds():
     missing = sorted(set(papers.names()) - set(WORLDS))
     assert missing == [], "add tests/worlds/<paper>.py: see CONTRIBUTING.md, Add a paper"
@@ -58,9 +66,9 @@ def test_every_paper_has_its_worlds():
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("paper", WORLDS)
 def test_each_testable_claim_holds_where_it_is_true_and_fails_where_it_is_false(
-    paper, scale, judged
+    paper, scale, judged, where_true
 ):
-    true, false = (judged(paper, WORLDS[paper](truth, scale), scale) for truth in (True, False))
+    true, false = where_true(paper, scale), judged(paper, WORLDS[paper](False, scale), scale)
     assert list(true.index) == list(false.index)
     testable = true != claims.NOT_TESTABLE
     assert testable.any()
@@ -72,26 +80,25 @@ def test_each_testable_claim_holds_where_it_is_true_and_fails_where_it_is_false(
 
 
 @pytest.mark.parametrize("paper", WORLDS)
-def test_a_claim_has_the_same_name_at_every_scale_and_without_tables(paper, judged):
-    tables = {scale: WORLDS[paper](True, scale) for scale in SCALES}
-    names = [list(judged(paper, tables[scale], scale).index) for scale in SCALES]
+def test_a_claim_has_the_same_name_at_every_scale_and_without_tables(paper, judged, where_true):
+    names = [list(where_true(paper, scale).index) for scale in SCALES]
     assert names[0] == names[1] == list(judged(paper, {}, "embedded").index)
-    small = judged(paper, tables["embedded"], "smoke")
+    small = judged(paper, WORLDS[paper](True, "embedded"), "smoke")
     assert list(small.index) == names[0]
     assert set(small) == {claims.NOT_TESTABLE}
 
 
 @pytest.mark.parametrize("paper", WORLDS)
-def test_each_claim_is_testable_at_one_scale_at_least(paper, judged):
-    outcomes = [judged(paper, WORLDS[paper](True, scale), scale) for scale in SCALES]
+def test_each_claim_is_testable_at_one_scale_at_least(paper, where_true):
+    outcomes = [where_true(paper, scale) for scale in SCALES]
     never = pd.concat(outcomes, axis=1).eq(claims.NOT_TESTABLE).all(axis=1)
     assert not never.any(), list(never[never].index)
 
 
 @pytest.mark.parametrize("paper", WORLDS)
-def test_a_table_that_is_missing_leaves_the_claims_of_the_others(paper, judged):
+def test_a_table_that_is_missing_leaves_the_claims_of_the_others(paper, judged, where_true):
     tables = WORLDS[paper](True, "embedded")
-    whole = judged(paper, tables, "embedded")
+    whole = where_true(paper, "embedded")
     for missing in tables:
         rest = {name: table for name, table in tables.items() if name != missing}
         outcomes = judged(paper, rest, "embedded")

@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -64,6 +65,30 @@ def test_an_unchanged_file_is_not_written_again(checkout, tmp_path):
     (checkout / "common/tracked.py").touch()
     smoke.synchronize(checkout, copy)
     assert (copy / "common/tracked.py").stat().st_mtime_ns == before
+
+
+def test_what_numba_has_compiled_is_used_in_the_copy(checkout, tmp_path):
+    def compile_and_run(folder):
+        """How often the function was found compiled."""
+        code = "import one; one.add(1); print(sum(one.add.stats.cache_hits.values()))"
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=folder / "common", capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return int(done.stdout)
+
+    source = "import numba\n\n\n@numba.njit(cache=True)\ndef add(x):\n    return x + {}\n"
+    (checkout / ".gitignore").write_text("__pycache__/\n")
+    (checkout / "common/one.py").write_text(source.format(1))
+    assert compile_and_run(checkout) == 0
+    copy = tmp_path / "copy"
+    smoke.synchronize(checkout, copy)
+    assert compile_and_run(copy) == 1
+    (checkout / "common/one.py").write_text(source.format(22))  # not yet compiled
+    smoke.synchronize(checkout, copy)
+    assert compile_and_run(copy) == 0
+    smoke.synchronize(checkout, copy)
+    assert compile_and_run(copy) == 1  # its own is newer and stays
 
 
 def test_downloads_are_shared(checkout, tmp_path):

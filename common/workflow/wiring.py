@@ -22,9 +22,10 @@ from common.workflow.notebooks.run import has_gpu_driver
 
 __all__ = [
     "check_folder", "configure", "keep_texts", "keep_warm", "left_out_if_broken", "patterns",
-    "prepare_commands", "record", "unless_broken",
+    "prepare_commands", "record", "unless_broken", "wait_for_jobs_alone",
 ]  # fmt: skip
 
+_DEFAULT_RATE = (100, 1)  # jobs, s: Snakemake's --max-jobs-per-timespan
 MAX_RECORDED_BYTES = 2_000_000
 """Size of the largest table that is recorded; the repository holds small files."""
 
@@ -168,6 +169,23 @@ def keep_texts(workflow):
 
 def _constant(value):
     return lambda wildcards: value
+
+
+def wait_for_jobs_alone(workflow):
+    """Look for jobs to start when one has ended, and not all the time besides.
+
+    To start at most 100 jobs per second, Snakemake looks again a second after each time that it
+    looked for jobs to start, so with each job that ends it looks once more per second: after 200
+    jobs it is busy with that alone. A limit that somebody asks for stays.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        Whose scheduler has not begun.
+    """
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit is not None and (limit.max_jobs, limit.timespan) == _DEFAULT_RATE:
+        workflow.scheduler.job_rate_limiter = None
 
 
 def keep_warm(workflow):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.workflow import forked
+
 ROOT = Path(__file__).resolve().parents[2]
 TOY = Path(__file__).parent / "toy"
 
@@ -29,12 +31,11 @@ class Repository:
 
     def snakemake(self, *arguments, status=0):
         """Run Snakemake and return what it prints."""
-        command, environment = self.command(*arguments)
-        done = subprocess.run(
-            command, cwd=self.path, env=environment, capture_output=True, text=True, timeout=900
+        _, environment = self.command()
+        returned, output = forked.snakemake().run(
+            arguments, folder=self.path, environment=environment, timeout=900
         )
-        output = done.stdout + done.stderr
-        assert (done.returncode == 0) == (status == 0), output
+        assert (returned == 0) == (status == 0), output
         return output
 
     def jobs(self, *arguments):

@@ -108,6 +108,13 @@ def test_two_jobs_at_a_time_killed_and_resumed_give_the_same_bytes(pristine, tmp
     assert other.built() == pristine.built()
 
 
+def test_snakemake_does_not_look_for_jobs_all_the_time(repository):
+    with (repository / "Snakefile").open("a") as file:
+        file.write("\nonsuccess:\n    print('limit', workflow.scheduler.job_rate_limiter)\n")
+    (repository / TARGET / "bars.svg").unlink()
+    assert "limit None" in repository.snakemake("-j1", f"{TARGET}/bars.svg")
+
+
 def test_a_live_run_keeps_its_lock(repository):
     (repository / TARGET / "bars.svg").unlink()
     # The job waits until the second run is over, however long that takes to start.

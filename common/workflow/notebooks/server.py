@@ -75,6 +75,8 @@ def main():
         words = {group.words: group for group in groups if group.process is not None}
         ready, _, _ = select.select([0, *asked, *words], [], [])
         if 0 in ready:
+            for group in words.values():
+                group.end()
             return 0
         for one in ready:
             if one in words:
@@ -419,7 +421,7 @@ def _nursery(group, words):
         changes = watch.changes()
     gc.collect()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the runners
+    signal.signal(signal.SIGCHLD, _reap)
     os.write(words, f"memory {_memory()}\n".encode())
     listener = socket.socket(fileno=group.socket)
     while True:
@@ -439,6 +441,13 @@ def _nursery(group, words):
             os.write(words, b"job\n")
             for number in streams:
                 os.close(number)
+
+
+def _reap(*_):
+    """Take note of runners that have ended, so that their time counts as this process's."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _module(name):

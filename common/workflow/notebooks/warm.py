@@ -37,6 +37,9 @@ LIBRARIES = {
 }  # fmt: skip
 """Packages that take long to import: notebooks are grouped by those that they need."""
 
+MANY = 8
+"""So many jobs of a notebook are worth a process of their own, which imports everything anew."""
+
 _SERVER = Path(__file__).with_name("server.py")
 _STARTED = b"started"
 # What differs between the kernels of one run, and is read after they have started.
@@ -116,15 +119,14 @@ def groups(imports, jobs):
     -------
     groups : list of (list of str, list of str)
         Imports and notebooks. Each notebook imports all of its group, in this order. A process that
-        would serve one job is not worth it.
+        would serve one job is not worth it, and one for one notebook from `MANY` jobs on.
     """
     needs = {notebook: _steps(names) for notebook, names in imports.items()}
     alike = {}
     for notebook, names in needs.items():
         libraries = tuple(name for name in names if name in LIBRARIES)
-        alike.setdefault(libraries, []).append(notebook)
-        if libraries and jobs[notebook] > 1:
-            alike[notebook] = [notebook]
+        key = notebook if libraries and jobs[notebook] >= MANY else libraries
+        alike.setdefault(key, []).append(notebook)
     found = [([], [])]
     for key, notebooks in alike.items():
         if key and sum(jobs[notebook] for notebook in notebooks) > 1:

@@ -76,7 +76,8 @@ def root(tmp_path, monkeypatch):
     return write
 
 
-def test_a_run_saves_the_executed_notebook_and_provenance(root):
+def test_a_run_saves_the_executed_notebook_and_provenance(root, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
     folder = root(
         "import os, sys, warnings\n"
         "print('\\r' + '50' + '%', file=sys.stderr)\n"

@@ -4,6 +4,7 @@ import importlib
 import importlib.machinery
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -223,6 +224,23 @@ def test_what_a_job_took_is_known_to_who_started_it(jobs, monkeypatch):
     assert report["imports"] == [IMPORTS]
 
 
+def test_what_jobs_took_counts_as_what_the_run_took(tmp_path):
+    def took(*processes):
+        return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+    jobs = Jobs(tmp_path)
+    jobs.add("work", "import time\nwhile time.process_time() < 3: pass\nfound = True", WRITE)
+    jobs.start()
+    jobs.run("work")
+    server = psutil.Process(jobs.server.process.pid)
+    own = took(server, *server.children())
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    jobs.server.close()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    counted = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert counted > own + 2
+
+
 def test_without_a_server_a_job_is_cold(tmp_path):
     jobs = Jobs(tmp_path)
     jobs.add("tell", f"found = {IS_WARM}", WRITE)
@@ -392,11 +410,15 @@ def test_notebooks_start_from_imports_that_they_have_in_common_in_this_order():
     }
     found = warm.groups(imports, dict.fromkeys(imports, 1))
     assert found == [([], ["c", "d"]), (["numpy", "scipy", "torch"], ["a", "b"])]
-    # Two jobs are worth a process of their own.
-    found = warm.groups(imports, {"a": 2, "b": 1, "c": 2, "d": 9})
-    assert (["numpy", "scipy", "scipy.stats", "scipy.stats:norm", "torch"], ["a"]) in found
+    # Many jobs are worth a process of their own.
+    own = ["numpy", "scipy", "scipy.stats", "scipy.stats:norm", "torch"]
+    found = warm.groups(imports, {"a": warm.MANY, "b": 1, "c": 2, "d": 9})
+    assert (own, ["a"]) in found
     assert (["torch", "numpy"], ["c"]) in found
-    assert ([], ["d"]) in found
+    assert ([], ["b", "d"]) in found
+    # Fewer share one, whose libraries are imported once.
+    found = warm.groups(imports, {"a": warm.MANY - 1, "b": 1, "c": 1, "d": 9})
+    assert found == [([], ["c", "d"]), (["numpy", "scipy", "torch"], ["a", "b"])]
 
 
 def test_few_processes_and_little_memory_are_held():
