@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import logging
 from importlib.metadata import files
 
 import myst_nb.sphinx_ext
@@ -71,6 +72,10 @@ html_theme_options = {
 
 
 def setup(app):
+    # Many modules have a heading "References", which no page refers to by its name.
+    logging.getLogger("sphinx.sphinx.domains.std").addFilter(
+        lambda record: "duplicate label" not in record.msg or record.args[:1] != ("references",)
+    )
     app.connect("env-before-read-docs", _import_once)
 
 
