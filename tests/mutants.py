@@ -9,9 +9,11 @@ one in five at most is in the condition of a validation. All of it happens in a 
 
 A file of tests first runs unchanged, and it is noted which functions each test calls and how long
 it takes. A mutant then faces the tests named after its module, those that call the changed function
-and the quick ones first, and after them those of its family that name the module; up to `--seconds`
-of processor time a file. It is killed when a test fails or takes far longer than before. Tests of
-more than 10 s, and those that do not pass unchanged or need downloaded data, are left out.
+and the quick ones first, and after them those of its family that name the module: the files with a
+test that calls the function or, where no test does, all of them, for what runs in another process.
+Of a file, tests of up to `--seconds` of processor time run. A mutant is killed when one fails or
+takes far longer than before. Tests of more than 10 s, and those that do not pass unchanged or need
+downloaded data, are left out.
 
 What the tests of a file call is kept in the folder `--kept`, where there is one, until that file,
 the library or another file of Python beside the tests changes: a second draw begins at once.
@@ -327,21 +329,33 @@ class _Suite:
         own = [file for file in self.files if Path(file).stem == f"test_{module}"]
         named = re.compile(rf"\b_?{module}\b")
         others = [f for f in self.files if named.search((self.copy / f).read_text("utf-8"))]
+        place = f"{mutant.path}:{mutant.function}"
+        seen, unseen = [], []
         for file in dict.fromkeys([*own, *others] or self.files):
-            calls = self.calls(file)
-            place = f"{mutant.path}:{mutant.function}"
-            called = {test for test, (functions, _) in calls.items() if place in functions}
-            # A fixture or a cache calls for the first test only; other processes are not followed.
-            beside = calls if called or file in own else ()
-            order = sorted(beside, key=lambda test: (test not in called, calls[test][1], test))
-            spent = list(itertools.accumulate(calls[test][1] for test in order))
-            chosen = [test for test, sum_ in zip(order, spent, strict=True) if sum_ <= seconds]
-            if chosen:
-                limit = ALLOWANCE + 5 * spent[len(chosen) - 1]
-                result = self._run(mutant, file, chosen, limit)
+            called = {test for test, (calls, _) in self.calls(file).items() if place in calls}
+            # A fixture or a cache calls for the first test only.
+            if called or file in own:
+                seen += called
+                result = self._of_file(mutant, file, called, seconds)
                 if result != "survived":
                     return result
+            else:
+                unseen.append(file)
+        # What no test calls, one may call in another process, which is not followed.
+        for file in () if seen else unseen:
+            result = self._of_file(mutant, file, (), seconds)
+            if result != "survived":
+                return result
         return "survived"
+
+    def _of_file(self, mutant, file, called, seconds):
+        calls = self.calls(file)
+        order = sorted(calls, key=lambda test: (test not in called, calls[test][1], test))
+        spent = list(itertools.accumulate(calls[test][1] for test in order))
+        chosen = [test for test, sum_ in zip(order, spent, strict=True) if sum_ <= seconds]
+        if not chosen:
+            return "survived"
+        return self._run(mutant, file, chosen, ALLOWANCE + 5 * spent[len(chosen) - 1])
 
     def _run(self, mutant, file, tests, seconds):
         target = self.copy / mutant.path
