@@ -272,7 +272,7 @@ def _copied(folder):
     for name in COPIED:
         shutil.copytree(ROOT / name, copy / name, ignore=left_out)
     for path in ROOT.iterdir():
-        if path.is_file():
+        if path.is_file() and path.name != ".git":  # a file in a worktree: git would go there
             shutil.copy(path, copy)
     (copy / "results").mkdir()
     # By the second and the length of its source, which a mutant may share, a compiled module could
