@@ -126,6 +126,11 @@ def test_the_soft_threshold_is_the_proximal_point_of_the_absolute_value():
             ValueError,
             "sample 1 of x is orthogonal to all atoms: .* Leave it out or draw it again",
         ),
+        (
+            lambda: unit_lambda_max([[1.0, 0], [0, 0]], np.eye(2)),
+            ValueError,
+            "sample 1 of x is orthogonal to all atoms",  # a sample of zeros
+        ),
         (lambda: unit_lambda_max(X[:, :2], D), ValueError, "x must have 5 features"),
     ],
 )
