@@ -338,7 +338,7 @@ def test_effect_size_is_the_t_statistic_over_root_n():
 
 def test_effect_size_without_variance():
     b = np.array([0.1, 0.2, 0.7])
-    assert statistics.effect_size(b, b) == 0
+    assert statistics.effect_size(b, b) == statistics.effect_size(0 * b, 0 * b) == 0
     assert statistics.effect_size(b + 0.1, b) == np.inf
     assert statistics.effect_size(b - 0.1, b) == -np.inf
 
