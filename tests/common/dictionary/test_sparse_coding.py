@@ -41,6 +41,27 @@ def test_every_solver_reaches_the_minimum(solver, kind, nonnegative):
 
 
 @pytest.mark.parametrize("nonnegative", [True, False])
+def test_the_gap_of_zero_vanishes_from_lambda_max_on(nonnegative):
+    X, atoms = problem("rank one")
+    largest = lambda_max(X, atoms, nonnegative=nonnegative)
+    zero = np.zeros_like(atoms.correlate(X))
+    half = 0.5 * np.vdot(X, X)
+    for share in (1.0, 1.7):
+        gap = duality_gap(X, atoms, zero, share * largest, nonnegative=nonnegative)
+        assert abs(gap) < 1e-12 * half
+    # Below, it is that of the scaled residual: a share s of it leaves (1 - s)² / 2 of |X|².
+    gap = duality_gap(X, atoms, zero, 0.25 * largest, nonnegative=nonnegative)
+    assert gap == pytest.approx(0.75**2 * half, rel=1e-12)
+
+
+def test_the_gap_of_zero_vanishes_where_no_atom_points_the_same_way():
+    atoms = FullAtoms(np.ones((1, 1, 3)))
+    X = -np.linspace(1, 2, 20)[None]
+    assert duality_gap(X, atoms, np.zeros((1, 18)), 0.1) == 0
+    assert duality_gap(X, atoms, np.zeros((1, 18)), 0.1, nonnegative=False) > 1
+
+
+@pytest.mark.parametrize("nonnegative", [True, False])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_cost_never_rises_and_is_that_of_the_residual(solver, nonnegative):
     X, atoms = problem("rank one")
