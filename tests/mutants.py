@@ -35,6 +35,7 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,10 @@ COPIED = ("common", "data", "notebooks", "papers", "tests", "snakemake_logger_pl
 DRAWING = ("figures.py", "looks.py", "palette.py")  # whether a plot is pretty, no test can say
 SLOWEST = 10  # seconds of processor time; tests that take longer are left out
 ALLOWANCE = 30  # seconds of processor time beyond five times what the tests take
-PRELOADED = "mne numba pandas pytest scipy.signal scipy.stats sklearn.pipeline torch"
+PRELOADED = (
+    "hypothesis.extra.numpy mne moabb.paradigms numba ot pandas pytest scipy.signal scipy.stats "
+    "sklearn.pipeline torch"
+)
 
 COMPARISONS = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
@@ -289,8 +293,9 @@ def _preload():
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     os.environ.update(threads, PYTHONDONTWRITEBYTECODE="1", MPLBACKEND="agg")
     sys.dont_write_bytecode = True
-    for name in PRELOADED.split():
-        __import__(name)
+    with warnings.catch_warnings(action="ignore"):
+        for name in PRELOADED.split():
+            __import__(name)
 
 
 class _Suite:
@@ -388,7 +393,8 @@ def _forked(copy, tests, plugin, *, seconds):
                 del sys.modules[name]
             import pytest
 
-            options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not workflow"]
+            # What an assertion says is not looked at; to rewrite it takes longer than most tests.
+            options = ["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-m", "not workflow"]
             options = options[1:] if isinstance(plugin, _Calls) else options
             status = int(pytest.main([*options, *tests], plugins=[plugin]))
         finally:
