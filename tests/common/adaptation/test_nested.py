@@ -211,6 +211,8 @@ def test_the_caller_s_labels_are_left_alone():
             "class 2 has samples in the target only; no method could predict it",
         ),
         (lambda X, y, d: (1e200 * X, y, d), r"X has values of up to \d\.\d+e\+200: squares of"),
+        (lambda X, y, d: (-1e200 * np.abs(X), y, d), r"of up to \d\.\d+e\+200: squares of"),
+        (lambda X, y, d: (-1e-200 * np.abs(X), y, d), r"of up to \d\.\d+e-200: squares of"),
         (lambda X, y, d: (1e-200 * X, y, d), r"X has values of up to \d\.\d+e-200: squares of"),
     ],
 )

@@ -142,7 +142,7 @@ def test_derivations_are_differences_of_potentials():
     assert other == pytest.approx(np.stack([fpz, pz]))
 
 
-@pytest.mark.parametrize("constant", [0.1, 0.0])
+@pytest.mark.parametrize("constant", [0.1, -0.1, 0.0])
 def test_a_constant_channel_is_zero(constant):
     X = np.stack([np.full((2, 50), constant), RNG.standard_normal((2, 50))])
     scaled = zscore(X)

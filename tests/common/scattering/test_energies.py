@@ -47,7 +47,7 @@ def test_units_of_the_features_do_not_matter():
     )
 
 
-@pytest.mark.parametrize("constant", [0.1, 0.0])
+@pytest.mark.parametrize("constant", [0.1, -0.1, 0.0])
 def test_constant_and_repeated_features_do_no_harm(constant):
     X, y = planted(noise=1.0)
     more = np.column_stack([X, np.full(len(X), constant), X[:, :2]])
