@@ -41,6 +41,25 @@ def test_every_solver_reaches_the_minimum(solver, kind, nonnegative):
 
 
 @pytest.mark.parametrize("nonnegative", [True, False])
+def test_fista_takes_the_momentum_of_its_definition(nonnegative):
+    X, atoms = problem("rank one")
+    penalty, step = 0.2 * lambda_max(X, atoms), 1 / lipschitz(atoms)
+    before = y = np.zeros_like(atoms.correlate(X))
+    t = [1.0]
+    for n_iter in range(1, 6):
+        moved = y + step * atoms.correlate(X - atoms.convolve(y))
+        z = np.sign(moved) * np.maximum(np.abs(moved) - step * penalty, 0)
+        z = np.maximum(z, 0) if nonnegative else z
+        assert np.vdot(y - z, z - before) <= 0  # downhill: the momentum goes on
+        options = {"solver": "fista", "max_updates": n_iter, "nonnegative": nonnegative}
+        found = sparse_code(X, atoms, penalty, tol=1e-12, **options)
+        np.testing.assert_allclose(found.z, z, atol=1e-12)
+        assert not found.converged
+        t.append((1 + np.sqrt(1 + 4 * t[-1] ** 2)) / 2)
+        y, before = z + (t[-2] - 1) / t[-1] * (z - before), z
+
+
+@pytest.mark.parametrize("nonnegative", [True, False])
 def test_the_gap_of_zero_vanishes_from_lambda_max_on(nonnegative):
     X, atoms = problem("rank one")
     largest = lambda_max(X, atoms, nonnegative=nonnegative)
