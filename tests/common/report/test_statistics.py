@@ -348,6 +348,10 @@ def test_effect_size_without_variance():
     assert statistics.effect_size(b, b) == statistics.effect_size(0 * b, 0 * b) == 0
     assert statistics.effect_size(b + 0.1, b) == np.inf
     assert statistics.effect_size(b - 0.1, b) == -np.inf
+    # Equal up to rounding, of numbers below zero on either side.
+    below = [-0.3, -(0.1 + 0.2), -0.3]
+    assert statistics.effect_size(np.zeros(3), below) == np.inf
+    assert statistics.effect_size(below, np.zeros(3)) == -np.inf
 
 
 # Combination
