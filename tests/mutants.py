@@ -9,9 +9,11 @@ one in five at most is in the condition of a validation. All of it happens in a 
 
 A file of tests first runs unchanged, and it is noted which functions each test calls and how long
 it takes. A mutant then faces the tests named after its module, those that call the changed function
-and the quick ones first, and after them those of its family that name the module; up to `--seconds`
-of processor time a file. It is killed when a test fails or takes far longer than before. Tests of
-more than 10 s, and those that do not pass unchanged or need downloaded data, are left out.
+and the quick ones first, and after them those of its family that name the module: the files with a
+test that calls the function or, where no test does, all of them, for what runs in another process.
+Of a file, tests of up to `--seconds` of processor time run. A mutant is killed when one fails or
+takes far longer than before. Tests of more than 10 s, and those that do not pass unchanged or need
+downloaded data, are left out.
 
 What the tests of a file call is kept in the folder `--kept`, where there is one, until that file,
 the library or another file of Python beside the tests changes: a second draw begins at once.
@@ -33,6 +35,7 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +44,10 @@ COPIED = ("common", "data", "notebooks", "papers", "tests", "snakemake_logger_pl
 DRAWING = ("figures.py", "looks.py", "palette.py")  # whether a plot is pretty, no test can say
 SLOWEST = 10  # seconds of processor time; tests that take longer are left out
 ALLOWANCE = 30  # seconds of processor time beyond five times what the tests take
-PRELOADED = "mne numba pandas pytest scipy.signal scipy.stats sklearn.pipeline torch"
+PRELOADED = (
+    "hypothesis.extra.numpy mne moabb.paradigms numba ot pandas pytest scipy.signal scipy.stats "
+    "sklearn.pipeline torch"
+)
 
 COMPARISONS = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
@@ -270,7 +276,7 @@ def _copied(folder):
     for name in COPIED:
         shutil.copytree(ROOT / name, copy / name, ignore=left_out)
     for path in ROOT.iterdir():
-        if path.is_file():
+        if path.is_file() and path.name != ".git":  # a file in a worktree: git would go there
             shutil.copy(path, copy)
     (copy / "results").mkdir()
     # By the second and the length of its source, which a mutant may share, a compiled module could
@@ -287,8 +293,9 @@ def _preload():
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     os.environ.update(threads, PYTHONDONTWRITEBYTECODE="1", MPLBACKEND="agg")
     sys.dont_write_bytecode = True
-    for name in PRELOADED.split():
-        __import__(name)
+    with warnings.catch_warnings(action="ignore"):
+        for name in PRELOADED.split():
+            __import__(name)
 
 
 class _Suite:
@@ -327,21 +334,33 @@ class _Suite:
         own = [file for file in self.files if Path(file).stem == f"test_{module}"]
         named = re.compile(rf"\b_?{module}\b")
         others = [f for f in self.files if named.search((self.copy / f).read_text("utf-8"))]
+        place = f"{mutant.path}:{mutant.function}"
+        seen, unseen = [], []
         for file in dict.fromkeys([*own, *others] or self.files):
-            calls = self.calls(file)
-            place = f"{mutant.path}:{mutant.function}"
-            called = {test for test, (functions, _) in calls.items() if place in functions}
-            # A fixture or a cache calls for the first test only; other processes are not followed.
-            beside = calls if called or file in own else ()
-            order = sorted(beside, key=lambda test: (test not in called, calls[test][1], test))
-            spent = list(itertools.accumulate(calls[test][1] for test in order))
-            chosen = [test for test, sum_ in zip(order, spent, strict=True) if sum_ <= seconds]
-            if chosen:
-                limit = ALLOWANCE + 5 * spent[len(chosen) - 1]
-                result = self._run(mutant, file, chosen, limit)
+            called = {test for test, (calls, _) in self.calls(file).items() if place in calls}
+            # A fixture or a cache calls for the first test only.
+            if called or file in own:
+                seen += called
+                result = self._of_file(mutant, file, called, seconds)
                 if result != "survived":
                     return result
+            else:
+                unseen.append(file)
+        # What no test calls, one may call in another process, which is not followed.
+        for file in () if seen else unseen:
+            result = self._of_file(mutant, file, (), seconds)
+            if result != "survived":
+                return result
         return "survived"
+
+    def _of_file(self, mutant, file, called, seconds):
+        calls = self.calls(file)
+        order = sorted(calls, key=lambda test: (test not in called, calls[test][1], test))
+        spent = list(itertools.accumulate(calls[test][1] for test in order))
+        chosen = [test for test, sum_ in zip(order, spent, strict=True) if sum_ <= seconds]
+        if not chosen:
+            return "survived"
+        return self._run(mutant, file, chosen, ALLOWANCE + 5 * spent[len(chosen) - 1])
 
     def _run(self, mutant, file, tests, seconds):
         target = self.copy / mutant.path
@@ -374,7 +393,8 @@ def _forked(copy, tests, plugin, *, seconds):
                 del sys.modules[name]
             import pytest
 
-            options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not workflow"]
+            # What an assertion says is not looked at; to rewrite it takes longer than most tests.
+            options = ["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-m", "not workflow"]
             options = options[1:] if isinstance(plugin, _Calls) else options
             status = int(pytest.main([*options, *tests], plugins=[plugin]))
         finally:

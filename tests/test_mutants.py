@@ -136,6 +136,20 @@ def test_what_becomes_of_a_mutant(copy, monkeypatch):
     assert (copy / "common" / "small.py").read_bytes() == source
 
 
+def test_a_function_that_runs_in_another_process_faces_the_tests_that_name_its_module(copy):
+    (copy / "common" / "apart.py").write_text("def f(x):\n    return x + 1\n\n\nprint(f(1))\n")
+    (copy / "tests" / "test_processes.py").write_text(
+        "import subprocess, sys\n\n\n"
+        "def test_apart():\n"
+        "    command = [sys.executable, '-m', 'common.apart']\n"
+        "    assert subprocess.run(command, capture_output=True).stdout == b'2\\n'\n"
+    )
+    suite = mutants._Suite(copy, ["tests/test_small.py", "tests/test_processes.py"])
+    source = (copy / "common" / "apart.py").read_bytes()
+    for mutant in mutants.mutants(source, "common/apart.py"):
+        assert suite.result(mutant, seconds=10) == "killed"
+
+
 def test_what_tests_call_is_kept_until_they_or_the_library_change(copy, tmp_path, monkeypatch):
     file, kept = "tests/test_small.py", tmp_path / "kept"
     first = mutants._Suite(copy, [file], kept=kept).calls(file)

@@ -228,7 +228,7 @@ def test_objects_are_refused_and_the_old_file_stays(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-# Text that looks like something else
+# Text that looks like something else, which `common.cells` writes and reads
 
 LIKE_OTHERS = [
     *("None", "NA", "null", "nan", "NaN", "n/a", "N/A", "<NA>", "", " ", "01", "007", "1", "-1"),

@@ -264,7 +264,11 @@ def test_the_contrast_of_can_leaves_out_rare_and_distant_classes():
     torch.testing.assert_close(loss(y, source, few), loss(y, source, others))
     assert loss(y, source, others) != loss(y, source, target)
     loss.class_threshold = 50
-    assert loss(y, source, target) == 0
+    for features in (source, 0 * source):  # a layer may be silent
+        features = features.clone().requires_grad_()
+        nothing = loss(y, features, target)
+        nothing.backward()
+        assert nothing == 0 and not features.grad.any()
     loss.class_threshold, loss.distance_threshold = 1, 0.0
     assert loss(y, source, target) == 0
     loss.distance_threshold = 1.0

@@ -3,6 +3,7 @@
 import errno
 import json
 import re
+import time
 import warnings
 
 import numpy as np
@@ -166,10 +167,11 @@ def test_a_method_that_always_fails_gives_an_empty_choice():
 def test_equal_points_are_fitted_once():
     X, y, sample_domain = small(n=160)
     train, test = nested.outer_splits(X, y, sample_domain)[0]
-    chosen = method("tsl")
+    chosen, begin = method("tsl"), time.process_time()
     evaluated = nested.evaluate(
         chosen, classifier("lr"), X, y, sample_domain, train=train, test=test, n_folds=1
     )
+    assert 0 < evaluated.seconds.sum() <= time.process_time() - begin
     # Two features: 2 components and more are the same, for each of three values of mu.
     assert np.count_nonzero(evaluated.seconds) == 6
     at_least_two = [i for i, p in enumerate(chosen.points) if p["n_components"] >= 2]
@@ -211,6 +213,8 @@ def test_the_caller_s_labels_are_left_alone():
             "class 2 has samples in the target only; no method could predict it",
         ),
         (lambda X, y, d: (1e200 * X, y, d), r"X has values of up to \d\.\d+e\+200: squares of"),
+        (lambda X, y, d: (-1e200 * np.abs(X), y, d), r"of up to \d\.\d+e\+200: squares of"),
+        (lambda X, y, d: (-1e-200 * np.abs(X), y, d), r"of up to \d\.\d+e-200: squares of"),
         (lambda X, y, d: (1e-200 * X, y, d), r"X has values of up to \d\.\d+e-200: squares of"),
     ],
 )

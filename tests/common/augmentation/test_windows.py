@@ -142,8 +142,9 @@ def test_derivations_are_differences_of_potentials():
     assert other == pytest.approx(np.stack([fpz, pz]))
 
 
-def test_a_constant_channel_is_zero():
-    X = np.stack([np.full((2, 50), 0.1), RNG.standard_normal((2, 50))])
+@pytest.mark.parametrize("constant", [0.1, -0.1, 0.0])
+def test_a_constant_channel_is_zero(constant):
+    X = np.stack([np.full((2, 50), constant), RNG.standard_normal((2, 50))])
     scaled = zscore(X)
     assert (scaled[0] == 0).all()
     assert scaled[1].std(-1) == pytest.approx(1, abs=1e-5)

@@ -229,6 +229,109 @@ def test_neighbouring_trials_do_not_reach_into_each_other():
     assert np.abs(cuts[1] - cuts[0]).max() < 1e-4 * np.abs(cuts[0]).max()
 
 
+def test_a_trial_is_continued_by_its_mirror_image_which_fades_to_zero():
+    trials = np.random.default_rng(0).standard_normal((2, 3, 200))
+    raw = embedded._continuous(trials, [7, 5], ("C3", "C4", "Cz"), 100.0, onset=20)
+    data, centred = raw.get_data("eeg"), trials - trials.mean(axis=-1, keepdims=True)
+    assert data.shape == (3, 2 * (150 + 200 + 150))  # 1.5 s before and after
+    stim = raw.get_data("stim")[0]
+    assert {int(at): int(stim[at]) for at in np.flatnonzero(stim)} == {170: 7, 670: 5}
+    # A raised cosine, sampled between the samples: k + 1/2 of 150.
+    rising = np.sin(np.pi / 2 * (np.arange(150) + 0.5) / 150) ** 2
+    for trial, begin in enumerate((0, 500)):
+        piece = data[:, begin : begin + 500]
+        np.testing.assert_allclose(piece[:, 150:350], centred[trial], atol=1e-12)
+        before, after = centred[trial][:, 150:0:-1], centred[trial][:, -2:-152:-1]
+        np.testing.assert_allclose(piece[:, :150], before * rising, atol=1e-12)
+        np.testing.assert_allclose(piece[:, 350:], after * rising[::-1], atol=1e-12)
+
+
+def added(paradigm, effect, subject=1, **options):
+    """What an effect adds to each trial, in V, and its class; the same noise is left out."""
+    records = [
+        embedded.Simulated(
+            paradigm, n_subjects=2, n_trials=4, effect=one, **options
+        )._get_single_subject_data(subject)["0"]["0"]
+        for one in (effect, 0.0)
+    ]
+    change = records[0].get_data("eeg") - records[1].get_data("eeg")
+    stim, sfreq = records[0].get_data("stim")[0], records[0].info["sfreq"]
+    onsets = np.flatnonzero(stim)
+    n_times = round(embedded._SIMULATED_SECONDS[paradigm] * sfreq) + 1
+    rest = change.copy()
+    for onset in onsets:
+        rest[:, onset : onset + n_times] = 0
+    assert not rest.any()
+    trials = np.stack([change[:, onset : onset + n_times] for onset in onsets])
+    return trials, stim[onsets], np.arange(n_times) / sfreq
+
+
+def test_a_simulated_target_is_followed_by_a_bump_after_0_3_s():
+    trials, codes, time = added("p300", 2.0)
+    target = codes == 1
+    assert (target.sum(), (~target).sum()) == (4, 16)  # a fifth of all trials
+    assert not trials[~target].any()
+    # A Gaussian of standard deviation 50 ms, largest at 0.3 s, the same in every trial; of one
+    # source, so the same in every channel but for a factor.
+    bump = np.exp(-0.5 * ((time - 0.3) / 0.05) ** 2)
+    factors = (trials @ bump) / (bump @ bump)
+    np.testing.assert_allclose(trials[target], factors[target][:, :, None] * bump, atol=1e-15)
+    np.testing.assert_allclose(factors[target], factors[target][[0]].repeat(4, axis=0), rtol=1e-9)
+    twice, *_ = added("p300", 4.0)
+    np.testing.assert_allclose(twice, 2 * trials, atol=1e-15)
+
+
+def test_a_simulated_flicker_is_a_sine_and_its_second_harmonic_at_half_the_amplitude():
+    trials, codes, time = added("ssvep", 2.0)
+    for code, frequency in enumerate((9.0, 11.0, 13.0), 1):
+        angle = 2 * np.pi * frequency * time
+        basis = np.stack([f(k * angle) for k in (1, 2) for f in (np.sin, np.cos)])
+        mine = trials[codes == code].reshape(-1, len(time))
+        found = np.linalg.lstsq(basis.T, mine.T, rcond=None)[0]
+        np.testing.assert_allclose(basis.T @ found, mine.T, atol=1e-15)
+        first, second = np.hypot(*found[:2]), np.hypot(*found[2:])
+        np.testing.assert_allclose(second, first / 2, rtol=1e-9)
+        np.testing.assert_allclose(found[1], 0, atol=1e-15)  # a sine from the onset on
+
+
+def test_effects_of_simulated_subjects_have_the_mean_that_was_asked_for():
+    # A gamma distribution of shape 2: the mean of 400 has a standard error of 2 × 0.71 / 20.
+    sizes = []
+    for subject in range(1, 401):
+        made = embedded.Simulated("p300", n_subjects=400, n_trials=1, effect=2.0)
+        made._record = lambda rng, size, mixing: sizes.append((size, mixing))
+        made._get_single_subject_data(subject)
+    size, mixing = map(np.array, zip(*sizes, strict=True))
+    assert size.mean() == pytest.approx(2.0, abs=4 * 2 * 0.71 / 20)
+    assert size.std() == pytest.approx(2 * np.sqrt(0.5), rel=0.2)
+    assert np.all(size > 0)
+    np.testing.assert_allclose(mixing.mean(axis=0), np.eye(8), atol=5 * 0.4 / 20)
+    assert mixing.std(axis=0).mean() == pytest.approx(0.4, rel=0.02)
+
+
+def test_noise_has_a_power_of_one_over_the_frequency_and_unit_variance():
+    noise = embedded._pink(np.random.default_rng(0).standard_normal((200, 1001)))
+    assert noise.shape == (200, 1001)
+    np.testing.assert_allclose(noise.mean(axis=1), 0, atol=1e-12)
+    np.testing.assert_allclose(noise.std(axis=1), 1)
+    power = (np.abs(np.fft.rfft(noise)) ** 2).mean(axis=0)[1:] * np.arange(1, 501)
+    # Of 200 rows the mean has a relative error of 1/√200, over 100 frequencies a tenth of it; the
+    # scaling to unit variance adds as much.
+    bands = power.reshape(5, 100).mean(axis=1)
+    np.testing.assert_allclose(bands, bands.mean(), rtol=0.05)
+
+
+def test_simulated_trials_leave_half_a_second_between_them():
+    raw = embedded.Simulated("p300", n_trials=3)._get_single_subject_data(1)["0"]["0"]
+    onsets = np.flatnonzero(raw.get_data("stim")[0])
+    n_times = round(0.8 * 128) + 1
+    assert onsets[0] == 192  # 1.5 s
+    assert set(np.diff(onsets)) == {n_times + 64}
+    assert raw.n_times == onsets[-1] + n_times + 64 + 192
+    # Noise of unit variance in each source is 10 µV, mixed.
+    assert 5e-6 < raw.get_data("eeg").std() < 3e-5
+
+
 @pytest.mark.parametrize("paradigm", ["imagery", "p300", "ssvep"])
 def test_simulated_subjects_are_reproducible_and_differ(paradigm):
     evaluated = {"imagery": "left_right"}.get(paradigm, paradigm)
@@ -325,6 +428,8 @@ def test_what_moabb_does_not_do_by_itself():
             "n_targets must be at least 2 and at most 40, got 41",
         ),
         (lambda: datasets.make("SSVEPSample", duration=5.0), "do not fit into the 5 s"),
+        (lambda: datasets.make("SSVEPSample", delay=-0.1), "do not fit into the 5 s"),
+        (lambda: datasets.make("SSVEPSample", delay=0.1, duration=0.002), "do not fit into the"),
         (lambda: datasets.make("Simulated", paradigm="erp"), "one of imagery, p300, ssvep, got"),
         (
             lambda: datasets.make("Simulated", n_channels=3),

@@ -7,6 +7,7 @@ import scipy.linalg
 import scipy.signal
 from sklearn.cross_decomposition import CCA
 
+from common.benchmark import frequencies
 from common.benchmark.frequencies import (
     FrequencyCCA,
     MultisetCCA,
@@ -95,6 +96,19 @@ def test_multiset_references_solve_the_generalised_eigenvalue_problem():
         # The same span: what is left outside of the basis is rounding.
         outside = filtered - filtered @ basis @ basis.T
         assert np.linalg.norm(outside) < 1e-6 * np.linalg.norm(filtered)
+
+
+@pytest.mark.parametrize("n_trials", [2, 3, 9])  # fewer directions than samples, as many, more
+def test_what_trials_have_in_common_is_their_part_in_the_leading_direction(n_trials):
+    rng = np.random.default_rng(0)
+    bases = [np.linalg.qr(rng.standard_normal((12, 4)))[0] for _ in range(n_trials)]
+    values, vectors = np.linalg.eigh(sum(basis @ basis.T for basis in bases))
+    expected = np.stack([basis @ basis.T @ vectors[:, -1] for basis in bases])
+    found = frequencies._common(bases)
+    # Up to one factor for all trials.
+    factor = np.vdot(found, expected) / np.vdot(expected, expected)
+    np.testing.assert_allclose(found, factor * expected, atol=1e-12)
+    assert values[-1] > 1 and abs(factor) > 0.1
 
 
 def test_task_related_filters_solve_theirs():

@@ -136,6 +136,7 @@ def test_cloning_keeps_arguments():
         ({"network": "Deep4Net"}, trials()[0][:, :1], "of 1 channels .* at least two channels"),
         ({"validation_share": 1.0}, trials()[0], "above 0 and below 1, got 1.0"),
         ({}, 1e40 * trials()[0], r"values of up to \d\.\d+e\+40, beyond single precision"),
+        ({}, -1e40 * np.abs(trials()[0]), r"of up to \d\.\d+e\+40, beyond single precision"),
         ({"n_epochs": 0}, trials()[0], "n_epochs must be at least 1, got 0"),
         ({"patience": 0}, trials()[0], "patience must be at least 1, got 0"),
         ({"batch_size": 0}, trials()[0], "batch_size must be at least 1, got 0"),

@@ -41,6 +41,46 @@ def test_every_solver_reaches_the_minimum(solver, kind, nonnegative):
 
 
 @pytest.mark.parametrize("nonnegative", [True, False])
+def test_fista_takes_the_momentum_of_its_definition(nonnegative):
+    X, atoms = problem("rank one")
+    penalty, step = 0.2 * lambda_max(X, atoms), 1 / lipschitz(atoms)
+    before = y = np.zeros_like(atoms.correlate(X))
+    t = [1.0]
+    for n_iter in range(1, 6):
+        moved = y + step * atoms.correlate(X - atoms.convolve(y))
+        z = np.sign(moved) * np.maximum(np.abs(moved) - step * penalty, 0)
+        z = np.maximum(z, 0) if nonnegative else z
+        assert np.vdot(y - z, z - before) <= 0  # downhill: the momentum goes on
+        options = {"solver": "fista", "max_updates": n_iter, "nonnegative": nonnegative}
+        found = sparse_code(X, atoms, penalty, tol=1e-12, **options)
+        np.testing.assert_allclose(found.z, z, atol=1e-12)
+        assert not found.converged
+        t.append((1 + np.sqrt(1 + 4 * t[-1] ** 2)) / 2)
+        y, before = z + (t[-2] - 1) / t[-1] * (z - before), z
+
+
+@pytest.mark.parametrize("nonnegative", [True, False])
+def test_the_gap_of_zero_vanishes_from_lambda_max_on(nonnegative):
+    X, atoms = problem("rank one")
+    largest = lambda_max(X, atoms, nonnegative=nonnegative)
+    zero = np.zeros_like(atoms.correlate(X))
+    half = 0.5 * np.vdot(X, X)
+    for share in (1.0, 1.7):
+        gap = duality_gap(X, atoms, zero, share * largest, nonnegative=nonnegative)
+        assert abs(gap) < 1e-12 * half
+    # Below, it is that of the scaled residual: a share s of it leaves (1 - s)² / 2 of |X|².
+    gap = duality_gap(X, atoms, zero, 0.25 * largest, nonnegative=nonnegative)
+    assert gap == pytest.approx(0.75**2 * half, rel=1e-12)
+
+
+def test_the_gap_of_zero_vanishes_where_no_atom_points_the_same_way():
+    atoms = FullAtoms(np.ones((1, 1, 3)))
+    X = -np.linspace(1, 2, 20)[None]
+    assert duality_gap(X, atoms, np.zeros((1, 18)), 0.1) == 0
+    assert duality_gap(X, atoms, np.zeros((1, 18)), 0.1, nonnegative=False) > 1
+
+
+@pytest.mark.parametrize("nonnegative", [True, False])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_cost_never_rises_and_is_that_of_the_residual(solver, nonnegative):
     X, atoms = problem("rank one")

@@ -125,6 +125,15 @@ def test_a_cosine_is_found(frequency, phase):
     np.testing.assert_allclose(cosine.fitted, wave, atol=1e-3)
 
 
+def test_frequencies_are_in_the_unit_of_the_sampling_rate():
+    # In cycles a sample all frequencies are below 1/2; a constant has the frequency 0.
+    wave = np.cos(2 * np.pi * 0.11 * np.arange(200) + 0.4)
+    cosine = notes.fit_cosine(wave, sfreq=1)
+    assert cosine.frequency == pytest.approx(0.11, abs=1e-8)
+    assert notes.fit_cosine(wave, sfreq=5000).frequency == pytest.approx(550, abs=5e-5)
+    assert notes.fit_cosine(np.ones(200), sfreq=1).error < 1e-8
+
+
 def test_no_frequency_on_a_grid_is_nearer():
     atom = rng(3).standard_normal(60)
     cosine = notes.fit_cosine(atom, sfreq=100)

@@ -79,6 +79,18 @@ def test_the_paper_step_of_the_logistic_loss_is_that_of_labels():
     np.testing.assert_allclose(moved, -step * one.problem.gradient(np.zeros(9), one.x), rtol=1e-12)
 
 
+def test_the_paper_step_is_taken_even_where_inputs_make_it_too_long_for_a_guarantee():
+    drawn = (
+        examples.draw("logistic", rng=np.random.default_rng(seed), n=1, n_parameters=1, reg=1e-3)
+        for seed in range(100)
+    )
+    one = next(one for one in drawn if abs(one.x[0]) > 1.7)  # of 100 normal numbers nine are
+    step = 1 / (one.problem.D[0, 0] ** 2 / 4 + 1e-3)
+    assert step > 2 / one.problem.smoothness(one.x)
+    ((_, moved, _),) = one.follow([1])
+    np.testing.assert_allclose(moved, -step * one.problem.gradient(np.zeros(1), one.x), rtol=1e-12)
+
+
 def test_the_cost_of_a_grid_is_the_squared_distance():
     np.testing.assert_allclose(examples.grid_cost(3, 2), [[0, 1], [0.25, 0.25], [1, 0]])
 

@@ -32,6 +32,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self.send_error(404)
         if behaviour == "busy" or (behaviour == "busy-once" and first):
             return self.send_error(503)
+        if behaviour == "beyond" and first:
+            return self.send_error(416)
         if behaviour == "html":
             return self._send(HTML, len(HTML))
         if behaviour == "wrong":

@@ -5,6 +5,7 @@ import json
 import socket
 
 import pytest
+import requests
 
 from common import files, registry
 from common.registry import _http
@@ -83,6 +84,36 @@ def test_pauses_before_further_attempts_double(fetch, entry, server, monkeypatch
     assert pauses == [1.5, 3.0, 6.0]
 
 
+def test_download_that_was_whole_already_starts_over(fetch, entry, server, tmp_path):
+    # The connection broke after the last byte: a range that begins there cannot be satisfied.
+    part = tmp_path / "part"
+    part.write_bytes(DATA)
+    _http.download(
+        f"{server.address}/beyond/s.bin", part, name="s.bin", size=len(DATA), progressbar=False
+    )
+    assert part.read_bytes() == DATA
+    assert [asked for _, asked in server.requests] == [f"bytes={len(DATA)}-", None]
+
+
+def test_server_that_says_nothing_in_time(tmp_path, monkeypatch):
+    def silent(*_, **__):
+        raise requests.ReadTimeout("read timed out")
+
+    monkeypatch.setattr(_http, "_attempt", silent)
+    with pytest.raises(registry.RegistryError) as caught:
+        _http.download(
+            "https://a.org/s.bin", tmp_path / "part", name="s.bin", size=7, progressbar=False
+        )
+    assert "expected: 7 bytes" in str(caught.value)
+    assert f"no answer in time (ReadTimeout), {_http.ATTEMPTS} times" in str(caught.value)
+
+
+def test_download_is_announced_with_its_size(fetch, entry, server, capsys):
+    url = f"{server.address}/good/s.bin"
+    fetch(entry({"url": url}))
+    assert f"downloading {url} (0.1 MB)" in capsys.readouterr().out
+
+
 def test_broken_download_is_resumed(fetch, entry, server):
     path = fetch(entry({"url": f"{server.address}/broken-once-ranges/s.bin"}))
     assert path.read_bytes() == DATA
@@ -113,6 +144,15 @@ def test_wrong_file_in_mirror_is_passed_over(fetch, entry, server, tmp_path, cap
     assert "looking further" in capsys.readouterr().out
 
 
+def test_right_file_of_another_name_is_found_behind_a_wrong_one(fetch, entry, server, tmp_path):
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / "s.bin").write_bytes(DATA[::-1])
+    (tmp_path / "mirror" / "t.bin").write_bytes(DATA)
+    path = fetch(entry({"url": f"{server.address}/good/s.bin"}), mirror=tmp_path / "mirror")
+    assert path.read_bytes() == DATA
+    assert server.requests == []
+
+
 def test_mirror_that_does_not_exist(fetch, entry, tmp_path, monkeypatch):
     good = entry({"url": "https://a.org/s.bin"})
     with pytest.raises(registry.RegistryError, match=r"none does not exist.*by the mirror"):
@@ -139,6 +179,10 @@ def test_folder_missing_names_page_and_key(fetch, entry, tmp_path):
         fetch(entry(FOLDER), folders={"signals": str(tmp_path / "none")})
     with pytest.raises(registry.RegistryError, match="lacks edf/train"):
         fetch(entry(FOLDER), folders={"signals": str(tmp_path)})
+    anything = {"folder": {"registration": "https://a.org/register"}}
+    with pytest.raises(registry.RegistryError, match="does not exist"):
+        fetch(entry(anything), folders={"signals": str(tmp_path / "none")})
+    assert fetch(entry(anything), folders={"signals": str(tmp_path)}) == tmp_path
 
 
 def test_moabb_subject_leaves_a_receipt(fetch, entry, tmp_path, monkeypatch, capsys):
@@ -190,6 +234,24 @@ def test_moabb_takes_what_the_mirror_holds(fetch, entry, tmp_path, monkeypatch):
     # A mirror that moved: its dead links are replaced.
     moved = mirror.rename(tmp_path / "moved")
     fetch(source, subject=2, mirror=moved)
+
+
+def test_receipt_lists_the_files_by_name_and_is_silent_where_nothing_changed(
+    fetch, entry, tmp_path, monkeypatch, capsys
+):
+    import mne
+
+    paths = [tmp_path / "b.edf", tmp_path / "a.edf"]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    order = [paths]
+    monkeypatch.setattr(mne.datasets.sample, "data_path", lambda: [order[0], None])
+    source = entry({"mne": {"dataset": "sample"}})
+    receipt = json.loads(fetch(source).read_text())
+    assert [each["file"] for each in receipt["files"]] == ["a.edf", "b.edf"]
+    order[0] = paths[::-1]
+    assert json.loads(fetch(source).read_text()) == receipt
+    assert "changed" not in capsys.readouterr().out
 
 
 def test_sleep_physionet_is_fetched_by_subject(fetch, entry, tmp_path, monkeypatch):
@@ -266,3 +328,35 @@ def test_command_line(entry, write, server, tmp_path, monkeypatch, capsys):
     (tmp_path / "config.yaml").write_text(f"folders: {{tusz: {tmp_path / 'mine'}}}\n")
     (tmp_path / "mine" / "edf" / "train").mkdir(parents=True)
     assert main([*start, "fetch", "tusz"]) == 0
+
+
+def test_list_shows_kind_size_and_state(entry, write, server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    write({"signals": entry({"url": f"{server.address}/good/s.bin"}), "tusz": entry(FOLDER)})
+    start = ["--registry", str(tmp_path / "registry.yaml")]
+    assert main([*start, "list"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        ["signals", "url", "0.1", "MB", "missing", "Signals"],
+        ["tusz", "folder", "external", "Signals"],
+    ]
+
+
+def test_command_line_takes_the_mirror_of_the_configuration(
+    entry, write, server, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    write({"signals": entry({"url": f"{server.address}/good/s.bin"})})
+    start = ["--registry", str(tmp_path / "registry.yaml"), "fetch", "signals"]
+    for folder in ("of-the-line", "of-the-file"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "s.bin").write_bytes(DATA)
+    for options, expected in (([], "of-the-file"), (["--mirror", "of-the-line"], "of-the-line")):
+        (tmp_path / "config.yaml").write_text("mirror: of-the-file\n")
+        assert main([*start, *options]) == 0
+        assert f"copied from the mirror, {tmp_path / expected}" in capsys.readouterr().out
+        (tmp_path / "data/raw/signals.bin").unlink()
+    assert server.requests == []
+    (tmp_path / "config.yaml").write_text("# nothing is set\n")
+    assert main(start) == 0
+    assert len(server.requests) == 1

@@ -16,11 +16,11 @@ SOURCE = {
 }
 
 
-def archive(names=tuple(FILES), *, compression=zipfile.ZIP_DEFLATED, comment=COMMIT, top="top"):
+def archive(names=None, *, compression=zipfile.ZIP_DEFLATED, comment=COMMIT, top="top"):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as opened:
         opened.writestr(f"{top}/", b"")
-        for name in names:
+        for name in FILES if names is None else names:
             opened.writestr(f"{top}/{name}", FILES[name])
         opened.comment = comment.encode()
     return buffer.getvalue()
@@ -68,11 +68,12 @@ def served(monkeypatch):
     ],
     ids=["as registered", "other order and compression", "only a part, another top folder"],
 )
-def test_same_file_from_every_copy_of_the_commit(fetch, described, served, content):
+def test_same_file_from_every_copy_of_the_commit(fetch, described, served, capsys, content):
     asked = served(content)
     path = fetch(described)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == described["sha256"]
     assert asked == [f"https://codeload.github.com/lab/molecules/zip/{COMMIT}"]
+    assert "(its members have 0.0 MB)" in capsys.readouterr().out
     assert [each.name for each in path.parent.iterdir()] == ["signals.bin"]
 
 
@@ -125,3 +126,14 @@ def test_name_of_the_file(described, write):
     assert entry.filename == "molecules-01234567-members.zip"
     assert entry.source.kind == "github"
     assert registry.status("signals", registry=write({"signals": described})) == "missing"
+
+
+def test_a_folder_is_no_beginning_of_a_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(_github, "verify", lambda *_, **__: None)
+    monkeypatch.setitem(FILES, "database.csv", b"7")
+    (tmp_path / "source.zip").write_bytes(archive())
+    for member in ("data", "data/"):
+        github = registry._schema.Github(**SOURCE["github"] | {"members": [member]})
+        _github.repack(tmp_path / "source.zip", github, tmp_path / "made.zip", sha256="", size=1)
+        with zipfile.ZipFile(tmp_path / "made.zip") as made:
+            assert made.namelist() == ["data/a.xyz", "data/b.xyz"]

@@ -2,7 +2,9 @@
 
 import io
 import multiprocessing
+import os
 import subprocess
+import sys
 import tarfile
 import zipfile
 
@@ -83,10 +85,13 @@ def test_file_of_an_sdist_that_only_setuptools_builds(fetch, entry, index, tmp_p
     assert fetch(entry(source(file))).read_bytes() == DATA
 
 
-def test_file_of_a_wheel(fetch, entry, index):
+def test_file_of_a_wheel(fetch, entry, index, tmp_path, capsys):
     file = wheel(index)
     path = fetch(entry(source(file, member="tiny/signals.bin", archive="wheel")))
     assert path.read_bytes() == DATA
+    # A wheel's own name holds tags that pip may choose; its hash says which one it is.
+    assert archives(tmp_path) == [f"tiny-signals-1.2-{digest(file.read_bytes())[:12]}.whl"]
+    assert "downloading the wheel with pip (0.1 MB)" in capsys.readouterr().out
 
 
 def test_archive_of_two_entries_is_downloaded_once(fetch, entry, index, tmp_path, monkeypatch):
@@ -191,6 +196,49 @@ def test_pip_builds_as_it_likes_where_only_the_stand_in_failed(
     with pytest.raises(registry.RegistryError, match=r"tiny-signals==1\.2"):
         fetch(entry(source(sdist(index))))
     assert attempts == [(True, True), (False, False)][:n_attempts]
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("a warning\nERROR: one\nmore\nERROR: two\n", "pip failed: ERROR: one | ERROR: two"),
+        ("first\n\n second\nthird\nfourth\n", "pip failed: second | third | fourth"),
+        ("", "pip failed: it said nothing"),
+    ],
+)
+def test_what_pip_said_is_passed_on(fetch, entry, index, monkeypatch, said, found):
+    def run(command, *, stand_in):
+        return subprocess.CompletedProcess(command, 1, "", said)
+
+    monkeypatch.setattr(_pip, "_run", run)
+    with pytest.raises(registry.RegistryError) as caught:
+        fetch(entry(source(sdist(index))))
+    assert f"found:    {found}\n" in str(caught.value)
+
+
+def test_python_path_of_the_user_stays_behind_the_stand_in(monkeypatch, tmp_path):
+    show = [sys.executable, "-c", "import os; print(os.environ.get('PYTHONPATH'))"]
+    monkeypatch.setenv("PYTHONPATH", "mine")
+    done = _pip._run(show, stand_in=tmp_path)
+    assert done.stdout.strip() == os.pathsep.join([str(tmp_path), "mine"])
+    assert _pip._run(show, stand_in=None).stdout.strip() == "mine"
+    monkeypatch.delenv("PYTHONPATH")
+    assert _pip._run(show, stand_in=tmp_path).stdout.strip() == str(tmp_path)
+
+
+def test_missing_member_is_shown_beside_at_most_five_like_it(tmp_path):
+    file = tmp_path / "x.zip"
+    names = ["c.txt", *(f"data/{letter}.bin" for letter in "fedcba")]
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"")
+    for member, alike in [("g.bin", ", ".join(f"data/{c}.bin" for c in "abcde")), ("g", "none")]:
+        pypi = registry._schema.Pypi(
+            requirement="a==1", archive="wheel", member=member, sha256="0" * 64, size=1
+        )
+        with pytest.raises(registry.RegistryError) as caught:
+            _pip.extract(file, pypi, tmp_path / "out", sha256="0" * 64, size=1)
+        assert f"found:    7 files, with this extension: {alike}\n" in str(caught.value)
 
 
 def test_without_pip(fetch, entry, index, monkeypatch, tmp_path):

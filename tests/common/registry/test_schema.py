@@ -1,5 +1,7 @@
 """The registry says what it means, or says what is wrong with it."""
 
+import os
+
 import pytest
 
 from common import files, registry
@@ -44,6 +46,8 @@ def test_subjects_are_as_many_as_said(write, entry):
         ("https://a.org/x/signals.mat", "data/raw/signals.mat"),
         ("https://a.org/x.eeg.h5?raw=1", "data/raw/signals.h5"),
         ("https://a.org/data-1.2.4.tar.gz", "data/raw/signals.tar.gz"),
+        ("https://a.org/x.csv.gz", "data/raw/signals.csv.gz"),
+        ("https://a.org/x.v2.csv", "data/raw/signals.csv"),
         ("https://a.org/download", "data/raw/signals"),
     ],
 )
@@ -82,6 +86,8 @@ def test_path_of_library_data_is_a_receipt(entry, write):
         ({"mne": {"dataset": "sample"}}, {"sha256": SHA}, "do not apply to a mne source"),
         ({"url": "https://a.org/x", "mne": {"dataset": "b"}}, {}, "exactly one of url, pypi"),
         ({}, {}, "exactly one of url.*given: none"),
+        ({"url": None}, {}, "exactly one of url.*given: url"),
+        ({"mne": {"dataset": "a"}, "folder": None}, {}, "exactly one of url.*given: folder, mne"),
         ({"url": "http://a.org/x"}, {}, "must begin with https://.*http://a.org/x"),
         ({"url": "https://a.org/x"}, {"sha256": "abc"}, r"sha256: String should match.*'abc'"),
     ],
@@ -109,6 +115,17 @@ def test_file_that_is_no_registry(tmp_path, text, message):
     (tmp_path / "registry.yaml").write_text(text)
     with pytest.raises(registry.RegistryError, match=message):
         registry.load(tmp_path / "registry.yaml")
+
+
+def test_registry_that_was_changed_is_read_again(entry, write):
+    file = write({"a": entry({"mne": {"dataset": "sample"}})})
+    read = registry.load(file)
+    read.clear()  # a caller's own
+    assert list(registry.load(file)) == ["a"]
+    before = file.stat().st_mtime_ns
+    write({"b": entry({"mne": {"dataset": "sample"}})})
+    os.utime(file, ns=(before + 10**9, before + 10**9))
+    assert list(registry.load(file)) == ["b"]
 
 
 def test_missing_registry(tmp_path):

@@ -114,7 +114,8 @@ def make_repository(root):
     write(root, "data/registry.yaml", yaml.safe_dump(entries))
     write(root, "data/raw/by-reading.csv", "x\n1\n")
     benchmark = "s\tmax_rss\n{}\t{}\n"
-    for name, seconds, peak in (("a", 2.0, "NA"), ("b", 3.5, 100.0), ("c/d", 1.0, 200.0)):
+    jobs = (("a", 2.0, "NA"), ("b", 3.5, 100.0), ("c/d", 1.0, 200.0), ("e", 0.5, 50.0))
+    for name, seconds, peak in jobs:
         path = f"results/toy/embedded/benchmarks/fits/{name}.tsv"
         write(root, path, benchmark.format(seconds, peak))
 
@@ -229,7 +230,7 @@ def test_the_scoreboard_counts_by_evidence_and_outcome(root):
 
 
 def test_time_and_memory_by_step(root):
-    row = {"jobs": 2, "total": 5.5, "longest": 3.5, "peak": 100 * 2**20 / 1e6}
+    row = {"jobs": 3, "total": 6.0, "longest": 3.5, "peak": 100 * 2**20 / 1e6}
     deeper = {"jobs": 1, "total": 1.0, "longest": 1.0, "peak": 200 * 2**20 / 1e6}
     expected = [{"step": "fits"} | row, {"step": "fits/c"} | deeper]
     assert site.steps("toy", "embedded") == expected
@@ -267,6 +268,13 @@ def test_the_library_is_the_public_part(root):
     listed = {module for modules in families.values() for module in modules}
     assert not [name for name in listed if any(part[0] == "_" for part in name.split("."))]
     assert "common.registry" in listed
+    # A family's page leads to those of its modules, which lead no further.
+    family, module = (
+        page(root, f"library/{name}.md") for name in ("common.report", "common.files")
+    )
+    _, _, links = family.partition("{toctree}")
+    assert "\ncommon.report.claims\n" in links and "\ncommon.report\n" not in links
+    assert "toctree" not in module
 
 
 def test_a_second_build_writes_nothing_and_what_is_gone_is_removed(root):

@@ -67,6 +67,13 @@ def test_seeds_that_agree_by_chance_leave_the_spread_of_examples():
     assert statistics.crossed_interval(x) == pytest.approx(statistics.mean_interval(x.mean(axis=1)))
 
 
+def test_seeds_and_examples_that_vary_alike_by_hand():
+    """Both means are 1/2 and 3/2, of variance 1/2: over two of each, 1/4. Nothing else is left."""
+    found = statistics.crossed_interval([[0.0, 1.0], [1.0, 2.0]])
+    half = scipy.stats.t.ppf(0.975, 1) * np.sqrt(1 / 4 + 1 / 4)
+    assert found == pytest.approx((1, 1 - half, 1 + half))
+
+
 def test_strata_count_alike_whatever_their_size():
     x = np.concatenate([np.zeros((2, 3)), np.ones((8, 3))])
     strata = np.repeat([0, 1], [2, 8])
@@ -338,9 +345,13 @@ def test_effect_size_is_the_t_statistic_over_root_n():
 
 def test_effect_size_without_variance():
     b = np.array([0.1, 0.2, 0.7])
-    assert statistics.effect_size(b, b) == 0
+    assert statistics.effect_size(b, b) == statistics.effect_size(0 * b, 0 * b) == 0
     assert statistics.effect_size(b + 0.1, b) == np.inf
     assert statistics.effect_size(b - 0.1, b) == -np.inf
+    # Equal up to rounding, of numbers below zero on either side.
+    below = [-0.3, -(0.1 + 0.2), -0.3]
+    assert statistics.effect_size(np.zeros(3), below) == np.inf
+    assert statistics.effect_size(below, np.zeros(3)) == -np.inf
 
 
 # Combination

@@ -47,9 +47,10 @@ def test_units_of_the_features_do_not_matter():
     )
 
 
-def test_constant_and_repeated_features_do_no_harm():
+@pytest.mark.parametrize("constant", [0.1, -0.1, 0.0])
+def test_constant_and_repeated_features_do_no_harm(constant):
     X, y = planted(noise=1.0)
-    more = np.column_stack([X, np.full(len(X), 0.1), X[:, :2]])
+    more = np.column_stack([X, np.full(len(X), constant), X[:, :2]])
     # With almost no penalty, weight may be split between copies at no cost.
     np.testing.assert_allclose(
         ridge_predictions(more, y, more[:5], alphas=[0, 1e-9]),

@@ -55,7 +55,8 @@ def test_the_gap_is_primal_minus_dual():
 
 def test_the_gap_of_zero_vanishes_from_lambda_max_on():
     z = np.zeros((6, 8))
-    assert Lasso(D, reg=1.0).duality_gap(z, X).max() < 1e-28
+    for reg in (1.0, 1.7):
+        assert Lasso(D, reg=reg).duality_gap(z, X).max() < 1e-28
     assert Lasso(D, reg=0.9).duality_gap(z, X).min() > 1e-3
 
 
@@ -125,6 +126,11 @@ def test_the_soft_threshold_is_the_proximal_point_of_the_absolute_value():
             lambda: unit_lambda_max([[1.0, 0], [0, 1]], [[1.0, 0]]),
             ValueError,
             "sample 1 of x is orthogonal to all atoms: .* Leave it out or draw it again",
+        ),
+        (
+            lambda: unit_lambda_max([[1.0, 0], [0, 0]], np.eye(2)),
+            ValueError,
+            "sample 1 of x is orthogonal to all atoms",  # a sample of zeros
         ),
         (lambda: unit_lambda_max(X[:, :2], D), ValueError, "x must have 5 features"),
     ],

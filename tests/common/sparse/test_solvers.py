@@ -12,6 +12,7 @@ from common.sparse import (
     gaussian_dictionary,
     iterations_to,
     optimum,
+    soft_threshold,
 )
 from common.sparse.solvers import backtracking_ista, fista
 
@@ -46,7 +47,9 @@ def test_an_orthonormal_dictionary_is_solved_in_one_step():
     for solver in SOLVERS:
         (first,) = iterates(solver, 1, Lasso(rows, reg=0.4), x)
         np.testing.assert_allclose(first.z, expected, atol=1e-12)
-    np.testing.assert_allclose(optimum(Lasso(rows, reg=0.4), x).z, expected, atol=1e-12)
+    for max_iter in (1, 3, 100_000):  # the last iterate counts, whatever is checked between
+        found = optimum(Lasso(rows, reg=0.4), x, max_iter=max_iter)
+        np.testing.assert_allclose(found.z, expected, atol=1e-12)
 
 
 def test_a_sample_has_its_code_whatever_is_beside_it():
@@ -98,6 +101,17 @@ def test_backtracking_finds_the_longest_of_its_steps_below_the_bound():
     assert shortened.any() and bent(2 * step)[shortened].all()
     powers = np.log2(step * PROBLEM.smoothness / 64)
     np.testing.assert_allclose(powers, np.round(powers), atol=1e-9)
+
+
+def test_fista_takes_the_momentum_of_its_definition():
+    short, before, y = 1 / PROBLEM.smoothness, np.zeros((12, 20)), np.zeros((12, 20))
+    t = [1.0]
+    for iterate in iterates("fista", 8):
+        expected = soft_threshold(y - short * PROBLEM.gradient(y, X), short * PROBLEM.reg)
+        np.testing.assert_allclose(iterate.z, expected, atol=1e-13)
+        t.append((1 + np.sqrt(1 + 4 * t[-1] ** 2)) / 2)
+        y, before = expected + (t[-2] - 1) / t[-1] * (expected - before), expected
+    assert t[1] == pytest.approx((1 + np.sqrt(5)) / 2)  # the golden ratio
 
 
 def test_fista_is_within_its_bound():

@@ -40,6 +40,7 @@ def test_a_system_without_proc_has_no_groups(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("groups", "sizes", "mb"),
     [
+        ("0::/a\n", {"a/memory.max": 0}, 16_000),
         # Version 2: of the group itself, of one around it, of a container that sees itself on top.
         ("0::/user/job\n", {"user/job/memory.max": 4 * 10**9}, 4_000),
         ("0::/user/job\n", {"user/memory.max": 3 * 10**9, "user/job/memory.max": "max"}, 3_000),
@@ -68,6 +69,8 @@ def test_the_smallest_limit_of_a_control_group_counts(limit, groups, sizes, mb):
     [
         ({"SLURM_MEM_PER_NODE": "4096"}, 4096 * MIB // 10**6),
         ({"SLURM_MEM_PER_CPU": "1024", "SLURM_CPUS_ON_NODE": "4"}, 4096 * MIB // 10**6),
+        ({"SLURM_MEM_PER_CPU": "1024"}, 1024 * MIB // 10**6),
+        ({"SLURM_MEM_PER_NODE": "2", "SLURM_MEM_PER_CPU": "1"}, 1),  # MiB; the smaller one
         ({"SLURM_MEM_PER_NODE": "0"}, 16_000),
         ({"SLURM_MEM_PER_NODE": "all"}, 16_000),
     ],
@@ -81,8 +84,11 @@ def test_ulimit_counts(monkeypatch, tmp_path):
     monkeypatch.setattr(memory, "_machine", lambda: [])
     monkeypatch.setattr(resource, "getrlimit", lambda which: (3_000_000_000, 3_000_000_000))
     assert memory.limit(tmp_path, {}) == (3_000, "ulimit -v")
-    monkeypatch.setattr(resource, "getrlimit", lambda which: (resource.RLIM_INFINITY,) * 2)
-    assert memory.limit(tmp_path, {}) is None
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (2_000_000, 3_000_000_000))
+    assert memory.limit(tmp_path, {}) == (2, "ulimit -v")  # not the hard one
+    for unlimited in (resource.RLIM_INFINITY, 2**60):
+        monkeypatch.setattr(resource, "getrlimit", lambda which, size=unlimited: (size,) * 2)
+        assert memory.limit(tmp_path, {}) is None
 
 
 def test_this_machine_has_memory():
@@ -94,5 +100,7 @@ def test_this_machine_has_memory():
 def test_the_budget_is_a_share_of_the_limit(monkeypatch):
     monkeypatch.setattr(memory, "limit", lambda: (8_000, "this machine"))
     assert memory.budget() == 6_000
+    monkeypatch.setattr(memory, "limit", lambda: (1, "this machine"))
+    assert memory.budget() == 1
     monkeypatch.setattr(memory, "limit", lambda: None)
     assert memory.budget() is None

@@ -1,10 +1,13 @@
 """What is missing is said in one line, before anything is installed, under any Python."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,6 +55,7 @@ def test_what_is_missing_is_one_line_with_the_repair(found, message):
         {},
         {"compiler": False},
         {"version": (3, 14, 1)},
+        {"glibc": (2, 28)},
         {"machine": "aarch64"},
         {"system": "Darwin", "machine": "arm64", "glibc": None},
     ],
@@ -75,6 +79,101 @@ def test_space_on_one_disk_adds_up():
     assert prerequisites.missing_space([("/a", 6.0, 8.0, 1), ("/tmp", 3.0, 8.0, 2)]) is None
     line = prerequisites.missing_space([("/a", 6.0, 8.0, 1), ("/tmp", 3.0, 2.0, 2)])
     assert line.startswith("3.0 GB must be free in /tmp, 2.0 GB are")
+
+
+def test_exactly_enough_space_is_enough():
+    assert prerequisites.missing_space([("/a", 6.0, 9.0, 1), ("/tmp", 3.0, 9.0, 1)]) is None
+
+
+GB = 10**9
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """A Linux machine whose disks have some space; what is found there, and asked of it."""
+    root, places = files.ROOT, tempfile.gettempdir()
+    found = SimpleNamespace(free={}, asked=[], installed=False, version=(3, 12, 1))
+    exists, stat = os.path.exists, os.stat
+
+    def disk_usage(place):
+        found.asked.append(place)
+        return SimpleNamespace(free=found.free.get(place, 100 * GB))
+
+    def there(path):
+        is_ready = path == os.path.join(str(root), ".venv", ".ready")
+        return found.installed if is_ready else exists(path)
+
+    def device(place, **options):
+        known = {str(root): 1, places: 2}.get(place)
+        return SimpleNamespace(st_dev=known) if known else stat(place, **options)
+
+    monkeypatch.setattr(prerequisites.shutil, "disk_usage", disk_usage)
+    monkeypatch.setattr(prerequisites.os.path, "exists", there)
+    monkeypatch.setattr(prerequisites.os, "stat", device)
+    monkeypatch.setattr(prerequisites.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(prerequisites.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(prerequisites, "_glibc", lambda: (2, 36))
+    monkeypatch.setattr(prerequisites.sys, "version_info", found.version)
+    found.root, found.temporary = str(root), places
+    return found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "installed", "environment", "temporary"),
+    [
+        ([], False, 6.5, 3.0),
+        (["https://index/cpu"], False, 2.5, 1.0),
+        ([], True, 1.0, 1.0),
+        (["https://index/cpu"], True, 2.5, 1.0),  # it starts afresh
+    ],
+)
+def test_both_disks_must_have_space(
+    machine, monkeypatch, capsys, arguments, installed, environment, temporary
+):
+    machine.installed = installed
+    for place, needed in ((machine.root, environment), (machine.temporary, temporary)):
+        machine.free = {place: int(needed * GB)}
+        assert prerequisites.main(arguments) == 0
+        machine.free = {place: int(needed * GB) - 10**8}
+        assert prerequisites.main(arguments) == 1
+        said = capsys.readouterr().err
+        assert said.startswith(f"{needed:.1f} GB must be free in {place}, {needed - 0.1:.1f} GB")
+    assert set(machine.asked) == {machine.root, machine.temporary}
+
+
+def test_space_is_of_no_interest_where_something_else_is_missing(machine, monkeypatch, capsys):
+    monkeypatch.setattr(prerequisites.sys, "version_info", (3, 9, 1))
+    assert prerequisites.main([]) == 1
+    assert "this is 3.9.1" in capsys.readouterr().err
+    assert machine.asked == []
+
+
+def test_a_compiler_is_looked_for_where_one_is_needed(machine, monkeypatch, capsys):
+    monkeypatch.setattr(prerequisites, "_has_compiler", lambda: False)
+    assert prerequisites.main([]) == 0
+    monkeypatch.setattr(prerequisites.sys, "version_info", (3, 14, 0))
+    assert prerequisites.main([]) == 1
+    assert "there is no C compiler" in capsys.readouterr().err
+
+
+def test_a_compiler_comes_with_pythons_headers(monkeypatch, tmp_path):
+    monkeypatch.setattr(prerequisites.sysconfig, "get_paths", lambda: {"include": str(tmp_path)})
+    found = {"gcc"}
+    monkeypatch.setattr(prerequisites.shutil, "which", lambda name: name if name in found else None)
+    assert not prerequisites._has_compiler()
+    (tmp_path / "Python.h").touch()
+    assert prerequisites._has_compiler()
+    found.clear()
+    assert not prerequisites._has_compiler()
+
+
+@pytest.mark.parametrize(
+    ("library", "version"),
+    [(("glibc", "2.36"), (2, 36)), (("glibc", "2.31.9000"), (2, 31)), (("", ""), None)],
+)
+def test_the_c_library_is_that_of_gnu_or_another(monkeypatch, library, version):
+    monkeypatch.setattr(prerequisites.platform, "libc_ver", lambda: library)
+    assert prerequisites._glibc() == version
 
 
 @pytest.fixture

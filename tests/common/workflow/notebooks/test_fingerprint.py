@@ -155,6 +155,107 @@ def test_does_not_count(library, source, file, old, new):
     assert library.hash(source) == before
 
 
+# A module of which `plain` is used and `other` is not, and further statements of it.
+ASIDE = "def plain():\n    return KEY\nKEY = 1\ndef other():\n    return 2\n"
+
+
+@pytest.mark.parametrize(
+    ("statement", "counts"),
+    [
+        ("import functools\n@functools.lru_cache(maxsize=4)\ndef f(): return 3", False),
+        ("@staticmethod\ndef f(): return 3", False),
+        ("@x.setter\ndef f(): return 3", False),
+        ("@route('/')\ndef f(): return 3", True),
+        ("@staticmethod\n@route('/')\ndef f(): return 3", True),
+        ("A = 3", False),
+        ("A, B = 3, 4", False),
+        ("A: int = 3", False),
+        ("other.speed = 3", True),
+        ("A, other.speed = 3, 4", True),
+        ("LIST[0] = 3", True),
+        ("LIST[0]: int = 3", True),
+        ("LIST[0] += 3", True),
+        ("f(3)", True),
+        ("3", False),
+        ("'3'", False),
+        ("if __name__ == '__main__': f(3)", False),
+        ("if f(3): pass", True),
+        ("for _ in f(3): pass", True),
+    ],
+)
+def test_what_a_module_executes_counts_and_what_it_defines_does_not(library, statement, counts):
+    path = library.root / "common/aside.py"
+    for use in ("from common.aside import plain\nplain()", "import common.aside as x\nx.plain()"):
+        path.write_text(ASIDE + statement)
+        before = library.hash(use)
+        path.write_text(ASIDE + statement.replace("3", "5"))
+        assert (library.hash(use) != before) is counts
+
+
+@pytest.mark.parametrize("statement", ["KEY: int = 2", "KEY, B = 2, 3", "KEY += 2", "B = KEY = 2"])
+def test_every_assignment_of_a_name_that_is_used_counts(library, statement):
+    path = library.root / "common/aside.py"
+    path.write_text(ASIDE)
+    use = "from common.aside import plain\nplain()"
+    hashes = [library.hash(use)]
+    for text in (statement, statement.replace("2", "4")):
+        path.write_text(f"{ASIDE}{text}\n")
+        hashes.append(library.hash(use))
+    assert len(set(hashes)) == 3
+
+
+@pytest.mark.parametrize(
+    ("use", "file", "old", "new", "counts"),
+    [
+        # A package is executed before what lies in it.
+        ("from common.pkg.inner import flat\nflat()", "pkg/__init__.py", "__all__", "f()\nA", True),
+        ("import common.pkg.inner as i\ni.flat()", "pkg/__init__.py", "__all__ =", "B =", False),
+        # Of a name that is not there, all may count; not of what every module has.
+        ("from common import a\na.nothing", "a.py", "OTHER = 3", "OTHER = 4", True),
+        ("from common import a\na.__name__", "a.py", "OTHER = 3", "OTHER = 4", False),
+        ("from common.lazy import late\nlate()", "a.py", "OTHER = 3", "OTHER = 4", False),
+        ("import importlib\nimportlib.import_module(x)", "a.py", "OTHER = 3", "OTHER = 4", True),
+        ("__import__(x)", "a.py", "OTHER = 3", "OTHER = 4", True),
+        ("%%time\nfrom common import a\na.used(1)", "a.py", "SCALE = 2", "SCALE = 4", True),
+        ("%%time\nfrom common import a\na.used(1)", "a.py", "OTHER = 3", "OTHER = 4", False),
+    ],
+)
+def test_what_is_executed_or_may_be_named_counts(library, use, file, old, new, counts):
+    before = library.hash(use)
+    library.edit(file, old, new)
+    assert (library.hash(use) != before) is counts
+
+
+@pytest.mark.parametrize("source", ["globals()[k]()", "vars()", "eval(k)"])
+def test_a_function_that_may_name_anything_of_its_module_uses_all_of_it(library, source):
+    (library.root / "common/aside.py").write_text(f"{ASIDE}def late(k):\n    return {source}\n")
+    use = "from common.aside import late\nlate('other')"
+    before = library.hash(use)
+    library.edit("aside.py", "return 2", "return 3")
+    assert library.hash(use) != before
+
+
+def test_imports_under_a_condition_count(library):
+    source = "try:\n    from common.b import helper\nexcept ImportError:\n    helper = None\n"
+    (library.root / "common/aside.py").write_text(f"{source}def plain(): return helper(1)\n")
+    use = "from common.aside import plain\nplain()"
+    before = library.hash(use)
+    library.edit("b.py", "def helper(x):\n    return x", "def helper(x):\n    return -x")
+    assert library.hash(use) != before
+
+
+def test_imports_are_those_of_other_packages_in_their_order(library):
+    (library.root / "common/aside.py").write_text(
+        "import os.path\nfrom scipy import stats\nfrom common import a\nfrom torch import *\n"
+        "def late():\n    import slow\nif True:\n    import perhaps\n"
+    )
+    library.hash("import pandas as pd, json\nfrom common.aside import late\nimport mne\nif x:\n"
+                 "    import never")  # fmt: skip
+    found = module.imports(library.root / "notebook.ipynb", root=library.root)
+    # `a` imports numpy, which comes with it.
+    assert found == ["pandas", "json", "os.path", "scipy:stats", "numpy", "torch", "mne"]
+
+
 def test_words_and_layout_do_not_count(library):
     source = "from common import a\na.used(1)"
     before = library.hash(source)

@@ -4,8 +4,10 @@ import importlib
 import importlib.machinery
 import json
 import os
+import pickle
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -445,6 +447,97 @@ def test_a_process_that_fails_is_not_tried_again(monkeypatch):
     assert group.failed and group.process is None
     assert os.read(reader, 1) == b""  # its socket is closed
     os.close(reader)
+
+
+@pytest.fixture
+def sleeper():
+    """A kernel that waits, of a process of this test's own."""
+    process = subprocess.Popen(["sleep", "600"])
+    yield warm.Kernel(process.pid, None, {"KEY": "1", "TMPDIR": "/tmp"})
+    process.kill()
+    process.wait()
+
+
+def test_a_forked_kernel_is_asked_and_ended_as_a_started_one(sleeper):
+    assert sleeper.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        sleeper.wait(timeout=0.02)
+    sleeper.terminate()
+    assert sleeper.wait(timeout=PATIENCE) == sleeper.wait() == sleeper.poll() == -signal.SIGTERM
+    sleeper.kill()  # nothing is left to send it to
+
+
+def test_a_forked_kernel_fits_the_environment_of_its_imports_while_it_lives(sleeper):
+    assert sleeper.fits({"KEY": "1", "TMPDIR": "/var/tmp", "JPY_PARENT_PID": "7"})
+    assert not sleeper.fits({"KEY": "2", "TMPDIR": "/tmp"})
+    assert not sleeper.fits({"KEY": "1", "OTHER": ""})
+    sleeper.kill()
+    sleeper.wait()
+    assert sleeper.returncode == -signal.SIGKILL
+    assert not sleeper.fits({"KEY": "1"})
+
+
+def test_what_a_job_took_is_read_once(tmp_path, monkeypatch):
+    monkeypatch.delenv(warm.FOLDER, raising=False)
+    assert warm.usage_of("scripts/a.py") is None
+    monkeypatch.setenv(warm.FOLDER, str(tmp_path))
+    assert warm.usage_of("scripts/a.py") is None
+    (tmp_path / "a.py.json").write_text('{"seconds": 2.5}')
+    (tmp_path / "b.py.json").write_text('{"seco')
+    assert warm.usage_of("scripts/a.py") == {"seconds": 2.5}
+    assert warm.usage_of("scripts/a.py") is warm.usage_of("scripts/b.py") is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        ("abcd", "abcd", "abcd"),
+        ("abcd", "bd", "bd"),
+        ("abcbdab", "bdcaba", 4),
+        ("xaybzc", "abc", "abc"),
+        ("ab", "ba", 1),
+        ("", "a", ""),
+        ("a", "b", ""),
+    ],
+)
+def test_what_two_lists_have_in_common_in_their_order(one, other, shared):
+    for first, second in ((one, other), (other, one)):
+        found = warm._common(list(first), list(second))
+        assert len(found) == shared if isinstance(shared, int) else found == list(shared)
+        for each in (first, second):
+            rest = iter(each)
+            assert all(item in rest for item in found)  # in this order
+
+
+def test_messages_are_read_whole_however_they_arrive():
+    one, other = socket.socketpair()
+    with one, other:
+        message = warm._framed({"a": bytes(range(256)) * 40})
+        for begin in range(0, len(message), 5000):
+            one.sendall(message[begin : begin + 5000])
+        begin = other.recv(3)
+        assert pickle.loads(server._receive_bytes(other, begin)) == {"a": bytes(range(256)) * 40}
+        one.sendall(message[:20])
+        one.close()
+        with pytest.raises(EOFError):
+            server._receive_bytes(other)
+
+
+def test_modules_and_symbols_are_imported_as_a_notebook_does(monkeypatch, tmp_path):
+    for name in ("package_a", "package_a/inner"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("SYMBOL = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        server._import("package_a:SYMBOL")
+        assert "package_a.inner" not in sys.modules
+        server._import("package_a:inner")
+        assert "package_a.inner" in sys.modules
+        with pytest.raises(ImportError):
+            server._import("package_a:nothing")
+    finally:
+        for name in [name for name in sys.modules if name.startswith("package_a")]:
+            del sys.modules[name]
 
 
 def test_other_platforms_have_no_server(monkeypatch):
