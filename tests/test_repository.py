@@ -86,6 +86,11 @@ def test_the_reference_is_as_new_as_its_code(paper):
     assert reference.outdated(paper) == [], f"renew it: snakemake -j2 papers/{paper}/reference"
 
 
+@pytest.mark.parametrize("paper", PAPERS)
+def test_tolerances_fit_the_tables_of_the_reference(paper):
+    reference.check_tolerances(paper)
+
+
 @pytest.mark.parametrize("notebook", STEPS)
 def test_a_step_declares_parameters(notebook):
     assert parameters.signature(notebook), f"{notebook} has no cell tagged `parameters`"

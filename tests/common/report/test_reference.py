@@ -257,6 +257,14 @@ def test_a_figure_or_a_paper_without_reference_and_a_tolerance_of_no_column(kept
     kept.edit(table, "1.0", "1.5")
     with pytest.raises(PaperError, match=r"paper\.yaml: figures\.two\.tolerances: .*'scoer'"):
         reference.agreement("toy", "two", table)
+    # It is found before any table differs, too.
+    with pytest.raises(PaperError, match=r"figures\.two\.tolerances: .*'scoer'"):
+        reference.check_tolerances("toy")
+    before = files.resolve("papers/toy/reference/reference.json").read_text()
+    kept.edit(table, "1.5", "1.0")
+    with pytest.raises(PaperError, match=r"figures\.two\.tolerances: .*'scoer'"):
+        reference.write("toy")
+    assert files.resolve("papers/toy/reference/reference.json").read_text() == before
     files.resolve("papers/toy/reference/reference.json").unlink()
     with pytest.raises(PaperError, match=r"holds no reference\. Write one: snakemake -j2 papers/t"):
         reference.agreement("toy", "two", table)
