@@ -157,7 +157,13 @@ def test_means_may_be_as_far_apart_as_welchs_interval_reaches(n):
 def test_one_fit_has_no_spread_to_be_judged_by():
     expected = pd.DataFrame({"seed": [0], "score": [0.5]})
     loose = [Tolerance(columns=["score"], mean_over=["seed"])]
-    assert compare(expected.assign(score=0.6), expected, loose).state == DIFFERS
+    found = compare(expected.assign(score=0.6), expected, loose)
+    assert found.state == DIFFERS and "0.1 apart, 5e-07 allowed" in found.detail
+    assert compare(expected.assign(score=0.5 + 1e-8), expected, loose).state == WITHIN
+    # Equal fits have none either.
+    equal = pd.DataFrame({"seed": range(4), "score": 0.5})
+    assert compare(equal.assign(score=0.6), equal, loose).state == DIFFERS
+    assert compare(equal.assign(score=0.5 + 1e-8), equal, loose).state == WITHIN
 
 
 @pytest.mark.parametrize(
