@@ -120,7 +120,7 @@ def _amount(value):
 def _sources(cost):
     if len(cost.sources) == 1:
         return next(iter(cost.sources))
-    return " | ".join(f"{source} ({n:,})" for source, n in cost.sources.items())
+    return " | ".join(f"{source} ({n:,} jobs)" for source, n in cost.sources.items())
 
 
 def _parser():

@@ -27,7 +27,7 @@ SCALE = "paper"
 
 MEASURED = "measured at the paper scale"
 DECLARED = "declared: an upper bound"
-BOUNDED = f"{DECLARED}; measured at the embedded scale: a lower bound"
+BOUNDED = f"measured at the embedded scale: a lower bound; {DECLARED}"
 UNTIMED = "depends on the network"
 
 _FETCH = "fetch"
@@ -41,7 +41,7 @@ class Job:
     Attributes
     ----------
     papers : frozenset of str
-        Those that need it; a download may serve several.
+        Those of the papers asked for that need it; a download may serve several.
     step : str
         As in ``rules.smk``; all downloads are one step.
     output : str
@@ -85,9 +85,9 @@ class Job:
 
     @property
     def hours(self):
-        """Core-hours at least and at most, None where that is unknown; a download takes none."""
+        """Core-hours at least and at most, None where that is unknown, as of a download."""
         if self.fetches:
-            return 0.0, 0.0
+            return None, None
         if self.measured is not None:
             return (self.threads * self.measured / 3600,) * 2
         least = None if self._shortest is None else self._shortest / 3600
@@ -119,7 +119,7 @@ class Cost(typing.NamedTuple):
     unsized : int
         Number of downloads whose size is unknown.
     core_hours, gpu_hours : tuple of float or None
-        Without the time of downloads.
+        Without downloads, unless there is nothing else.
     mem_mb : int or None
         Memory of the largest job; None where one declares none.
     sources : dict of str to int
@@ -147,6 +147,7 @@ def total(of):
     cost : Cost
     """
     of = list(of)
+    timed = [job for job in of if not job.fetches]
     size, unsized = registry.download_size(job.fetches for job in of if job.fetches)
     sources = {}
     for job in of:
@@ -156,7 +157,7 @@ def total(of):
         jobs=len(of),
         size=size,
         unsized=unsized,
-        core_hours=_together([job.hours for job in of if not job.fetches]),
+        core_hours=_together([job.hours for job in timed or of]),
         gpu_hours=_together([job.gpu_hours for job in of if job.gpu]),
         mem_mb=None if None in memory else max(memory, default=0),
         sources=dict(sorted(sources.items(), key=lambda item: -item[1])),
@@ -226,26 +227,28 @@ def _of_rule(rule, job):
     output, params = str(job.output[0]), job.params
     if output.startswith("data/raw/"):
         return {"step": _FETCH}
-    paper = next(name for name in papers.names() if rule.name.startswith(papers.module(name) + "_"))
-    here = [peaks.number(row.get("s")) for row in peaks.benchmarks(rule)]
-    there = peaks.benchmarks(rule, scales=(SCALE, "embedded"))
-    there = [peaks.number(row.get("cpu_time")) for row in there]
-    here, there = ([value for value in values if value is not None] for values in (here, there))
+    prefixes = [f"{papers.module(name)}_" for name in papers.names()]
+    prefix = max(filter(rule.name.startswith, prefixes), key=len)
+    here = _positive(peaks.benchmarks(rule), "s")
+    there = _positive(peaks.benchmarks(rule, scales=(SCALE, "embedded")), "cpu_time")
     return {
-        "step": rule.name.removeprefix(f"{papers.module(paper)}_"),
-        "gpu": params.get("device", "cpu") != "cpu" or "gpu" in job.resources,
+        "step": rule.name.removeprefix(prefix),
+        "gpu": params.get("device", "cpu") != "cpu" or bool(job.resources.get("gpu")),
         "folders": params.get("folders") is not None,
         "measured": sum(here) / len(here) if here else None,
         "least": min(there, default=None),
     }
 
 
-def _job(job, *, papers, step, **alike):
-    if step == _FETCH:
+def _positive(rows, key):
+    """Times of benchmarks; what was too short to be seen is "NA" or 0 there."""
+    return [value for row in rows if (value := peaks.number(row.get(key)))]
+
+
+def _job(job, **alike):
+    if alike["step"] == _FETCH:
         alike["fetches"] = job.wildcards.get("name") or job.params.get("name")
     return Job(
-        papers=papers,
-        step=step,
         output=str(job.output[0]),
         threads=job.threads,
         mem_mb=_whole(job.resources.get("mem_mb")),
@@ -260,6 +263,7 @@ def _whole(value):
 
 
 def _together(hours):
+    """Sum of pairs "at least, at most"; see `Cost`."""
     least = [one for one, _ in hours if one is not None]
     most = [one for _, one in hours]
     return (
