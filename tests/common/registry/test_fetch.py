@@ -266,3 +266,28 @@ def test_command_line(entry, write, server, tmp_path, monkeypatch, capsys):
     (tmp_path / "config.yaml").write_text(f"folders: {{tusz: {tmp_path / 'mine'}}}\n")
     (tmp_path / "mine" / "edf" / "train").mkdir(parents=True)
     assert main([*start, "fetch", "tusz"]) == 0
+
+
+def test_the_size_of_downloads_counts_an_archive_once_and_names_what_is_unknown(
+    entry, write, tmp_path
+):
+    archive = {"archive": "sdist", "member": "a", "sha256": digest(DATA), "size": 5000}
+    archive["requirement"] = "tiny-signals==1.2"
+    at = {"repository": "a/b", "commit": "0" * 40, "members": ["c"]}
+    made = {
+        "file": entry({"url": "https://example.org/a.bin"}),
+        "one": entry({"pypi": archive}),
+        "two": entry({"pypi": archive | {"member": "b"}}),
+        "commit": entry({"github": at}, sha256=digest(DATA), size=len(DATA)),
+        "subjects": entry({"moabb": {"dataset": "BI2014a", "n_subjects": 2}}),
+    }
+    where = {"registry": write(made), "archives": tmp_path / "archives"}
+    names = [*made, "subjects"]
+    assert registry.download_size(names, **where) == (len(DATA) + 5000, 3)
+    assert registry.download_size(["two"], **where) == (5000, 0)
+    (tmp_path / "archives").mkdir()
+    (tmp_path / "archives" / "tiny-signals-1.2.tar.gz").write_bytes(DATA)
+    assert registry.download_size(names, **where) == (len(DATA), 3)
+    assert registry.download_size([], **where) == (0, 0)
+    with pytest.raises(registry.RegistryError, match="No data set 'fil' in the registry"):
+        registry.download_size(["fil"], **where)
