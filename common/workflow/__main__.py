@@ -10,9 +10,10 @@ from common.workflow import console, costs, papers
 __all__ = ["main"]
 
 _NOTES = """\
-Counted are the jobs that are still to be run, and hours without the time of downloads. GPU-hours
-are those of steps that use a GPU where they find one; they are among the core-hours. Memory is
-that of the largest job."""
+Counted are the jobs that are still to be run, and hours without the time of downloads. At most a
+step takes the time after which a cluster ends it; at least, what its shortest job took at the
+embedded scale, and steps without such a time are left out. GPU-hours are those of steps that use a
+GPU where they find one; they are among the core-hours. Memory is that of the largest job."""
 
 
 def main(arguments=None):
@@ -120,7 +121,7 @@ def _amount(value):
 def _sources(cost):
     if len(cost.sources) == 1:
         return next(iter(cost.sources))
-    return " | ".join(f"{source} ({n:,} jobs)" for source, n in cost.sources.items())
+    return " | ".join(f"{source} ({n:,} job{'s' * (n > 1)})" for source, n in cost.sources.items())
 
 
 def _parser():

@@ -94,7 +94,7 @@ def benchmarks(rule, *, scales=None):
     for path in files.walk(folder.replace(own, other, 1)):
         name = files.relative(path).replace(other, own, 1)
         if path.suffix == ".tsv" and rule.benchmark.match(name) is not None:
-            with path.open(encoding="utf-8", newline="") as file:
+            with path.open(encoding="utf-8", errors="replace", newline="") as file:
                 rows += csv.DictReader(file, delimiter="\t")
     return rows
 

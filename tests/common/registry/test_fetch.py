@@ -271,8 +271,8 @@ def test_command_line(entry, write, server, tmp_path, monkeypatch, capsys):
 def test_the_size_of_downloads_counts_an_archive_once_and_names_what_is_unknown(
     entry, write, tmp_path
 ):
-    archive = {"archive": "sdist", "member": "a", "sha256": digest(DATA), "size": 5000}
-    archive["requirement"] = "tiny-signals==1.2"
+    archive = {"requirement": "tiny-signals==1.2", "archive": "sdist", "member": "a"}
+    archive |= {"sha256": digest(DATA * 2), "size": 2 * len(DATA)}
     at = {"repository": "a/b", "commit": "0" * 40, "members": ["c"]}
     made = {
         "file": entry({"url": "https://example.org/a.bin"}),
@@ -283,10 +283,10 @@ def test_the_size_of_downloads_counts_an_archive_once_and_names_what_is_unknown(
     }
     where = {"registry": write(made), "archives": tmp_path / "archives"}
     names = [*made, "subjects"]
-    assert registry.download_size(names, **where) == (len(DATA) + 5000, 3)
-    assert registry.download_size(["two"], **where) == (5000, 0)
+    assert registry.download_size(names, **where) == (3 * len(DATA), 3)
+    assert registry.download_size(["two"], **where) == (2 * len(DATA), 0)
     (tmp_path / "archives").mkdir()
-    (tmp_path / "archives" / "tiny-signals-1.2.tar.gz").write_bytes(DATA)
+    (tmp_path / "archives" / "tiny-signals-1.2.tar.gz").write_bytes(DATA * 2)
     assert registry.download_size(names, **where) == (len(DATA), 3)
     assert registry.download_size([], **where) == (0, 0)
     with pytest.raises(registry.RegistryError, match="No data set 'fil' in the registry"):

@@ -137,6 +137,9 @@ def test_benchmarks_of_a_rule_at_its_own_scale_and_at_another(tmp_path, monkeypa
     assert found() == ["10"]
     assert found(scales=("paper", "embedded")) == ["20", "NA"]
     assert peaks.benchmarks(Rule(None)) == []
+    # A damaged file measures nothing.
+    files.resolve("results/toy/paper/benchmarks/fits/a/0.tsv").write_bytes(b"s\n\xff\x00\n")
+    assert [peaks.number(row["s"]) for row in peaks.benchmarks(rule)] == [None]
 
 
 @pytest.mark.parametrize(("text", "value"), [("1.5", 1.5), ("NA", None), ("", None), (None, None)])
@@ -185,7 +188,7 @@ def test_papers_and_a_total_that_counts_what_they_share_once(planned, capsys):
         ["moabb", "3", "0.17 + 1 of unknown size", "0.01 to 1", "0", "1.6"],
         ["total", "6", "0.17 + 1 of unknown size", "1 to 4", "at most 2", "2.4"],
     ]
-    assert f"{costs.DECLARED} (2 jobs)" in rows[1][6] and f"{costs.BOUNDED} (1 jobs)" in rows[2][6]
+    assert f"{costs.DECLARED} (2 jobs)" in rows[1][6] and f"{costs.BOUNDED} (1 job)" in rows[2][6]
     assert "without the time of downloads" in " ".join(notes.split())
     assert "(folders in config.yaml) may be read by: dance." in notes
 
