@@ -124,11 +124,11 @@ class NetworksPlan:
         return tables
 
     def networks(self, wildcards):
-        """Data, sizes and training of the networks of one seed."""
+        """Data, sizes and training of the networks of one seed; see `Plan.networks`."""
         return _without_seeds(self.settings["networks"][wildcards.dataset])
 
     def images(self, wildcards):
-        """Files of images that they read, beside those of scikit-learn."""
+        """Files of images that they read, beside those of scikit-learn; see `Plan.images`."""
         return _images(self.settings["networks"][wildcards.dataset])
 
 

@@ -7,7 +7,7 @@
 ``registry.fetch("eeghdf-spasms")`` obtains that file, once, and returns where it is.
 """
 
-from common.registry._fetch import fetch, path, status
+from common.registry._fetch import download_size, fetch, path, status
 from common.registry._schema import Entry, RegistryError, load
 
-__all__ = ["Entry", "RegistryError", "fetch", "load", "path", "status"]
+__all__ = ["Entry", "RegistryError", "download_size", "fetch", "load", "path", "status"]

@@ -9,7 +9,7 @@ from common.registry._schema import RegistryError, load
 from common.registry._verify import copy_verified, matches, verify
 from common.workflow import locks
 
-__all__ = ["fetch", "path", "status"]
+__all__ = ["download_size", "fetch", "path", "status"]
 
 RAW = "data/raw"
 ARCHIVES = "data/raw/.archives"
@@ -149,6 +149,44 @@ def status(name, *, registry=None):
     if not file.exists():
         return "missing"
     return "ok" if matches(file, sha256=entry.sha256, size=entry.size) else "corrupt"
+
+
+def download_size(names, *, registry=None, archives=None):
+    """Bytes that fetching data sets would download, as far as the registry knows.
+
+    Parameters
+    ----------
+    names : iterable of str
+        As in the registry; a data set of MOABB once for each subject.
+    registry : str or Path, default="data/registry.yaml"
+    archives : str or Path, default="data/raw/.archives"
+
+    Returns
+    -------
+    size : int
+        In bytes. A package's archive counts once, and not at all where it is kept.
+    unknown : int
+        Fetches that come on top: MOABB, MNE-Python and commits on GitHub do not say their size.
+
+    Raises
+    ------
+    RegistryError
+        If a name is unknown.
+    """
+    sizes, unknown = {}, 0
+    for name in names:
+        entry = _entry(name, registry)
+        if pypi := entry.source.pypi:
+            if pypi.sha256 in sizes:
+                continue
+            folder = files.resolve(archives or ARCHIVES)
+            kept = _in_mirror(folder, [], sha256=pypi.sha256, size=pypi.size)
+            sizes[pypi.sha256] = 0 if kept else pypi.size
+        elif entry.source.url:
+            sizes[name] = entry.size
+        else:
+            unknown += 1
+    return sum(sizes.values()), unknown
 
 
 def _entry(name, registry):

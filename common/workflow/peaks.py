@@ -3,6 +3,7 @@
 How much there is, says `memory`.
 """
 
+import csv
 import math
 import sys
 
@@ -10,7 +11,7 @@ from common import files
 from common.workflow import memory, papers
 from common.workflow.notebooks import warm
 
-__all__ = ["announce", "compare", "measured"]
+__all__ = ["announce", "benchmarks", "compare", "measured", "number"]
 
 MARGIN = 1.3
 """Memory that a rule declares, as a multiple of the largest measured peak."""
@@ -71,6 +72,50 @@ def measured(workflow):
     ]
 
 
+def benchmarks(rule, *, scales=None):
+    """What Snakemake has measured of the jobs of a rule that have run.
+
+    Parameters
+    ----------
+    rule : snakemake.rules.Rule
+    scales : tuple of str, optional
+        The scale that the rule was made for, and the one of the jobs. Default: the same one.
+
+    Returns
+    -------
+    rows : list of dict of str to str
+        One for each benchmark file: ``s``, ``max_rss``, ``cpu_time`` and more.
+    """
+    if rule.benchmark is None:
+        return []
+    own, other = (f"/{scale}/" for scale in scales) if scales else ("", "")
+    folder = str(rule.benchmark).partition("{")[0].rpartition("/")[0]
+    rows = []
+    for path in files.walk(folder.replace(own, other, 1)):
+        name = files.relative(path).replace(other, own, 1)
+        if path.suffix == ".tsv" and rule.benchmark.match(name) is not None:
+            with path.open(encoding="utf-8", errors="replace", newline="") as file:
+                rows += csv.DictReader(file, delimiter="\t")
+    return rows
+
+
+def number(text):
+    """A number of a benchmark file; None where there is none, for example ``NA``.
+
+    Parameters
+    ----------
+    text : str or None
+
+    Returns
+    -------
+    value : float or None
+    """
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return None
+
+
 def compare(rows):
     """Print the rows of `measured` as a table.
 
@@ -113,18 +158,6 @@ def _declared(rule):
 
 
 def _peaks(rule):
-    """Peaks of memory in the benchmark files of a rule, in MB."""
-    import pandas as pd  # takes as long as all else that Snakemake imports from here
-
-    if rule.benchmark is None:
-        return []
-    peaks = []
-    folder = str(rule.benchmark).partition("{")[0].rpartition("/")[0]
-    for path in files.walk(folder):
-        if path.suffix != ".tsv" or rule.benchmark.match(files.relative(path)) is None:
-            continue
-        table = files.read_csv(path, sep="\t")
-        if "max_rss" in table:
-            values = pd.to_numeric(table["max_rss"], errors="coerce")  # "NA": too short to see
-            peaks += [float(value) * 2**20 / 1e6 for value in values.dropna()]
-    return peaks
+    """Peaks of memory in the benchmark files of a rule, in MB; "NA" where a job was too short."""
+    found = [number(row.get("max_rss")) for row in benchmarks(rule)]
+    return [value * 2**20 / 1e6 for value in found if value is not None]

@@ -360,3 +360,28 @@ def test_command_line_takes_the_mirror_of_the_configuration(
     (tmp_path / "config.yaml").write_text("# nothing is set\n")
     assert main(start) == 0
     assert len(server.requests) == 1
+
+
+def test_the_size_of_downloads_counts_an_archive_once_and_names_what_is_unknown(
+    entry, write, tmp_path
+):
+    archive = {"requirement": "tiny-signals==1.2", "archive": "sdist", "member": "a"}
+    archive |= {"sha256": digest(DATA * 2), "size": 2 * len(DATA)}
+    at = {"repository": "a/b", "commit": "0" * 40, "members": ["c"]}
+    made = {
+        "file": entry({"url": "https://example.org/a.bin"}),
+        "one": entry({"pypi": archive}),
+        "two": entry({"pypi": archive | {"member": "b"}}),
+        "commit": entry({"github": at}, sha256=digest(DATA), size=len(DATA)),
+        "subjects": entry({"moabb": {"dataset": "BI2014a", "n_subjects": 2}}),
+    }
+    where = {"registry": write(made), "archives": tmp_path / "archives"}
+    names = [*made, "subjects"]
+    assert registry.download_size(names, **where) == (3 * len(DATA), 3)
+    assert registry.download_size(["two"], **where) == (2 * len(DATA), 0)
+    (tmp_path / "archives").mkdir()
+    (tmp_path / "archives" / "tiny-signals-1.2.tar.gz").write_bytes(DATA * 2)
+    assert registry.download_size(names, **where) == (len(DATA), 3)
+    assert registry.download_size([], **where) == (0, 0)
+    with pytest.raises(registry.RegistryError, match="No data set 'fil' in the registry"):
+        registry.download_size(["fil"], **where)
