@@ -25,7 +25,7 @@ For a background that decays, :math:`b_m` is not constant; all :math:`\mu_{im}` 
 follow from the kernels by non-negative least squares.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -58,11 +58,12 @@ class SpaceTimeStatistics:
 
     Attributes
     ----------
-    counts : dict of (int, int) to scipy.sparse.csr_array
-        Of each ordered pair of processes: pairs of events, by row and column as in the module's
-        docstring. Rows without pairs are left out.
-    rows : dict of (int, int) to dict of str to ndarray of int
-        Which rows of each block (``"inside"``, four sides, four corners) are kept.
+    counts : dict of (int, int) to dict of str to scipy.sparse.csr_array
+        Of each ordered pair of processes, pairs of events by row and column as in the module's
+        docstring. Rows come in blocks: ``"inside"``, four sides, such as ``"x-"``, and four
+        corners, such as ``"x-y+"``.
+    corners : dict of (int, int) to dict of str to ndarray of int
+        Rows of corners that are kept: most of them are empty.
     after : ndarray, shape (n_processes, n_backgrounds, n_x, n_y, n_lags)
         Sum of each background over the shifted events of each process that stay in the domain.
     pairs : ndarray, shape (n_processes, n_processes, n_x, n_y, n_lags)
@@ -81,7 +82,7 @@ class SpaceTimeStatistics:
     """
 
     counts: dict
-    rows: dict
+    corners: dict
     after: np.ndarray
     pairs: np.ndarray
     background_gram: np.ndarray
@@ -109,23 +110,10 @@ class SpaceTimeStatistics:
         statistics : SpaceTimeStatistics
         """
         n_columns = 2 * self.n_lags[0] - 1
-        counts, rows = {}, {}
-        for key, table in self.counts.items():
-            inside = self.rows[key]["inside"]
-            counts[key] = table[: len(inside), :n_columns]
-            rows[key] = {"inside": inside}
-        return SpaceTimeStatistics(
-            counts,
-            rows,
-            self.after,
-            self.pairs,
-            self.background_gram,
-            self.background_events,
-            self.n_events,
-            self.n_lags,
-            self.delta,
-            exact=False,
-        )
+        counts = {
+            key: {"inside": tables["inside"][:, :n_columns]} for key, tables in self.counts.items()
+        }
+        return replace(self, counts=counts, exact=False)
 
     def overlap(self, j, k, in_space, in_time, of_space, of_time):
         """Sum over pairs of events of processes j and k of the overlap of their kernels.
@@ -145,32 +133,29 @@ class SpaceTimeStatistics:
         overlap : ndarray, shape (n_first, n_second)
             Over the cells of the grid: not multiplied by their volume.
         """
-        table = self.counts[j, k]
-        by_row = table @ self._columns(in_time, of_time).T
-        return self._rows(in_space, of_space, self.rows[j, k]) @ by_row
+        columns = self._columns(in_time, of_time).T
+        overlap = 0.0
+        for block, table in self.counts[j, k].items():
+            weights = table @ columns
+            if block == "inside":
+                rows = _correlate(in_space, of_space, (-2, -1))
+                overlap = overlap + rows.reshape(len(in_space), -1) @ weights
+                continue
+            kernels = _beyond(in_space, block), _beyond(of_space, block)
+            if len(block) == 2:
+                overlap = overlap - _beyond_side(*kernels) @ weights
+            elif len(weights):
+                overlap = overlap + _beyond_corner(*kernels, weights, self.corners[j, k][block])
+        return overlap
 
     def _columns(self, first, second):
         """Second bracket of the module's docstring by column, shape (n_first, n_columns)."""
         inside = np.stack([np.correlate(each, second, "full") for each in first])
         if not self.exact:
             return inside
-        beyond = _diagonal_sums(np.einsum("qa,b->abq", first, second))
+        beyond = np.einsum("qa,b->abq", first, second)
+        _sum_diagonals(beyond)
         return np.concatenate([inside, -beyond.reshape(-1, len(first)).T], axis=1)
-
-    def _rows(self, first, second, rows):
-        """First bracket of the module's docstring by row, shape (n_first, n_rows)."""
-        found = []
-        for block, kept in rows.items():
-            if not len(kept):
-                continue
-            if block == "inside":
-                table = _correlate(first, second, (-2, -1)).reshape(len(first), -1)
-            elif len(block) == 2:
-                table = -_beyond_side(_beyond(first, block), _beyond(second, block))
-            else:
-                table = _beyond_corner(_beyond(first, block), _beyond(second, block))
-            found.append(table[:, kept])
-        return np.concatenate(found, axis=1)
 
 
 def precompute_plane(cells, *, space_length, time_length, backgrounds=None, exact=True):
@@ -200,7 +185,7 @@ def precompute_plane(cells, *, space_length, time_length, backgrounds=None, exac
     if backgrounds is None:
         backgrounds = np.ones((1, cells.shape[0]))
     n_lags = (n_t, n_x, n_y)
-    n_rows = max((4 * n_x + 1) * (4 * n_y + 1), exact * 4 * n_x**2 * n_y**2)
+    n_rows = max((4 * n_x + 1) * (4 * n_y + 1), exact * n_x**2 * n_y**2)
     check_memory(
         _TABLE_BYTES * n_rows,
         what=f"exact borders of kernels with {n_x} x {n_y} lags in space",
@@ -209,13 +194,13 @@ def precompute_plane(cells, *, space_length, time_length, backgrounds=None, exac
     options = {"shape": cells.shape, "n_lags": n_lags, "exact": exact}
     n = cells.n_processes
     points = [each[np.argsort(each[:, 0], kind="stable")] for each in cells.points]
-    counts, rows, pairs = {}, {}, np.zeros((n, n, 2 * n_x + 1, 2 * n_y + 1, n_t))
+    counts, corners, pairs = {}, {}, np.zeros((n, n, 2 * n_x + 1, 2 * n_y + 1, n_t))
     for j, k in np.ndindex(n, n):
-        counts[j, k], rows[j, k], pairs[k, j] = _count(points[j], points[k], **options)
+        counts[j, k], corners[j, k], pairs[k, j] = _count(points[j], points[k], **options)
     area = cells.shape[1] * cells.shape[2] * cells.delta[1] * cells.delta[2]
     return SpaceTimeStatistics(
         counts=counts,
-        rows=rows,
+        corners=corners,
         after=np.stack([_after(each, cells.shape, n_lags, backgrounds) for each in points]),
         pairs=pairs,
         background_gram=area * cells.delta[0] * backgrounds @ backgrounds.T,
@@ -425,29 +410,49 @@ def _beyond_side(first, second):
     """
     size = 2 * second.shape[-1] - 1
     n_fft = scipy.fft.next_fast_len(size, real=True)
-    a, b = (scipy.fft.rfft(each, n_fft).swapaxes(0, -2) for each in (first, second[None]))
-    table = _diagonal_sums(a[:, None] * b.conj()[None])
-    table = scipy.fft.irfft(table, n_fft)[..., np.arange(-(size // 2), size // 2 + 1)]
-    return table.transpose(2, 0, 1, 3).reshape(len(first), -1)
+    a, b = (scipy.fft.rfft(each, n_fft) for each in (first, second))
+    table = a.swapaxes(0, 1)[:, None] * b.conj()[None, :, None]
+    _sum_diagonals(table)
+    table = scipy.fft.irfft(table, n_fft).transpose(2, 0, 1, 3)
+    return _centre(table, size).reshape(len(first), -1)
 
 
-def _beyond_corner(first, second):
-    """Overlap beyond two sides, by the distances from one side and those from the other."""
-    table = _diagonal_sums(np.einsum("qxy,uv->xuyvq", first, second))
-    table = _diagonal_sums(table.transpose(2, 3, 0, 1, 4)).transpose(2, 3, 0, 1, 4)
-    return table.reshape(-1, len(first)).T
+def _beyond_corner(first, second, weights, rows):
+    """Overlap beyond two sides, summed over pairs of places near the corner with weights."""
+    n, n_columns = second.size, weights.shape[1]
+    a, b = np.divmod(rows, n)
+    place = np.add.outer(n * np.arange(n_columns), a).ravel()
+    table = scipy.sparse.coo_array((weights.T.ravel(), (place, np.tile(b, n_columns))))
+    table.resize(n * n_columns, n)
+    around = (table.tocsr() @ _windows(second).reshape(n, n)).reshape(n_columns, n * n)
+    return _windows(first).reshape(len(first), n * n) @ around.T
 
 
-def _diagonal_sums(products):
-    """Sums over s = 0, 1, ... of ``products[a + s, b + s]``."""
-    found = products.copy()
-    for a in range(len(found) - 2, -1, -1):
-        found[a, :-1] += found[a + 1, 1:]
-    return found
+def _windows(kernel):
+    """``windows[..., x, y, s, t]`` is ``kernel[..., x + s, y + t]``, zero beyond its end."""
+    n_x, n_y = kernel.shape[-2:]
+    pad = [(0, 0)] * (kernel.ndim - 2) + [(0, n_x - 1), (0, n_y - 1)]
+    return np.lib.stride_tricks.sliding_window_view(np.pad(kernel, pad), (n_x, n_y), axis=(-2, -1))
+
+
+def _centre(correlation, size):
+    """Lags from -size // 2 to size // 2, of a circular correlation on the last axis."""
+    half = size // 2
+    return (
+        np.concatenate([correlation[..., -half:], correlation[..., : half + 1]], axis=-1)
+        if (half)
+        else correlation[..., :1]
+    )
+
+
+def _sum_diagonals(products):
+    """Replace ``products[a, b]`` by its sum over s = 0, 1, ... at ``[a + s, b + s]``, in place."""
+    for a in range(len(products) - 2, -1, -1):
+        products[a, :-1] += products[a + 1, 1:]
 
 
 def _count(first, second, *, shape, n_lags, exact):
-    """Table of counts of a pair of processes, its rows, and events of the second by lag."""
+    """Counts of a pair of processes, rows of corners, and events of the second by lag."""
     n_t, n_x, n_y = n_lags
     counter = _Counter(shape, n_lags, exact)
     pairs = np.zeros((2 * n_x + 1) * (2 * n_y + 1) * n_t)
@@ -461,7 +466,7 @@ def _count(first, second, *, shape, n_lags, exact):
         pairs += np.bincount(key, minlength=len(pairs))
         kept = np.abs(lag[:, 0]) < n_t
         counter.add(a[kept], b[kept])
-    return *counter.table(), pairs.reshape(2 * n_x + 1, 2 * n_y + 1, n_t)
+    return *counter.tables(), pairs.reshape(2 * n_x + 1, 2 * n_y + 1, n_t)
 
 
 class _Counter:
@@ -478,57 +483,65 @@ class _Counter:
 
     def add(self, a, b):
         n_t, n_x, n_y = self.n_lags
-        t, x, y = (b - a).T
-        columns = [(slice(None), t + n_t - 1)]
+        lag = b - a
+        column = lag[:, 0] + n_t - 1
+        late = np.zeros(len(a), dtype=bool)
         if self.exact:
-            left_a, left_b = self.shape[0] - 1 - a[:, 0], self.shape[0] - 1 - b[:, 0]
-            late = np.flatnonzero((left_a < n_t) & (left_b < n_t))
-            columns.append((late, 2 * n_t - 1 + (left_a * n_t + left_b)[late]))
+            left = self.shape[0] - 1 - np.stack([a[:, 0], b[:, 0]])
+            late = left.max(0) < n_t
+            beyond = 2 * n_t - 1 + left[0] * n_t + left[1]
         for block, keys in self.found.items():
             if block == "inside":
-                near, row = slice(None), (x + 2 * n_x) * (4 * n_y + 1) + y + 2 * n_y
-            elif len(block) == 2:
-                near, row = self._from_side(a, b, block)
-                size, along = (
-                    (4 * n_y + 1, y + 2 * n_y)
-                    if block[0] == "x"
-                    else (
-                        4 * n_x + 1,
-                        x + 2 * n_x,
-                    )
-                )
-                row = row * size + along
+                members = np.arange(len(a))
+                row = (lag[:, 1] + 2 * n_x) * (4 * n_y + 1) + lag[:, 2] + 2 * n_y
             else:
-                (near_x, row), (near_y, row_y) = (
-                    self._from_side(a, b, side) for side in (block[:2], block[2:])
-                )
-                near, row = near_x & near_y, row * n_y**2 + row_y
-            for members, column in columns:
-                key = row[members] * self.n_columns + column
-                keys.append(
-                    np.unique(key if block == "inside" else key[near[members]], return_counts=True)
-                )
+                members, from_side = self._near(a, b, block)
+                if len(block) == 4:  # distances of a from x and y, then those of b
+                    row = np.ravel_multi_index(
+                        (*from_side[:, 0], *from_side[:, 1]), (n_x, n_y, n_x, n_y)
+                    )
+                else:  # distances of a and b, then the lag along the side
+                    n, n_along, axis = (n_x, n_y, 2) if block[0] == "x" else (n_y, n_x, 1)
+                    along = lag[members, axis] + 2 * n_along
+                    row = np.ravel_multi_index((*from_side[0], along), (n, n, 4 * n_along + 1))
+            row = row * self.n_columns
+            keys.append(np.unique(row + column[members], return_counts=True))
+            also = late[members]
+            if also.any():
+                keys.append(np.unique((row + beyond[members])[also], return_counts=True))
 
-    def _from_side(self, a, b, side):
-        """Pairs of which both are near a side, and the number of their two distances from it."""
-        axis = 1 if side[0] == "x" else 2
-        n = self.n_lags[axis]
-        distances = [
-            each[:, axis] if side[1] == "-" else self.shape[axis] - 1 - each[:, axis]
-            for each in (a, b)
-        ]
-        return np.maximum(*distances) < n, distances[0] * n + distances[1]
+    def _near(self, a, b, block):
+        """Pairs near all sides in ``block``, and distances, shape (n_sides, 2, n_pairs)."""
+        members, found = np.arange(len(a)), []
+        for name, sign in zip(block[::2], block[1::2], strict=True):
+            axis = 1 if name == "x" else 2
+            places = np.stack([a[members, axis], b[members, axis]])
+            distances = places if sign == "-" else self.shape[axis] - 1 - places
+            near = distances.max(0) < self.n_lags[axis]
+            members = members[near]
+            found = [each[:, near] for each in [*found, distances]]
+        return members, np.stack(found)
 
-    def table(self):
-        rows, parts = {}, []
+    def tables(self):
+        tables, corners = {}, {}
         for block, found in self.found.items():
             keys = np.concatenate([key for key, _ in found] or [np.zeros(0, int)])
-            values = np.concatenate([count for _, count in found] or [np.zeros(0)])
+            counts = np.concatenate([count for _, count in found] or [np.zeros(0)])
             row, column = np.divmod(keys, self.n_columns)
-            rows[block], row = np.unique(row, return_inverse=True)
-            shape = len(rows[block]), self.n_columns
-            parts.append(scipy.sparse.coo_array((values.astype(float), (row, column)), shape=shape))
-        return scipy.sparse.vstack(parts, format="csr"), rows
+            n_rows = self._n_rows(block)
+            if len(block) == 4:
+                corners[block], row = np.unique(row, return_inverse=True)
+                n_rows = len(corners[block])
+            shape = n_rows, self.n_columns
+            table = scipy.sparse.coo_array((counts.astype(float), (row, column)), shape=shape)
+            tables[block] = table.tocsr()
+        return tables, corners
+
+    def _n_rows(self, block):
+        _, n_x, n_y = self.n_lags
+        if block == "inside":
+            return (4 * n_x + 1) * (4 * n_y + 1)
+        return n_x**2 * (4 * n_y + 1) if block[0] == "x" else n_y**2 * (4 * n_x + 1)
 
 
 def _after(points, shape, n_lags, backgrounds):
