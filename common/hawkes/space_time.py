@@ -5,6 +5,7 @@ minimised.
 """
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import scipy.optimize
@@ -159,7 +160,25 @@ class SpaceTimeHawkes(BaseEstimator):
             If a receiver stops before it has converged.
         """
         self._check_options(end_time)
-        statistics = self.precompute(events, end_time)
+        return self.fit_statistics(self.precompute(events, end_time))
+
+    def fit_statistics(self, statistics):
+        """Second part of `fit`, from sums that are there.
+
+        Parameters
+        ----------
+        statistics : SpaceTimeStatistics
+            Of `precompute`.
+
+        Returns
+        -------
+        self : SpaceTimeHawkes
+
+        Warns
+        -----
+        ConvergenceWarning
+            As in `fit`.
+        """
         bounds = self._bounds(statistics)
         found = [self._search(statistics, i, bounds) for i in range(statistics.n_processes)]
         n_background, n_space = len(self.backgrounds), len(self.space_kernel.names)
@@ -286,6 +305,103 @@ class SpaceTimeHawkes(BaseEstimator):
             exact=self.exact,
         )
 
+    def standard_errors(self, events, end_time):
+        r"""Standard errors of the estimates, from the events that they were fitted on.
+
+        The gradient of the loss at the truth is :math:`-2 \int \partial\lambda\, dM`, with M the
+        martingale of the counts, so its covariance is estimated by :math:`4 \sum_n
+        \partial\lambda(n)\, \partial\lambda(n)^T` over the events, between two inverse matrices of
+        second derivatives.
+
+        Parameters
+        ----------
+        events, end_time
+            As in `fit`.
+
+        Returns
+        -------
+        errors : dict of ndarray
+            ``"baseline"``, ``"adjacency"``, and ``"space"`` and ``"time"``, each a dict by the name
+            of a parameter, in the shapes of the estimates; NaN for pairs without effect.
+        """
+        check_is_fitted(self)
+        statistics, n = self.precompute(events, end_time), len(self.adjacency_)
+        found = np.stack([self._errors(statistics, events, end_time, i) for i in range(n)], axis=1)
+        n_background, n_space = len(self.backgrounds), len(self.space_kernel.names)
+        by_name = found[n_background + n :].T.reshape(n, -1, n).swapaxes(0, 1)
+        return {
+            "baseline": found[:n_background].T,
+            "adjacency": found[n_background : n_background + n].T,
+            "space": dict(zip(self.space_kernel.names, by_name[:n_space], strict=True)),
+            "time": dict(zip(self.time_kernel.names, by_name[n_space:], strict=True)),
+        }
+
+    def _errors(self, statistics, events, end_time, receiver):
+        """Errors of the weights of a receiver, then of its parameters by name and source."""
+        model, n = self.model_, len(self.adjacency_)
+        n_background, n_space = len(self.backgrounds), len(self.space_kernel.names)
+        theta = np.concatenate([model.space_parameters, model.time_parameters])[:, receiver]
+        point = np.concatenate([self.baseline_[receiver], self.adjacency_[receiver], theta.ravel()])
+        points = np.asarray(events[receiver], dtype=float)
+
+        def gradient(at):
+            kernels = at[n_background + n :].reshape(-1, n)
+            kernels = Kernels.of(self._families, statistics, kernels[:n_space], kernels[n_space:])
+            _, *by = l2_loss_plane(statistics, receiver, kernels, at[: n_background + n])
+            return np.concatenate([np.ravel(each) for each in by])
+
+        def rate(at):
+            weights, kernels = at[: n_background + n], at[n_background + n :].reshape(-1, n)
+            arrays = self.baseline_.copy(), self.adjacency_.copy()
+            arrays[0][receiver], arrays[1][receiver] = np.split(weights, [n_background])
+            space, time = model.space_parameters.copy(), model.time_parameters.copy()
+            space[:, receiver], time[:, receiver] = kernels[:n_space], kernels[n_space:]
+            changed = {"baseline": arrays[0], "adjacency": arrays[1]}
+            changed |= {"space_parameters": space, "time_parameters": time}
+            changed = replace(model, **changed)
+            return changed.intensity(points, events, end_time)[receiver]
+
+        seen = np.ones(len(point), dtype=bool)
+        seen[n_background + n :] = np.tile(self.adjacency_[receiver] > 0, len(theta))
+        second, slopes = [], []
+        for index in np.flatnonzero(seen):
+            step = 1e-4 * max(abs(point[index]), 1e-2)
+            high, low = point.copy(), point.copy()
+            high[index] += step
+            low[index] = (
+                max(low[index] - step, 0.0) if index < n_background + n else (low[index] - step)
+            )
+            width = high[index] - low[index]
+            second.append((gradient(high) - gradient(low))[seen] / width)
+            slopes.append((rate(high) - rate(low)) / width)
+        inverse = np.linalg.pinv((np.array(second) + np.array(second).T) / 2, hermitian=True)
+        covariance = inverse @ (4 * np.array(slopes) @ np.array(slopes).T) @ inverse
+        errors = np.full(len(point), np.nan)
+        errors[seen] = np.sqrt(np.diag(covariance))
+        return errors
+
+    def loss_and_gradient(self, statistics, receiver, parameters):
+        """Loss of one receiver for given kernels, at its best background rates and adjacency.
+
+        Parameters
+        ----------
+        statistics : SpaceTimeStatistics
+        receiver : int
+        parameters : ndarray, shape (n_parameters, n_processes)
+            Spatial, then temporal.
+
+        Returns
+        -------
+        loss : float
+            Times the number of its events.
+        by_parameters : ndarray, shape (n_parameters, n_processes)
+        weights : ndarray, shape (n_backgrounds + n_processes,)
+        """
+        n_space = len(self.space_kernel.names)
+        space, time = parameters[:n_space], parameters[n_space:]
+        kernels = Kernels.of(self._families, statistics, space, time)
+        return profile_loss_plane(statistics, receiver, kernels)
+
     @property
     def _families(self):
         return Model(self.space_kernel, self.time_kernel, self.space_length, self.time_length)
@@ -296,13 +412,12 @@ class SpaceTimeHawkes(BaseEstimator):
         return np.concatenate([space, time])
 
     def _search(self, statistics, receiver, bounds):
-        n, n_space = statistics.n_processes, len(self.space_kernel.names)
+        n = statistics.n_processes
         scale = max(abs(self._constant_loss(statistics, receiver)), 1e-300)
 
         def part(unit, statistics):
             theta, slope = from_unit(unit.reshape(len(bounds), n), bounds)
-            kernels = Kernels.of(self._families, statistics, theta[:n_space], theta[n_space:])
-            loss, gradient, weights = profile_loss_plane(statistics, receiver, kernels)
+            loss, gradient, weights = self.loss_and_gradient(statistics, receiver, theta)
             return loss, gradient * slope, weights, theta
 
         def descend(unit, statistics, tol, max_iter):

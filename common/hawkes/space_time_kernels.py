@@ -13,7 +13,14 @@ import scipy.special
 
 from common import validation
 
-__all__ = ["IsotropicGaussian", "PowerLaw", "SpaceKernel", "discretise_plane", "plane_lags"]
+__all__ = [
+    "SPACE_KERNELS",
+    "IsotropicGaussian",
+    "PowerLaw",
+    "SpaceKernel",
+    "discretise_plane",
+    "plane_lags",
+]
 
 _MOST_ROUNDS = 10_000  # of drawing displacements until they fall into the square
 
@@ -248,6 +255,10 @@ class PowerLaw(SpaceKernel):
         angle = rng.uniform(0, 2 * np.pi, n_samples)
         centre = self._centre(parameters)
         return centre + np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
+
+
+SPACE_KERNELS = {"gaussian": IsotropicGaussian, "power-law": PowerLaw}
+"""Kernels in the plane by the name that settings use."""
 
 
 def plane_lags(length, *, delta):

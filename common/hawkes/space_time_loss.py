@@ -7,22 +7,22 @@ h_{ij}`, the intensity is :math:`\lambda_i[s] = \sum_m \mu_{im} b_m(t) + \sum_j 
 .. math:: \sum_i \Big( v \sum_s \lambda_i[s]^2 - 2 \sum_s \lambda_i[s] z_i[s] \Big).
 
 **Quadratic term.** Each ordered pair of events (a, b), an event and itself too, contributes the
-overlap of their kernels inside the domain. Kernel and domain are products of a spatial and a temporal
-part, so the overlap is the product of two sums:
+overlap of their kernels inside the domain. Kernel and domain are products of a spatial and a
+temporal part, so the overlap is the product of two sums:
 
 .. math:: \Big( R_g(b - a) - \sum_{\text{4 sides}} S(a, b) + \sum_{\text{4 corners}} C(a, b) \Big)
           \Big( R_h(b - a) - E(a, b) \Big).
 
 R is the correlation of the kernels of a and b, without limits; S is what of it lies beyond one side
-and C beyond two, by inclusion and exclusion; E is what lies beyond the end. S depends on the distances
-of a and b from the side and on their difference along it, C on four distances from the sides, E on two
-from the end. So it is enough to count pairs by these whole numbers. Rows of the table of counts
-stand for the first bracket, columns for the second, and an evaluation costs one product of a row
-vector, the table, and a column vector, whatever the number of events. Without borders, only
-:math:`4 L_s^2 \cdot 2 L_t` counts by difference remain.
+and C beyond two, by inclusion and exclusion; E is what lies beyond the end. S depends on the
+distances of a and b from the side and on their difference along it, C on four distances from the
+sides, E on two from the end. So it is enough to count pairs by these whole numbers. Rows of the
+table of counts stand for the first bracket, columns for the second, and an evaluation costs one
+product of a row vector, the table, and a column vector, whatever the number of events. Without
+borders, only :math:`4 L_s^2 \cdot 2 L_t` counts by difference remain.
 
-For a background that decays, :math:`b_m` is not constant; all :math:`\mu_{im}` and :math:`\alpha_{ij}`
-follow from the kernels by non-negative least squares.
+For a background that decays, :math:`b_m` is not constant; all :math:`\mu_{im}` and
+:math:`\alpha_{ij}` follow from the kernels by non-negative least squares.
 """
 
 from dataclasses import dataclass, replace
@@ -385,7 +385,7 @@ def _correlate(first, second, axes):
     product = product * scipy.fft.rfftn(second, n_fft, axes=axes).conj()
     found = scipy.fft.irfftn(product, n_fft, axes=axes)
     for axis, size in zip(axes, sizes, strict=True):
-        found = np.take(found, np.arange(-(size // 2), size // 2 + 1), axis=axis)
+        found = _centre(found.swapaxes(axis, -1), size).swapaxes(axis, -1)
     return found
 
 
@@ -438,11 +438,7 @@ def _windows(kernel):
 def _centre(correlation, size):
     """Lags from -size // 2 to size // 2, of a circular correlation on the last axis."""
     half = size // 2
-    return (
-        np.concatenate([correlation[..., -half:], correlation[..., : half + 1]], axis=-1)
-        if (half)
-        else correlation[..., :1]
-    )
+    return correlation[..., np.arange(-half, half + 1)]
 
 
 def _sum_diagonals(products):

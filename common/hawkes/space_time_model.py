@@ -3,8 +3,8 @@ r"""Simulation, intensity, likelihood and residuals of Hawkes processes in the p
 .. math:: \lambda_i(x, t) = \sum_m \mu_{im} b_m(t) + \sum_j \alpha_{ij} \sum_{n \in j, t_n < t}
                             g_{ij}(x - x_n)\, h_{ij}(t - t_n)
 
-Only events inside the region count: an event outside is not seen, so it triggers nothing here. All is
-exact in continuous space and time, up to the quadrature of backgrounds.
+Only events inside the region count: an event outside is not seen, so it triggers nothing here. All
+is exact in continuous space and time, up to the quadrature of backgrounds.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from common.hawkes.simulation import spectral_radius
 from common.hawkes.space_time_grid import check_events, check_region, iter_close_pairs
 from common.hawkes.space_time_kernels import SpaceKernel
 
-__all__ = ["SpaceTimeModel", "constant", "omori"]
+__all__ = ["Omori", "SpaceTimeModel", "constant"]
 
 _EVENT_BYTES = 120  # of an event, with what it takes to draw it
 _PANELS = 64  # of the quadrature of a background over time
@@ -41,7 +41,7 @@ def constant(times):
 
 
 @dataclass(frozen=True)
-class omori:  # noqa: N801, it is called as a function
+class Omori:
     """Background ``1 / (t + delay)``: aftershocks of an event at time ``-delay`` or before.
 
     Parameters
@@ -115,11 +115,8 @@ class SpaceTimeModel:
         found = {"baseline": baseline, "adjacency": adjacency, "region": region}
         for name, kernel in (("space", self.space_kernel), ("time", self.time_kernel)):
             theta = np.asarray(getattr(self, f"{name}_parameters"), dtype=float)
-            theta = (
-                np.broadcast_to(theta[:, None, None], (len(theta), n, n))
-                if (theta.ndim == 1)
-                else theta
-            )
+            if theta.ndim == 1:
+                theta = np.broadcast_to(theta[:, None, None], (len(theta), n, n))
             if kernel.check(theta).shape[1:] != (n, n):
                 raise ValueError(
                     f"{name}_parameters must have shape ({len(theta)}, {n}, {n}), got "
@@ -452,13 +449,10 @@ class SpaceTimeModel:
         born = np.repeat(parents, rng.poisson(weight, len(parents)), axis=0)
         if not len(born):
             return born
-        lengths = {"space": self.space_length, "time": self.time_length}
-        born[:, 0] += self.time_kernel.sample(
-            len(born), self.time_parameters[:, i, j], length=lengths["time"], rng=rng
-        )
-        born[:, 1:] += self.space_kernel.sample(
-            len(born), self.space_parameters[:, i, j], length=lengths["space"], rng=rng
-        )
+        space, time = self.space_parameters[:, i, j], self.time_parameters[:, i, j]
+        n = len(born)
+        born[:, 0] += self.time_kernel.sample(n, time, length=self.time_length, rng=rng)
+        born[:, 1:] += self.space_kernel.sample(n, space, length=self.space_length, rng=rng)
         inside = np.all((born[:, 1:] >= self.region[:, 0]) & (born[:, 1:] <= self.region[:, 1]), 1)
         return born[inside & (born[:, 0] <= end_time)]
 
