@@ -36,7 +36,7 @@ class Plan:
                     end_time=[int(end_time)],
                     grid=[_name(grid) for grid in one["grids"]],
                     seed=list(range(n_seeds)),
-                    borders=["exact", "ignored"],
+                    borders=["exact"],
                 )
                 for process, one in self.settings["recovery"].items()
                 for size in one["sizes"]
