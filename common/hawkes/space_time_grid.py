@@ -10,7 +10,7 @@ from common.hawkes.pairs import check_memory, check_record
 
 __all__ = ["Cells", "check_events", "check_region", "iter_close_pairs", "to_cells", "to_kilometres"]
 
-_PAIRS_AT_ONCE = 4_000_000
+_PAIRS_AT_ONCE = 1_000_000
 _PAIR_BYTES = 120  # of a pair, with the keys under which it is counted
 _EARTH_RADIUS = 6371.0  # km
 

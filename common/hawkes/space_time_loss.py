@@ -558,5 +558,5 @@ def _after(points, shape, n_lags, backgrounds):
         (np.ones(len(points)), (places[0] * size[1] + places[1], np.arange(len(points)))),
         shape=(size[0] * size[1], len(points)),
     ).tocsr()
-    sums = np.stack([member @ each for each in later]).reshape(-1, *size, n_t)
+    sums = np.stack([member @ each for each in later]).reshape(len(backgrounds), *size, n_t)
     return np.einsum("mabt,ax,by->mxyt", sums, *(x.astype(float) for x in stays), optimize=True)

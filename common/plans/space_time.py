@@ -33,14 +33,14 @@ class Plan:
                     [f"recovery/{process}-{size}-{end_time}.csv"],
                     process=[process],
                     size=[size],
-                    end_time=[int(end_time)],
+                    end_time=[end_time],
                     grid=[_name(grid) for grid in one["grids"]],
                     seed=list(range(n_seeds)),
                     borders=["exact"],
                 )
                 for process, one in self.settings["recovery"].items()
                 for size in one["sizes"]
-                for end_time, n_seeds in one["records"].items()
+                for end_time, n_seeds in one["records"]
             ],
             "psi": [
                 _group(
@@ -68,12 +68,11 @@ class Plan:
     def recovery(self, wildcards):
         """A process, and how its records are fitted."""
         one = self.settings["recovery"][wildcards.process]
-        records = {int(end_time): n for end_time, n in one["records"].items()}
         return {
             "process": self.settings["processes"][wildcards.process],
             "length": self.settings["length"],
             "grids": one["grids"],
-            "n_seeds": records[int(wildcards.end_time)],
+            "n_seeds": dict(one["records"])[int(wildcards.end_time)],
         }
 
     def psi(self):
@@ -93,7 +92,8 @@ class Plan:
         quakes = self.settings["ridgecrest"]
         left = ("cuts", "origin")
         cut = quakes["cuts"][wildcards.cut]
-        return {name: quakes[name] for name in quakes if name not in left} | {"cut": cut}
+        kept = {name: quakes[name] for name in quakes if name not in left}
+        return kept | {"cut": [cut["magnitude"], cut["day"]]}
 
 
 def _group(parts, **contract):

@@ -31,12 +31,12 @@ def recovery(true, settings):
 
     found = []
     for process, one in settings["recovery"].items():
-        for end_time, n_seeds in one["records"].items():
+        for end_time, n_seeds in one["records"]:
             table = rows(
                 fit,
                 process=[process],
                 size=one["sizes"],
-                end_time=[int(end_time)],
+                end_time=[end_time],
                 grid=["x".join(f"{step:g}" for step in grid) for grid in one["grids"]],
                 seed=range(n_seeds),
                 borders=["exact", "ignored"],

@@ -81,25 +81,25 @@ def test_two_processes_are_told_apart():
 
 def test_standard_errors_are_the_spread_over_records():
     found, errors = [], []
-    for seed in range(40):
+    for seed in range(30):
         events = process().simulate(10.0, rng=np.random.default_rng([seed, 1]))
-        fit = estimator().fit(events, 10.0)
+        fit = estimator(space_delta=0.2, time_delta=0.2, n_candidates=8).fit(events, 10.0)
         found.append(estimates(fit))
         errors.append(errors_of(fit.standard_errors(events, 10.0)))
     ratio = np.mean(errors, axis=0) / np.std(found, axis=0, ddof=1)
-    # The spread of 40 records is known to 11 %: three times that.
-    assert np.all(np.abs(np.log(ratio)) < 0.36)
+    # The spread of 30 records is known to 13 %: three times that.
+    assert np.all(np.abs(np.log(ratio)) < 0.39)
 
 
 def test_parameters_of_kernels_without_effect_have_no_error():
-    rng = np.random.default_rng(1)
-    points = np.column_stack([np.sort(END * rng.random(60)), rng.random((60, 2)) * 8 - 4])
-    found = estimator()
-    found.adjacency_ = None
-    found = estimator(start={"space": dict(mean=0, sigma=0.1), "time": dict(mean=0.5, sigma=0.1)})
-    found.fit([points], END)
-    if found.adjacency_[0, 0] == 0:
-        assert np.isnan(found.standard_errors([points], END)["space"]["sigma"]).all()
+    # Events on a lattice, further apart than the kernel reaches within its time.
+    t, x = np.arange(40) / 2, np.tile([-4.0, -1.5, 1.0, 3.5], 10)
+    points = np.column_stack([t + 0.1, x, np.repeat([-3.0, 3.0], 20)])
+    found = estimator().fit([points], END)
+    assert found.adjacency_[0, 0] == 0
+    errors = found.standard_errors([points], END)
+    assert np.isnan(errors["space"]["sigma"]).all()
+    assert np.isfinite(errors["baseline"]).all()
 
 
 def test_score_is_minus_the_loss_of_the_fit(fitted, events):
@@ -188,10 +188,10 @@ def test_an_estimator_can_be_cloned():
         ({"time_length": 25.0}, r"lasts time_length=25, longer than the record, end_time=20"),
         ({"space_length": 9.0}, r"space_length=9 km, further than the region is wide, 10 x 8 km"),
         ({"space_delta": 2.0}, r"space_delta=2 exceeds space_length=1: no lag of the grid"),
-        ({"time_delta": 0.0}, r"time_delta must be finite and above 0, got 0"),
+        ({"time_delta": 0.0}, r"time_delta must be above 0, got 0"),
         ({"start": {"space": {"sigma": 1}}}, r"start must have the parameters .*'mean', 'sigma'"),
-        ({"tol": -1}, r"tol must be finite and above 0, got -1"),
-        ({"max_iter": 0}, r"max_iter must be .* at least 1, got 0"),
+        ({"tol": -1}, r"tol must be above 0, got -1"),
+        ({"max_iter": 0}, r"max_iter must be at least 1, got 0"),
         ({"backgrounds": [np.sin]}, r"backgrounds must be finite and at least 0"),
     ],
 )
