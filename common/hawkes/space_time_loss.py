@@ -486,37 +486,38 @@ class _Counter:
             left = self.shape[0] - 1 - np.stack([a[:, 0], b[:, 0]])
             late = left.max(0) < n_t
             beyond = 2 * n_t - 1 + left[0] * n_t + left[1]
-        for block, keys in self.found.items():
-            if block == "inside":
-                members = np.arange(len(a))
-                row = (lag[:, 1] + 2 * n_x) * (4 * n_y + 1) + lag[:, 2] + 2 * n_y
-            else:
-                members, from_side = self._near(a, b, block)
-                if len(block) == 4:  # distances of a from x and y, then those of b
-                    row = np.ravel_multi_index(
-                        (*from_side[:, 0], *from_side[:, 1]), (n_x, n_y, n_x, n_y)
-                    )
-                else:  # distances of a and b, then the lag along the side
-                    n, n_along, axis = (n_x, n_y, 2) if block[0] == "x" else (n_y, n_x, 1)
-                    along = lag[members, axis] + 2 * n_along
-                    row = np.ravel_multi_index((*from_side[0], along), (n, n, 4 * n_along + 1))
-            row = row * self.n_columns
-            keys.append(np.unique(row + column[members], return_counts=True))
+        row = (lag[:, 1] + 2 * n_x) * (4 * n_y + 1) + lag[:, 2] + 2 * n_y
+        found = {"inside": (np.arange(len(a)), row)}
+        sides = {block: self._near(a, b, block) for block in self.found if len(block) == 2}
+        for side, (members, of_a, of_b) in sides.items():
+            n, n_along, axis = (n_x, n_y, 2) if side[0] == "x" else (n_y, n_x, 1)
+            along = lag[members, axis] + 2 * n_along
+            found[side] = members, (of_a * n + of_b) * (4 * n_along + 1) + along
+        for block in self.found:
+            if len(block) != 4:
+                continue
+            (x, a_x, b_x), (y, a_y, b_y) = sides[block[:2]], sides[block[2:]]
+            members, in_x, in_y = np.intersect1d(x, y, assume_unique=True, return_indices=True)
+            of_a, of_b = a_x[in_x] * n_y + a_y[in_y], b_x[in_x] * n_y + b_y[in_y]
+            found[block] = members, of_a * (n_x * n_y) + of_b
+        for block, (members, row) in found.items():
+            key = row * self.n_columns
+            self.found[block].append(np.unique(key + column[members], return_counts=True))
             also = late[members]
             if also.any():
-                keys.append(np.unique((row + beyond[members])[also], return_counts=True))
+                key = (key + beyond[members])[also]
+                self.found[block].append(np.unique(key, return_counts=True))
 
-    def _near(self, a, b, block):
-        """Pairs near all sides in ``block``, and distances, shape (n_sides, 2, n_pairs)."""
-        members, found = np.arange(len(a)), []
-        for name, sign in zip(block[::2], block[1::2], strict=True):
-            axis = 1 if name == "x" else 2
-            places = np.stack([a[members, axis], b[members, axis]])
-            distances = places if sign == "-" else self.shape[axis] - 1 - places
-            near = distances.max(0) < self.n_lags[axis]
-            members = members[near]
-            found = [each[:, near] for each in [*found, distances]]
-        return members, np.stack(found)
+    def _near(self, a, b, side):
+        """Pairs of which both are near a side, and the two distances from it."""
+        axis = 1 if side[0] == "x" else 2
+        n, size = self.n_lags[axis], self.shape[axis]
+        of_a = a[:, axis] if side[1] == "-" else size - 1 - a[:, axis]
+        members = np.flatnonzero(of_a < n)
+        of_b = b[members, axis] if side[1] == "-" else size - 1 - b[members, axis]
+        near = of_b < n
+        members = members[near]
+        return members, of_a[members], of_b[near]
 
     def tables(self):
         tables, corners = {}, {}

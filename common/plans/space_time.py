@@ -34,7 +34,7 @@ class Plan:
                     process=[process],
                     size=[size],
                     end_time=[end_time],
-                    grid=[_name(grid) for grid in one["grids"]],
+                    grid=[_name(grid) for grid in self._grids(one, end_time)],
                     seed=list(range(n_seeds)),
                     borders=["exact"],
                 )
@@ -71,9 +71,13 @@ class Plan:
         return {
             "process": self.settings["processes"][wildcards.process],
             "length": self.settings["length"],
-            "grids": one["grids"],
+            "grids": self._grids(one, int(wildcards.end_time)),
             "n_seeds": dict(one["records"])[int(wildcards.end_time)],
         }
+
+    def _grids(self, one, end_time):
+        crossed = self.settings["crossed_grids"] if end_time in one["crossed"] else []
+        return [*self.settings["grids"], *crossed]
 
     def psi(self):
         """A process, and the grid on which its pairs are counted."""

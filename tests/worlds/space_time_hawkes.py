@@ -37,7 +37,7 @@ def recovery(true, settings):
                 process=[process],
                 size=one["sizes"],
                 end_time=[end_time],
-                grid=["x".join(f"{step:g}" for step in grid) for grid in one["grids"]],
+                grid=["x".join(f"{step:g}" for step in grid) for grid in settings["grids"]],
                 seed=range(n_seeds),
                 borders=["exact", "ignored"],
             )
