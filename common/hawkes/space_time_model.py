@@ -14,7 +14,7 @@ import numpy as np
 
 from common import validation
 from common.hawkes.kernels import Kernel
-from common.hawkes.pairs import check_memory
+from common.hawkes.pairs import check_memory, iter_pairs
 from common.hawkes.simulation import spectral_radius
 from common.hawkes.space_time_grid import check_events, check_region, iter_close_pairs
 from common.hawkes.space_time_kernels import SpaceKernel
@@ -251,17 +251,14 @@ class SpaceTimeModel:
             for i in np.flatnonzero(self.adjacency[:, j]):
                 mass = self.adjacency[i, j] * self._mass_inside(i, j, sources[:, 1:])
                 theta = self.time_parameters[:, i, j]
+                # Older events have spent all their mass; the others are paired, in blocks.
                 spent = np.concatenate([[0.0], np.cumsum(mass)])
-                first = np.searchsorted(sources[:, 0], times - self.time_length, side="right")
-                last = np.searchsorted(sources[:, 0], times, side="left")
-                found[i] += spent[first]
-                rows = np.repeat(np.arange(len(times)), last - first)
-                which = np.arange(len(rows)) + np.repeat(
-                    first - _starts(last - first), last - first
-                )
-                lag = times[rows] - sources[which, 0]
-                part = self.time_kernel.integral(lag, theta, length=self.time_length)
-                found[i] += np.bincount(rows, mass[which] * part, minlength=len(times))
+                oldest = np.searchsorted(sources[:, 0], times - self.time_length, side="left")
+                found[i] += spent[oldest]
+                for source, target in iter_pairs(sources[:, 0], times, longest=self.time_length):
+                    lag = times[target] - sources[source, 0]
+                    part = self.time_kernel.integral(lag, theta, length=self.time_length)
+                    found[i] += np.bincount(target, mass[source] * part, minlength=len(times))
         return found
 
     def log_likelihood(self, events, end_time, *, begin=0.0):
@@ -455,7 +452,3 @@ class SpaceTimeModel:
         born[:, 1:] += self.space_kernel.sample(n, space, length=self.space_length, rng=rng)
         inside = np.all((born[:, 1:] >= self.region[:, 0]) & (born[:, 1:] <= self.region[:, 1]), 1)
         return born[inside & (born[:, 0] <= end_time)]
-
-
-def _starts(counts):
-    return np.cumsum(counts) - counts
