@@ -77,9 +77,8 @@ def report(size, end_time, repeats):
         ("whole fit", fit, 1),
     ):
         print(f"  {name:20s}{wall / calls:9.4f} s wall {cpu / calls:9.4f} s processor")
-    print(
-        f"  memory: {peak(iterate):.0f} MB an iteration, {peak(lambda: estimator.fit(events, end_time)):.0f} MB the fit"
-    )
+    memory = peak(iterate), peak(lambda: estimator.fit(events, end_time))
+    print("  memory: {:.0f} MB an iteration, {:.0f} MB the fit".format(*memory))
     found = [fit[2].baseline_.item(), fit[2].adjacency_.item(), *theta]
     print("  mu, alpha, m, s, m, s: " + ", ".join(f"{value:.3f}" for value in found))
 
