@@ -23,18 +23,25 @@ from common.hawkes.simulation import (
     simulate_driven,
     simulate_responses,
 )
+from common.hawkes.space_time import SpaceTimeHawkes
+from common.hawkes.space_time_kernels import IsotropicGaussian, PowerLaw
+from common.hawkes.space_time_model import SpaceTimeModel
 
 __all__ = [
     "KERNELS",
     "DrivenProcess",
     "HawkesEstimator",
+    "IsotropicGaussian",
     "Kernel",
     "Kumaraswamy",
     "LikelihoodEstimator",
     "MarkedHawkesEstimator",
     "MixtureEstimator",
+    "PowerLaw",
     "Process",
     "RaisedCosine",
+    "SpaceTimeHawkes",
+    "SpaceTimeModel",
     "TruncatedExponential",
     "TruncatedGaussian",
     "bin_events",
