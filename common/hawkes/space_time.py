@@ -251,22 +251,77 @@ class SpaceTimeHawkes(BaseEstimator):
         return -loss / float(statistics.n_events.sum())
 
     def log_likelihood(self, events, end_time, *, begin=0.0):
-        """See `SpaceTimeModel.log_likelihood`: with ``begin``, of a split in time."""
+        """Log-likelihood under the fitted model; see `SpaceTimeModel.log_likelihood`.
+
+        Parameters
+        ----------
+        events : sequence of array_like, each of shape (n_events_i, 3)
+            Time, x and y, sorted by time.
+        end_time : float
+            End of the record.
+        begin : float, default=0
+            Events before it are a history, which is not judged: a split in time.
+
+        Returns
+        -------
+        log_likelihood : float
+        """
         check_is_fitted(self)
         return self.model_.log_likelihood(events, end_time, begin=begin)
 
     def intensity(self, points, events, end_time):
-        """See `SpaceTimeModel.intensity`."""
+        """Intensity of the fitted model; see `SpaceTimeModel.intensity`.
+
+        Parameters
+        ----------
+        points : array_like, shape (n_points, 3)
+            Time, x and y, in any order.
+        events : sequence of array_like, each of shape (n_events_i, 3)
+            Time, x and y, sorted by time.
+        end_time : float
+            End of the record.
+
+        Returns
+        -------
+        intensity : ndarray, shape (n_processes, n_points)
+            Per area and time.
+        """
         check_is_fitted(self)
         return self.model_.intensity(points, events, end_time)
 
     def simulate(self, end_time, *, rng):
-        """See `SpaceTimeModel.simulate`."""
+        """Draw events from the fitted model; see `SpaceTimeModel.simulate`.
+
+        Parameters
+        ----------
+        end_time : float
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        events : list of ndarray, each of shape (n_events_i, 3)
+            Time, x and y, sorted by time.
+        """
         check_is_fitted(self)
         return self.model_.simulate(end_time, rng=rng)
 
     def residuals(self, events, end_time, *, rng):
-        """See `SpaceTimeModel.super_thinned`."""
+        """Residual points, uniform if the fitted model is true; see `SpaceTimeModel.super_thinned`.
+
+        Parameters
+        ----------
+        events : sequence of array_like, each of shape (n_events_i, 3)
+            Time, x and y, sorted by time.
+        end_time : float
+            End of the record.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        residuals : list of ndarray, each of shape (n_residuals_i, 3)
+            Time, x and y, sorted by time.
+        rates : ndarray, shape (n_processes,)
+        """
         check_is_fitted(self)
         return self.model_.super_thinned(events, end_time, rng=rng)
 

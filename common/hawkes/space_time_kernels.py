@@ -50,15 +50,52 @@ class SpaceKernel(ABC):
 
     @abstractmethod
     def bounds(self, length, delta):
-        """Admissible box of the parameters, shape ``(n_parameters, 2)``; see `Kernel.bounds`."""
+        """Admissible box of the parameters.
+
+        Parameters
+        ----------
+        length : float
+            Half side of the square that the density lives on.
+        delta : float
+            Step of the grid.
+
+        Returns
+        -------
+        bounds : ndarray, shape (n_parameters, 2)
+        """
 
     @abstractmethod
     def log_shape(self, x, y, parameters):
-        """Logarithm of the density, up to a constant, without the limits of the square."""
+        """Logarithm of the density, up to a constant, without the limits of the square.
+
+        Parameters
+        ----------
+        x, y : array_like
+            Displacements, of equal shape.
+        parameters : sequence of float
+            In the order of ``names``.
+
+        Returns
+        -------
+        log_shape : ndarray
+            Of the shape of ``x``.
+        """
 
     @abstractmethod
     def log_derivative(self, x, y, parameters):
-        """Derivative of `log_shape` by each parameter, shape ``(n_parameters, ...)``."""
+        """Derivative of `log_shape` by each parameter.
+
+        Parameters
+        ----------
+        x, y : array_like
+            Displacements, of equal shape.
+        parameters : sequence of float
+            In the order of ``names``.
+
+        Returns
+        -------
+        derivative : ndarray, shape (n_parameters, ...)
+        """
 
     def check(self, parameters):
         """Parameters as an array, if they describe a density.

@@ -56,6 +56,16 @@ class Omori:
         validation.number(self.delay, "delay", above=0)
 
     def __call__(self, times):
+        """Background at given times, relative to the baseline.
+
+        Parameters
+        ----------
+        times : array_like
+
+        Returns
+        -------
+        background : ndarray
+        """
         return 1 / (np.asarray(times, dtype=float) + self.delay)
 
 
