@@ -1,5 +1,6 @@
 """The template is a paper that runs, and a new paper or module changes nothing of the others."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -78,7 +79,18 @@ def lab(repository, tmp_path):
             told = json.loads(found[0].read_text())
             yield lambda path: f"{told['url']}lab/tree/{path}?token={told['token']}"
         finally:
-            os.killpg(server.pid, signal.SIGTERM)
+            end(server)
+
+
+def end(leader):
+    """Ask the processes of a group to end, and see to it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader.pid, signal.SIGTERM)
+        for _ in range(150):
+            time.sleep(0.2)
+            leader.poll()  # which makes it go, once it has ended
+            os.killpg(leader.pid, 0)
+        os.killpg(leader.pid, signal.SIGKILL)
 
 
 def await_(ask, seconds=300):
