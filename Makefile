@@ -100,7 +100,7 @@ unit: $(READY)
 
 workflow: $(READY)
 	@echo "== Snakemake on a toy paper"
-	@$(PY) -m pytest $(QUIET) -m workflow -n 2 --dist loadfile tests/workflow
+	@$(PY) -m pytest $(QUIET) -m workflow -n 3 --dist loadfile tests/workflow  # they wait a lot
 
 # In a copy, .smoke/: figures and results of other scales stay as they are.
 smoke: $(READY)

@@ -42,11 +42,15 @@ def synchronize(source, copy):
     before = set(record.read_text("utf-8").split("\0")) if record.exists() else set()
     # Written first: a copy that was interrupted knows what it may hold.
     record.write_text("\0".join(sorted(names | before)), "utf-8")
-    for name in before - names - {""}:
+    gone = before - names - {""}
+    for name in gone:
         (copy / name).unlink(missing_ok=True)
-    for name in names:
+    forget(copy, gone)
+    for name in sorted(names):
         old, new = copy / name, source / name
         if not old.is_file() or old.read_bytes() != new.read_bytes():
+            if old.is_file():
+                forget(copy, [name])
             old.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(new, old)
     record.write_text("\0".join(sorted(names)), "utf-8")
@@ -57,6 +61,24 @@ def synchronize(source, copy):
     link.parent.mkdir(exist_ok=True)
     if not link.is_symlink():
         link.symlink_to(downloads, target_is_directory=True)
+
+
+def forget(copy, names):
+    """Remove what a paper has built in the copy, where one of these files says what its steps are.
+
+    The files have changed: what steps of other names made would stay, and `verify` complain of it.
+
+    Parameters
+    ----------
+    copy : Path
+    names : iterable of str
+        Relative to the copy.
+    """
+    for name in map(Path, names):
+        if name.parts[0] == "papers" and name.name in ("paper.yaml", "rules.smk"):
+            paper = name.parts[1]
+            for built in (f"results/{paper}", f"data/derived/{paper}", f"papers/{paper}/figures"):
+                shutil.rmtree(copy / built, ignore_errors=True)
 
 
 def share_compiled(source, copy):

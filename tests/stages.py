@@ -1,4 +1,4 @@
-"""The stages of ``make test``, and at the end what each took.
+"""The stages of ``make test``, and at the end what each took, also where one fails.
 
     python tests/stages.py lint unit workflow smoke
 
@@ -47,12 +47,12 @@ def main(stages):
     for stage in stages:
         status, *took[stage] = run(stage)
         if status:
-            return status
+            break
     total = [sum(column) for column in zip(*took.values(), strict=True)]
-    for stage, times in (took | {"together": total}).items():
-        print(row(stage, *times))
-    print("== All passed")
-    return 0
+    for name, times in (took | {"together": total}).items():
+        print(row(name, *times))
+    print(f"== {stage} failed" if status else "== All passed")
+    return status
 
 
 if __name__ == "__main__":

@@ -58,6 +58,24 @@ def test_the_copy_follows_the_working_tree_and_keeps_what_it_built(checkout, tmp
     assert (copy / "results/built.csv").read_text() == "1"
 
 
+@pytest.mark.parametrize("change", ["new steps", "no longer there"])
+def test_what_the_steps_of_a_paper_built_goes_with_its_rules(change, checkout, tmp_path):
+    copy = tmp_path / "copy"
+    for paper in ("one", "other"):
+        (checkout / "papers" / paper).mkdir(parents=True)
+        (checkout / "papers" / paper / "rules.smk").write_text("1")
+    smoke.synchronize(checkout, copy)
+    built = ["results/{}/smoke/a.csv", "data/derived/{}/a.csv", "papers/{}/figures/a.svg"]
+    for name in (each.format(paper) for each in built for paper in ("one", "other")):
+        (copy / name).parent.mkdir(parents=True)
+        (copy / name).write_text("1")
+    rules = checkout / "papers/one/rules.smk"
+    rules.write_text("2") if change == "new steps" else rules.unlink()
+    smoke.synchronize(checkout, copy)
+    assert not any((copy / each.format("one")).exists() for each in built)
+    assert all((copy / each.format("other")).exists() for each in built)
+
+
 def test_an_unchanged_file_is_not_written_again(checkout, tmp_path):
     copy = tmp_path / "copy"
     smoke.synchronize(checkout, copy)

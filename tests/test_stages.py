@@ -28,6 +28,9 @@ def test_each_stage_runs_and_the_end_says_what_it_took(tmp_path):
 
 
 def test_a_stage_that_fails_ends_it(tmp_path):
-    done = make_test(tmp_path, "broken", "lint")
+    done = make_test(tmp_path, "unit", "broken", "lint")
     assert done.returncode != 0
     assert "linted" not in done.stdout and "passed" not in done.stdout
+    *table, last = done.stdout.splitlines()
+    assert [line.split()[0] for line in table[-3:]] == ["unit", "broken", "together"]
+    assert last == "== broken failed"

@@ -163,14 +163,3 @@ def test_the_papers_scale_starts(repository, tmp_path, monkeypatch):
     table = (repository / scores).read_text().splitlines()
     assert len(table) == 9  # eight quick pipelines, one session
     assert all("right_hand_feet,AlexMI,1" in row for row in table[1:])
-
-
-def test_the_papers_scale_has_every_published_cell(repository):
-    """All 47 tables' columns are in the plan of the whole paper."""
-    table = "results/moabb/paper/tables/scores.csv"
-    jobs = labels(repository.jobs("-n", table, "--config", "scale=paper"))
-    pieces = [job.partition("piece=")[2].split("/") for job in jobs if "piece=" in job]
-    assert len({tuple(piece[:2]) for piece in pieces}) == 47
-    assert len({piece[1] for piece in pieces}) == 36
-    fetched = {job.split()[1] for job in jobs if job.startswith("fetch_subject")}
-    assert len(fetched) == 36

@@ -212,8 +212,8 @@ def bootstrap_interval(x, *, rng, statistic=np.mean, confidence=0.95, n_resample
         return Interval(value, value, value)
     n = len(x)
     drawn = rng.integers(n, size=(n_resamples, n))
-    if statistic is np.mean and x.ndim == 1:
-        found = x[drawn].mean(axis=1)
+    if statistic in (np.mean, np.median) and x.ndim == 1:
+        found = statistic(x[drawn], axis=1)  # the same numbers as one by one
     else:
         found = np.array([_of_resample(statistic, x, rows) for rows in drawn])
     tail = scipy.special.ndtr(

@@ -32,6 +32,16 @@ def test_each_piece_is_a_part_of_both_tables_once(plan):
         assert sorted(parts) == sorted(f"{name}/{piece}.csv" for piece in plan.pieces)
 
 
+def test_the_papers_scale_has_every_published_cell():
+    settings = steps.of("moabb", {"scale": "paper"}).settings
+    plan = Plan(settings, read_columns(SETS))
+    cells = {tuple(name.split("/")[:2]) for name in plan.pieces}
+    assert len(cells) == 47
+    assert len({dataset for _, dataset in cells}) == 36
+    inputs = {file for name in plan.pieces for file in plan.raw(SimpleNamespace(piece=name))}
+    assert len({file.rpartition("-")[0] for file in inputs}) == 36  # the rest is the subject
+
+
 def test_a_job_is_passed_what_belongs_to_its_piece(plan):
     for name in list(plan.pieces)[:50]:
         wildcards = SimpleNamespace(piece=name)

@@ -121,13 +121,14 @@ def test_bootstrap_interval_of_a_mean_is_as_wide_as_students(n):
     assert found.value == x.mean()
 
 
-def test_a_callable_mean_gives_the_interval_of_the_mean():
+@pytest.mark.parametrize("statistic", [np.mean, np.median])
+def test_a_statistic_of_all_resamples_at_once_is_that_of_each(statistic):
     x = rng().exponential(size=20)
-    options = {"n_resamples": 999}
-    found = statistics.bootstrap_interval(
-        x, rng=rng(1), statistic=lambda rows: rows.mean(), **options
+    found, at_once = (
+        statistics.bootstrap_interval(x, rng=rng(1), statistic=each, n_resamples=999)
+        for each in (lambda rows: statistic(rows), statistic)
     )
-    assert found == pytest.approx(statistics.bootstrap_interval(x, rng=rng(1), **options))
+    assert found == pytest.approx(at_once)
 
 
 def test_the_bootstrap_refuses_fewer_than_ten_rows():
