@@ -95,7 +95,7 @@ lint: $(READY)
 
 unit: $(READY)
 	@echo "== Unit tests$(if $(PAPER), of what $(PAPER) uses)"
-	@$(PY) -m pytest $(QUIET) -n 2 --dist loadfile -m "not workflow" --ignore tests/test_repository.py \
+	@$(PY) -m pytest $(QUIET) -n 3 --dist loadfile -m "not workflow" --ignore tests/test_repository.py \
 	    $(if $(PAPER),--paper $(PAPER))
 
 workflow: $(READY)
