@@ -419,20 +419,24 @@ def _beyond_side(first, second):
 
 def _beyond_corner(first, second, weights, rows):
     """Overlap beyond two sides, summed over pairs of places near the corner with weights."""
-    n, n_columns = second.size, weights.shape[1]
-    a, b = np.divmod(rows, n)
-    place = np.add.outer(n * np.arange(n_columns), a).ravel()
-    table = scipy.sparse.coo_array((weights.T.ravel(), (place, np.tile(b, n_columns))))
-    table.resize(n * n_columns, n)
-    around = (table.tocsr() @ _windows(second).reshape(n, n)).reshape(n_columns, n * n)
-    return _windows(first).reshape(len(first), n * n) @ around.T
+    places = (np.unique(each, return_inverse=True) for each in np.divmod(rows, second.size))
+    (a, of_a), (b, of_b) = places
+    n_columns = weights.shape[1]
+    row = np.add.outer(len(a) * np.arange(n_columns), of_a).ravel()
+    table = scipy.sparse.csr_array(
+        (weights.T.ravel(), (row, np.tile(of_b, n_columns))), shape=(n_columns * len(a), len(b))
+    )
+    around = (table @ _from_places(second, b)).reshape(n_columns, -1)
+    return _from_places(first, a).reshape(len(first), -1) @ around.T
 
 
-def _windows(kernel):
-    """``windows[..., x, y, s, t]`` is ``kernel[..., x + s, y + t]``, zero beyond its end."""
+def _from_places(kernel, places):
+    """Rows ``kernel[..., x:, y:]`` for each place ``(x, y)``, with zeros beyond its end."""
     n_x, n_y = kernel.shape[-2:]
-    pad = [(0, 0)] * (kernel.ndim - 2) + [(0, n_x - 1), (0, n_y - 1)]
-    return np.lib.stride_tricks.sliding_window_view(np.pad(kernel, pad), (n_x, n_y), axis=(-2, -1))
+    padded = np.pad(kernel, [(0, 0)] * (kernel.ndim - 2) + [(0, n_x - 1), (0, n_y - 1)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (n_x, n_y), axis=(-2, -1))
+    x, y = np.divmod(places, n_y)
+    return windows[..., x, y, :, :].reshape(*kernel.shape[:-2], len(places), n_x * n_y)
 
 
 def _centre(correlation, size):
