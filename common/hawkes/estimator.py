@@ -400,7 +400,7 @@ class HawkesEstimator(ParametricEstimator):
         if at is None:
             intensity = grid_intensity(binned, self.baseline_, self.grid_kernels_)
             return self.delta * np.arange(binned.n_grid), intensity
-        at = np.asarray(at, dtype=float)
+        at = validation.vector(at, "at", unit="s")
         return at, intensity_at(at, events, *self._model, length=self.kernel_length)
 
     def simulate(self, end_time, *, rng):

@@ -7,7 +7,8 @@ homogeneous Poisson process (`SpaceTimeModel.super_thinned`).
 
 P-values hold for a model that was fitted to other events. On the events of the fit itself they are
 too large, since a fit makes its own residuals look well: a small one still counts against the
-model, and a large one says less than it seems to.
+model, and a large one says less than it seems to. Nor do they hold for a mixture, whose residuals
+are those of the events that it takes for structured.
 """
 
 from dataclasses import dataclass

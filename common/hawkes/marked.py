@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from common import validation
 from common.hawkes.estimator import ParametricEstimator, _check_bounds
 from common.hawkes.kernels import from_unit, to_unit
 from common.hawkes.marked_pairs import MarkedPairs, dense_intensity, structured_loss
 from common.hawkes.marks import check_marked, mark_density, simulate_marked
-from common.hawkes.pairs import check_sorted
 from common.hawkes.residuals import _Model
 
 __all__ = [
@@ -210,8 +210,7 @@ class MarkedHawkesEstimator(ParametricEstimator):
         end_time : float
             End of the record, in s.
         at : array_like, shape (n_times,), optional
-            Ascending times in s, where it is exact in continuous time; by default the points of
-            the grid.
+            Times in s, where it is exact in continuous time; by default the points of the grid.
 
         Returns
         -------
@@ -227,7 +226,7 @@ class MarkedHawkesEstimator(ParametricEstimator):
             If events or times are not valid, or the grid needs more memory than the machine has.
         """
         if at is not None:
-            at = check_sorted(at, name="at")
+            at = validation.vector(at, "at", unit="s")
             exciting, times = self._exciting(events, end_time), [at] * len(self.baseline_)
             found = marked_intensity(times, exciting, *self._model, length=self.kernel_length)
             return at, np.stack(found)

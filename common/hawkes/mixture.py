@@ -152,6 +152,10 @@ class MixtureEstimator(MarkedHawkesEstimator):
         Changes of labels of the best start.
     converged_ : bool
 
+    Notes
+    -----
+    ``intensity`` and ``residuals`` are those of the structured events, as `predict` tells them.
+
     See Also
     --------
     common.hawkes.marked.MarkedHawkesEstimator : Without spurious events.

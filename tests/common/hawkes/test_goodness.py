@@ -144,6 +144,13 @@ def test_every_estimator_has_one_shape(kind, n_panels):
     assert len(times) == 1 and intensity.shape == (len(events), 1)
 
 
+@pytest.mark.parametrize("kind", [HawkesEstimator, MarkedHawkesEstimator])
+def test_times_of_an_intensity_are_checked(kind):
+    model, events, end_time = fitted(kind)
+    with pytest.raises(ValueError, match="at must be finite, got nan s"):
+        model.intensity(events, end_time, at=[1.0, np.nan])
+
+
 def test_in_the_plane_a_generator_is_asked_for():
     model, events, end_time = fitted(SpaceTimeHawkes)
     with pytest.raises(TypeError, match=r"rng must be a numpy\.random\.Generator"):
