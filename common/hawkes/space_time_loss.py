@@ -145,7 +145,7 @@ class SpaceTimeStatistics:
             if len(block) == 2:
                 overlap = overlap - _beyond_side(*kernels) @ weights
             elif len(weights):
-                overlap = overlap + _beyond_corner(*kernels, weights, self.corners[j, k][block])
+                overlap = overlap + _beyond_corner(*kernels, self.corners[j, k][block]) @ weights
         return overlap
 
     def _columns(self, first, second):
@@ -417,26 +417,20 @@ def _beyond_side(first, second):
     return _centre(table, size).reshape(len(first), -1)
 
 
-def _beyond_corner(first, second, weights, rows):
-    """Overlap beyond two sides, summed over pairs of places near the corner with weights."""
-    places = (np.unique(each, return_inverse=True) for each in np.divmod(rows, second.size))
-    (a, of_a), (b, of_b) = places
-    n_columns = weights.shape[1]
-    row = np.add.outer(len(a) * np.arange(n_columns), of_a).ravel()
-    table = scipy.sparse.csr_array(
-        (weights.T.ravel(), (row, np.tile(of_b, n_columns))), shape=(n_columns * len(a), len(b))
-    )
-    around = (table @ _from_places(second, b)).reshape(n_columns, -1)
-    return _from_places(first, a).reshape(len(first), -1) @ around.T
+def _beyond_corner(first, second, rows):
+    """Overlap beyond two sides, for some pairs of places near the corner.
 
-
-def _from_places(kernel, places):
-    """Rows ``kernel[..., x:, y:]`` for each place ``(x, y)``, with zeros beyond its end."""
-    n_x, n_y = kernel.shape[-2:]
-    padded = np.pad(kernel, [(0, 0)] * (kernel.ndim - 2) + [(0, n_x - 1), (0, n_y - 1)])
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (n_x, n_y), axis=(-2, -1))
-    x, y = np.divmod(places, n_y)
-    return windows[..., x, y, :, :].reshape(*kernel.shape[:-2], len(places), n_x * n_y)
+    That of all pairs is found, whichever there are, by sums along diagonals of one axis, then of
+    the other.
+    """
+    n_x, n_y = second.shape
+    table, found = np.empty((n_x, n_x, n_y, n_y)), np.empty((len(first), len(rows)))
+    for each, out in zip(first, found, strict=True):
+        np.multiply(each[:, None, :, None], second[None, :, None, :], out=table)
+        _sum_diagonals(table)
+        _sum_diagonals(table.transpose(2, 3, 0, 1))
+        out[:] = table.ravel()[rows]
+    return found
 
 
 def _centre(correlation, size):
@@ -502,8 +496,8 @@ class _Counter:
                 continue
             (x, a_x, b_x), (y, a_y, b_y) = sides[block[:2]], sides[block[2:]]
             members, in_x, in_y = np.intersect1d(x, y, assume_unique=True, return_indices=True)
-            of_a, of_b = a_x[in_x] * n_y + a_y[in_y], b_x[in_x] * n_y + b_y[in_y]
-            found[block] = members, of_a * (n_x * n_y) + of_b
+            of_x, of_y = a_x[in_x] * n_x + b_x[in_x], a_y[in_y] * n_y + b_y[in_y]
+            found[block] = members, of_x * n_y**2 + of_y
         for block, (members, row) in found.items():
             key = row * self.n_columns
             self.found[block].append(np.unique(key + column[members], return_counts=True))
