@@ -36,7 +36,7 @@ def uniform(p_values):
 
 def test_rescaling_tests_of_the_true_process_are_calibrated():
     found = {"law": [], "order": []}
-    options = {"length": 1.0, "end_time": 60.0}
+    options = {"length": 1.0, "end_time": 40.0}
     for seed in range(200):
         events = simulate(*MODEL, rng=np.random.default_rng([seed, 1]), **options)
         for intervals in rescaled_intervals(events, *MODEL, **options):
@@ -53,7 +53,7 @@ def test_residual_points_of_the_true_process_are_spread_evenly():
         [0.5], [[0.5]], IsotropicGaussian(), KERNEL, [0, 0.3], [0.4, 0.1], **where
     )
     found = {"time": [], "x": [], "y": []}
-    for seed in range(200):
+    for seed in range(80):
         rng = np.random.default_rng([seed, 2])
         events = model.simulate(4.0, rng=rng)
         (points,), _ = model.super_thinned(events, 4.0, rng=rng)

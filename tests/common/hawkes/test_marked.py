@@ -126,7 +126,7 @@ def test_parameters_of_two_processes_are_recovered():
 def test_residuals_of_the_true_model_are_exponential():
     p_values = []
     for seed in range(200):
-        events = simulated(100.0, seed=seed)
+        events = simulated(50.0, seed=seed)
         args = ([0.8], np.array([[0.9]]), KERNEL, np.full((2, 1, 1), [[[0.5]], [[0.1]]]))
         spent = marked_compensator([events[0][:, 0]], events, *args, length=1.0)
         p_values.append(scipy.stats.kstest(np.diff(spent[0], prepend=0), "expon").pvalue)
