@@ -40,6 +40,8 @@ class GoodnessOfFit:
     points : list of ndarray, each of shape (n_residuals_i, 3), or None
         In the plane: residual points, time, x and y.
     region : ndarray, shape (2, 2), or None
+    unit : str
+        Of lengths.
     end_time : float
     """
 
@@ -48,6 +50,7 @@ class GoodnessOfFit:
     names: list
     points: list | None
     region: np.ndarray | None
+    unit: str
     end_time: float
 
     def plot(self):
@@ -74,7 +77,7 @@ class GoodnessOfFit:
             _draw_order(row[1], u, f"order: {self._p(name, 'order')}")
             if self.points is not None:
                 place = f"x: {self._p(name, 'x')}, y: {self._p(name, 'y')}"
-                _draw_map(row[2], self.points[i], self.region, place)
+                _draw_map(row[2], self.points[i], self.region, self.unit, place)
                 when = f"time: {self._p(name, 'time')}"
                 _draw_count(row[3], self.points[i], self.end_time, when)
         return fig
@@ -122,17 +125,18 @@ def goodness_of_fit(model, events, end_time, *, rng=None):
     (['law', 'order'], True)
     """
     names, intervals = process_names(events), model.residuals(events, end_time)
-    points, region = None, None
+    points, region, unit = None, None, ""
     if hasattr(model, "super_thinned"):
         points, _ = model.super_thinned(events, end_time, rng=rng)
-        region = model.model_.region
+        region, unit = model.model_.region, model.unit
     rows = []
     for i, name in enumerate(names):
         tests = rescaling_tests(intervals[i])
         if points is not None:
             tests |= uniformity_tests(points[i], region=region, end_time=end_time)
         rows += [{"process": name, "test": test} | found for test, found in tests.items()]
-    return GoodnessOfFit(pd.DataFrame(rows), intervals, names, points, region, float(end_time))
+    table = pd.DataFrame(rows)
+    return GoodnessOfFit(table, intervals, names, points, region, unit, float(end_time))
 
 
 def rescaling_tests(intervals):
@@ -207,9 +211,10 @@ def _draw_order(ax, u, title):
     ax.set(xlabel="Rescaled interval", ylabel="The next one", xlim=(0, 1), ylim=(0, 1), title=title)
 
 
-def _draw_map(ax, points, region, title):
+def _draw_map(ax, points, region, unit, title):
     ax.plot(*points[:, 1:].T, ".", ms=3, color=_COLOR)
-    ax.set(xlabel="x", ylabel="y", xlim=region[0], ylim=region[1], title=title, aspect="equal")
+    ax.set(xlabel=f"x ({unit})", ylabel=f"y ({unit})", title=title)
+    ax.set(xlim=region[0], ylim=region[1], aspect="equal")
 
 
 def _draw_count(ax, points, end_time, title):

@@ -131,6 +131,8 @@ def test_every_estimator_has_one_shape(kind, n_panels):
         np.testing.assert_array_equal(found, expected)
     fig = report.plot()
     assert len(fig.axes) == n_panels
+    if plane:
+        assert fig.axes[2].get_xlabel() == "x (km)"
     first = report.table.iloc[0]
     assert f"p = {first['p_value']:.2g}" in fig.axes[0].get_title()
     drawn = fig.axes[0].lines[-1].get_ydata()
