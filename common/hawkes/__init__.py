@@ -2,8 +2,10 @@
 
 from common.hawkes.driven import DrivenProcess
 from common.hawkes.estimator import HawkesEstimator
+from common.hawkes.goodness import goodness_of_fit
 from common.hawkes.grid import bin_events, grid_intensity
 from common.hawkes.histogram import fit_em, fit_least_squares
+from common.hawkes.inputs import as_arrays, process_names
 from common.hawkes.kernels import (
     Kernel,
     Kumaraswamy,
@@ -44,11 +46,14 @@ __all__ = [
     "SpaceTimeModel",
     "TruncatedExponential",
     "TruncatedGaussian",
+    "as_arrays",
     "bin_events",
     "fit_em",
     "fit_least_squares",
+    "goodness_of_fit",
     "grid_intensity",
     "mean_intensity",
+    "process_names",
     "regular_stimuli",
     "simulate",
     "simulate_driven",

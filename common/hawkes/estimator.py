@@ -13,14 +13,166 @@ from common import validation
 from common.hawkes.grid import bin_events, check_delta, grid_intensity
 from common.hawkes.kernels import Kernel, discretise, from_unit, grid_lags, to_unit
 from common.hawkes.loss import l2_loss, profile_loss
+from common.hawkes.residuals import intensity_at, rescaled_intervals
+from common.hawkes.simulation import simulate
 from common.hawkes.start import lag_moments
 from common.hawkes.statistics import precompute
 from common.hawkes.uncertainty import standard_errors
 
-__all__ = ["HawkesEstimator"]
+__all__ = ["HawkesEstimator", "ParametricEstimator"]
 
 
-class HawkesEstimator(BaseEstimator):
+class ParametricEstimator(BaseEstimator):
+    """What estimators with one family of kernels share: options, starts, the search, kernels.
+
+    A subclass names its options in ``__init__`` and fits.
+    """
+
+    _named_starts = ("moments", "random")
+
+    def kernel_values(self, lags):
+        """Adjacency times the density of the lag.
+
+        Parameters
+        ----------
+        lags : array_like, shape (n_times,)
+            In s.
+
+        Returns
+        -------
+        values : ndarray, shape (n_processes, n_processes, n_times)
+            In Hz.
+        """
+        check_is_fitted(self)
+        lags = np.asarray(lags, dtype=float)
+        values = self.kernel.value(lags, self._parameters, length=self.kernel_length)
+        return self.adjacency_[..., None] * values
+
+    @property
+    def grid_kernels_(self):
+        """Kernels on the lags of the grid, shape (n_processes, n_processes, n_lags), in Hz."""
+        check_is_fitted(self)
+        return self.adjacency_[..., None] * discretise(
+            self.kernel, self._parameters, length=self.kernel_length, delta=self.delta
+        )
+
+    @property
+    def _n_lags(self):
+        return len(grid_lags(self.kernel_length, delta=self.delta))
+
+    @property
+    def _parameters(self):
+        return np.stack([self.kernel_parameters_[name] for name in self.kernel.names])
+
+    @property
+    def _model(self):
+        """Arguments with which the fitted process is simulated and evaluated."""
+        check_is_fitted(self)
+        return self.baseline_, self.adjacency_, self.kernel, self._parameters
+
+    def _starts(self, statistics, mask, bounds, rng=None):
+        """Starting points in the unit cube, each of shape (n_parameters, n, n)."""
+        n = statistics.n_processes
+        shape = (len(self.kernel.names), n, n)
+        rng = np.random.default_rng(self.random_state) if rng is None else rng
+        if isinstance(self.start, dict):
+            given = [_spread_out(name, self.start[name], n) for name in self.kernel.names]
+            first = to_unit(np.stack(given), bounds)
+        elif self.start == "random":
+            first = rng.random(shape)
+        else:
+            mean, spread = lag_moments(statistics, mask=mask)
+            options = {"length": self.kernel_length, "delta": self.delta}
+            first = to_unit(self.kernel.start(mean, spread, **options), bounds)
+        return [first, *(rng.random(shape) for _ in range(self.n_starts - 1))]
+
+    def _search(self, statistics, receiver, mask, start, bounds, max_iter=None):
+        """Minimise the part of one receiver from one start."""
+        max_iter = self.max_iter if max_iter is None else max_iter
+        parameters, _ = from_unit(start, bounds)
+        n_events = statistics.n_events[receiver]
+        if not mask.any():
+            rate = n_events / statistics.duration
+            return _Search(np.array([rate]), parameters, [-rate * n_events], 0.0)
+        sources = slice(None) if mask.all() else np.flatnonzero(mask)
+        start = start[:, sources]
+
+        def part(unit):
+            theta, slope = from_unit(unit.reshape(start.shape), bounds)
+            loss, gradient, weights = profile_loss(
+                statistics, receiver, sources, theta, kernel=self.kernel, length=self.kernel_length
+            )
+            return loss, (gradient * slope).ravel(), weights
+
+        # Gains are measured against that of the start plus what one parameter gains by chance.
+        constant = -(n_events**2) / statistics.duration
+        first = part(start.ravel())[0]
+        scale = abs(first) + n_events / statistics.duration
+        curve = [constant + first]
+        result = scipy.optimize.minimize(
+            lambda unit: tuple(x / scale for x in part(unit)[:2]),
+            start.ravel(),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(0, 1)] * start.size,
+            callback=lambda intermediate_result: curve.append(
+                constant + scale * intermediate_result.fun
+            ),
+            options={
+                "maxiter": max_iter,
+                "maxfun": 20 * max_iter,
+                "gtol": 0.1 * self.tol,
+                "ftol": 0.0,
+                "maxcor": 40,  # parameters of weak and strong effects differ in curvature
+            },
+        )
+        _, gradient, weights = part(result.x)
+        parameters[:, sources], _ = from_unit(result.x.reshape(start.shape), bounds)
+        projected = np.clip(result.x - gradient / scale, 0, 1) - result.x
+        return _Search(weights, parameters, curve, np.abs(projected).max())
+
+    def _check_options(self):
+        if not isinstance(self.kernel, Kernel):
+            raise ValueError(
+                f"kernel must be a Kernel, got {self.kernel!r}. Pass an instance, for example "
+                "TruncatedGaussian()."
+            )
+        check_delta(self.delta, kernel_length=self.kernel_length)
+        if isinstance(self.start, dict):
+            if set(self.start) != set(self.kernel.names):
+                raise ValueError(
+                    f"start must have the kernel's parameters {list(self.kernel.names)}, got "
+                    f"{sorted(self.start)}."
+                )
+        elif self.start not in self._named_starts:
+            known = ", ".join(f'"{name}"' for name in self._named_starts)
+            raise ValueError(f"start must be {known} or a dict, got {self.start!r}.")
+        validation.count(self.n_starts, "n_starts")
+        validation.count(self.max_iter, "max_iter")
+        if not self.tol > 0:
+            raise ValueError(f"tol must be positive, got {self.tol}.")
+
+    def _check_number(self, n_processes):
+        if n_processes != len(self.baseline_):
+            raise ValueError(
+                f"events holds {n_processes} process(es), the fit had {len(self.baseline_)}."
+            )
+
+    def _check_mask(self, n_processes):
+        if self.mask is None:
+            return np.ones((n_processes, n_processes), dtype=bool)
+        mask = np.asarray(self.mask)
+        if mask.shape != (n_processes, n_processes):
+            raise ValueError(
+                f"mask must have shape {(n_processes, n_processes)}, one row a receiver, got "
+                f"{mask.shape}."
+            )
+        if not np.all((mask == 0) | (mask == 1)):
+            raise ValueError(f"mask must hold True and False only, got {mask.tolist()}.")
+        return mask.astype(bool)
+
+
+class HawkesEstimator(ParametricEstimator):
     r"""Hawkes process with parametric kernels, fitted by least squares on a grid.
 
     .. math:: \lambda_i(t) = \mu_i + \sum_j \alpha_{ij} \sum_{t_k \in F_j, t_k < t}
@@ -131,7 +283,8 @@ class HawkesEstimator(BaseEstimator):
         Parameters
         ----------
         events : sequence of array_like, each of shape (n_events_i,)
-            Sorted event times of each process, in s, at least one a process.
+            Sorted event times of each process, in s, at least one a process. Or what
+            `common.hawkes.inputs.as_arrays` reads: a table of pandas, annotations of MNE-Python.
         end_time : float
             End of the record, in s.
 
@@ -218,31 +371,87 @@ class HawkesEstimator(BaseEstimator):
         )
         return -loss
 
-    def intensity(self, events, end_time):
-        """Intensity of each process on the grid.
+    def intensity(self, events, end_time, at=None):
+        """Intensity of each process.
 
         Parameters
         ----------
         events : sequence of array_like, each of shape (n_events_i,)
-            Sorted event times of each process, in s.
+            As in `fit`, but a process may have no event.
+        end_time : float
+            End of the record, in s.
+        at : array_like, shape (n_times,), optional
+            Times in s, where it is exact in continuous time; by default the points of the grid.
+
+        Returns
+        -------
+        times : ndarray, shape (n_times,)
+            In s.
+        intensity : ndarray, shape (n_processes, n_times)
+            In Hz. On the grid an event acts from the grid point after its own, in continuous time
+            on whatever comes after it.
+
+        Raises
+        ------
+        ValueError
+            If events or times are not valid, or the grid needs more memory than the machine has.
+        """
+        binned = self._bin_again(events, end_time)
+        if at is None:
+            intensity = grid_intensity(binned, self.baseline_, self.grid_kernels_)
+            return self.delta * np.arange(binned.n_grid), intensity
+        at = validation.vector(at, "at", unit="s")
+        return at, intensity_at(at, events, *self._model, length=self.kernel_length)
+
+    def simulate(self, end_time, *, rng):
+        """Simulate the fitted process on ``[0, end_time]``, from an empty past.
+
+        Parameters
+        ----------
+        end_time : float
+            In s.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        events : list of ndarray, each of shape (n_events_i,)
+            In s, sorted.
+
+        Raises
+        ------
+        TypeError, ValueError
+            See `common.hawkes.simulation.simulate`: for example if the fitted adjacency has a
+            spectral radius of 1 or more.
+        """
+        return simulate(*self._model, length=self.kernel_length, end_time=end_time, rng=rng)
+
+    def residuals(self, events, end_time):
+        """Increments of the compensator from event to event, unit exponentials if the model holds.
+
+        Parameters
+        ----------
+        events : sequence of array_like, each of shape (n_events_i,)
+            As in `fit`, but a process may have no event.
         end_time : float
             End of the record, in s.
 
         Returns
         -------
-        times : ndarray, shape (n_grid,)
-            In s.
-        intensity : ndarray, shape (n_processes, n_grid)
-            In Hz. An event acts from the grid point after its own.
+        intervals : list of ndarray, each of shape (n_events_i,)
+            The first is counted from time 0.
 
         Raises
         ------
         ValueError
-            If events are not valid, or the grid needs more memory than the machine has.
+            If events are not valid.
+
+        See Also
+        --------
+        common.hawkes.goodness.goodness_of_fit : Tests and draws them.
         """
-        binned = self._bin_again(events, end_time)
-        intensity = grid_intensity(binned, self.baseline_, self.grid_kernels_)
-        return self.delta * np.arange(binned.n_grid), intensity
+        self._bin_again(events, end_time)
+        options = {"length": self.kernel_length, "end_time": end_time}
+        return rescaled_intervals(events, *self._model, **options)
 
     def standard_errors(self, events, end_time):
         """Standard errors of the estimates, from the events that they were fitted on.
@@ -272,40 +481,6 @@ class HawkesEstimator(BaseEstimator):
         named = dict(zip(self.kernel.names, parameters, strict=True))
         return {"baseline": baseline, "adjacency": adjacency, **named}
 
-    def kernel_values(self, lags):
-        """Adjacency times the density of the lag.
-
-        Parameters
-        ----------
-        lags : array_like, shape (n_times,)
-            In s.
-
-        Returns
-        -------
-        values : ndarray, shape (n_processes, n_processes, n_times)
-            In Hz.
-        """
-        check_is_fitted(self)
-        lags = np.asarray(lags, dtype=float)
-        values = self.kernel.value(lags, self._parameters, length=self.kernel_length)
-        return self.adjacency_[..., None] * values
-
-    @property
-    def grid_kernels_(self):
-        """Kernels on the lags of the grid, shape (n_processes, n_processes, n_lags), in Hz."""
-        check_is_fitted(self)
-        return self.adjacency_[..., None] * discretise(
-            self.kernel, self._parameters, length=self.kernel_length, delta=self.delta
-        )
-
-    @property
-    def _n_lags(self):
-        return len(grid_lags(self.kernel_length, delta=self.delta))
-
-    @property
-    def _parameters(self):
-        return np.stack([self.kernel_parameters_[name] for name in self.kernel.names])
-
     def _bin_again(self, events, end_time):
         check_is_fitted(self)
         binned = bin_events(
@@ -315,104 +490,8 @@ class HawkesEstimator(BaseEstimator):
             kernel_length=self.kernel_length,
             allow_empty=True,
         )
-        if binned.n_processes != len(self.baseline_):
-            raise ValueError(
-                f"events holds {binned.n_processes} process(es), the fit had {len(self.baseline_)}."
-            )
+        self._check_number(binned.n_processes)
         return binned
-
-    def _starts(self, statistics, mask, bounds):
-        """Starting points in the unit cube, each of shape (n_parameters, n, n)."""
-        n = statistics.n_processes
-        shape = (len(self.kernel.names), n, n)
-        rng = np.random.default_rng(self.random_state)
-        if isinstance(self.start, dict):
-            given = [_spread_out(name, self.start[name], n) for name in self.kernel.names]
-            first = to_unit(np.stack(given), bounds)
-        elif self.start == "moments":
-            mean, spread = lag_moments(statistics, mask=mask)
-            options = {"length": self.kernel_length, "delta": self.delta}
-            first = to_unit(self.kernel.start(mean, spread, **options), bounds)
-        else:
-            first = rng.random(shape)
-        return [first, *(rng.random(shape) for _ in range(self.n_starts - 1))]
-
-    def _search(self, statistics, receiver, mask, start, bounds):
-        """Minimise the part of one receiver from one start."""
-        parameters, _ = from_unit(start, bounds)
-        n_events = statistics.n_events[receiver]
-        if not mask.any():
-            rate = n_events / statistics.duration
-            return _Search(np.array([rate]), parameters, [-rate * n_events], 0.0)
-        sources = slice(None) if mask.all() else np.flatnonzero(mask)
-        start = start[:, sources]
-
-        def part(unit):
-            theta, slope = from_unit(unit.reshape(start.shape), bounds)
-            loss, gradient, weights = profile_loss(
-                statistics, receiver, sources, theta, kernel=self.kernel, length=self.kernel_length
-            )
-            return loss, (gradient * slope).ravel(), weights
-
-        # Gains are measured against that of the start plus what one parameter gains by chance.
-        constant = -(n_events**2) / statistics.duration
-        first = part(start.ravel())[0]
-        scale = abs(first) + n_events / statistics.duration
-        curve = [constant + first]
-        result = scipy.optimize.minimize(
-            lambda unit: tuple(x / scale for x in part(unit)[:2]),
-            start.ravel(),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(0, 1)] * start.size,
-            callback=lambda intermediate_result: curve.append(
-                constant + scale * intermediate_result.fun
-            ),
-            options={
-                "maxiter": self.max_iter,
-                "maxfun": 20 * self.max_iter,
-                "gtol": 0.1 * self.tol,
-                "ftol": 0.0,
-                "maxcor": 40,  # parameters of weak and strong effects differ in curvature
-            },
-        )
-        _, gradient, weights = part(result.x)
-        parameters[:, sources], _ = from_unit(result.x.reshape(start.shape), bounds)
-        projected = np.clip(result.x - gradient / scale, 0, 1) - result.x
-        return _Search(weights, parameters, curve, np.abs(projected).max())
-
-    def _check_options(self):
-        if not isinstance(self.kernel, Kernel):
-            raise ValueError(
-                f"kernel must be a Kernel, got {self.kernel!r}. Pass an instance, for example "
-                "TruncatedGaussian()."
-            )
-        check_delta(self.delta, kernel_length=self.kernel_length)
-        if isinstance(self.start, dict):
-            if set(self.start) != set(self.kernel.names):
-                raise ValueError(
-                    f"start must have the kernel's parameters {list(self.kernel.names)}, got "
-                    f"{sorted(self.start)}."
-                )
-        elif self.start not in ("moments", "random"):
-            raise ValueError(f'start must be "moments", "random" or a dict, got {self.start!r}.')
-        validation.count(self.n_starts, "n_starts")
-        validation.count(self.max_iter, "max_iter")
-        if not self.tol > 0:
-            raise ValueError(f"tol must be positive, got {self.tol}.")
-
-    def _check_mask(self, n_processes):
-        if self.mask is None:
-            return np.ones((n_processes, n_processes), dtype=bool)
-        mask = np.asarray(self.mask)
-        if mask.shape != (n_processes, n_processes):
-            raise ValueError(
-                f"mask must have shape {(n_processes, n_processes)}, one row a receiver, got "
-                f"{mask.shape}."
-            )
-        if not np.all((mask == 0) | (mask == 1)):
-            raise ValueError(f"mask must hold True and False only, got {mask.tolist()}.")
-        return mask.astype(bool)
 
 
 class _Search(NamedTuple):

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.signal
 
 from common import validation
+from common.hawkes.inputs import as_arrays
 from common.hawkes.kernels import grid_lags
 from common.hawkes.pairs import check_memory, check_record
 
@@ -67,7 +68,7 @@ def bin_events(events, *, end_time, delta, kernel_length=None, allow_empty=False
     ----------
     events : sequence of array_like, each of shape (n_events_i,)
         Sorted event times of each process, in s, within ``[0, end_time]``. Equal times are
-        separate events.
+        separate events. Or what `common.hawkes.inputs.as_arrays` reads: a table, annotations.
     end_time : float
         End of the recording, in s. It need not be a multiple of ``delta``: the grid has
         ``round(end_time / delta) + 1`` points.
@@ -213,6 +214,7 @@ def _check_grid(binned):
 
 
 def _as_arrays(events):
+    events = as_arrays(events)
     if isinstance(events, np.ndarray) and events.ndim == 1 and events.dtype != object:
         raise ValueError(
             f"events must be a sequence with one array of times a process, got one array of shape "

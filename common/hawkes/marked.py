@@ -1,320 +1,30 @@
-r"""Least squares and likelihood for marked events: sums over pairs, each with its own weight.
+"""Marked Hawkes process with parametric kernels: least squares, likelihood, residuals.
 
-With weights :math:`z_n` and targets :math:`y_n` of the events, :math:`z_i[s]` and :math:`y_i[s]`
-their sums over the events of process i in bin s, and :math:`h_i[s] = \mu_i + \sum_j \sum_\tau
-\phi_{ij}[\tau]\, z_j[s - \tau]`, the loss of the structured events is
-
-.. math:: \sum_i \Big( c_h \delta \sum_s h_i[s]^2 - 2 \sum_s h_i[s]\, y_i[s] \Big),
-          \qquad c_h = \int f_h^2 .
-
-Where all events are structured, :math:`z_n = k_n` and :math:`y_n = f_h(k_n)`: see
-`common.hawkes.marks` for the intensity and its symbols. Divided by :math:`c_h`, this is the loss of
-`common.hawkes.loss` with sums in place of counts. Events of one bin add up; none is lost, and none
-acts on another one of its own bin.
-
-Pairs of events within the support are found once. To weigh them anew, as the search for labels in
-`common.hawkes.mixture` does in every round, is linear in their number.
+See `common.hawkes.marks` for the intensity and `common.hawkes.marked_pairs` for the loss.
 """
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from common.hawkes.estimator import HawkesEstimator, _check_bounds
-from common.hawkes.grid import bin_events
-from common.hawkes.kernels import discretise, from_unit, grid_lags, to_unit
+from common import validation
+from common.hawkes.estimator import ParametricEstimator, _check_bounds
+from common.hawkes.kernels import from_unit, to_unit
+from common.hawkes.marked_pairs import MarkedPairs, dense_intensity, structured_loss
 from common.hawkes.marks import check_marked, mark_density, simulate_marked
-from common.hawkes.pairs import check_memory, iter_pairs
-from common.hawkes.statistics import Statistics
+from common.hawkes.residuals import _Model
 
 __all__ = [
     "MarkedHawkesEstimator",
-    "MarkedPairs",
-    "MarkedStatistics",
+    "StructuredFit",
+    "fit_statistics",
     "marked_compensator",
     "marked_intensity",
-    "structured_loss",
 ]
 
-_PAIR_BYTES = 60  # of a pair of events, with what it takes to weigh it
 
-
-@dataclass(frozen=True)
-class MarkedStatistics(Statistics):
-    """Weighted sums over pairs, in place of the counts of `common.hawkes.statistics`.
-
-    ``n_events`` holds the sums of the targets over :math:`c_h`.
-
-    Attributes
-    ----------
-    targets : ndarray, shape (n_processes, n_processes, n_lags)
-        ``targets[i, j]`` sums weight of an event of j times target of one of i, by their lag, over
-        :math:`c_h`.
-    """
-
-    targets: np.ndarray = field(kw_only=True)
-
-    @property
-    def pairs(self):
-        """``targets``: where the loss of unmarked events has counts of pairs."""
-        return self.targets
-
-
-@dataclass(frozen=True)
-class MarkedPairs:
-    """Marked events on a grid, one by one, and their pairs within the longest lag.
-
-    Attributes
-    ----------
-    bins, process : ndarray of int, shape (n_events,)
-        Grid point and process of each event, sorted by grid point.
-    marks : ndarray, shape (n_events,)
-    members : tuple of ndarray of int, each of shape (n_events_i,)
-        Where the events of each process are, in the order in which they were given.
-    earlier, later : ndarray of int, shape (n_pairs,)
-        The events of each pair, 0 to ``n_lags`` steps apart.
-    n_grid, n_lags : int
-    delta : float
-        Grid step, in s.
-    """
-
-    bins: np.ndarray
-    process: np.ndarray
-    marks: np.ndarray
-    members: tuple[np.ndarray, ...]
-    earlier: np.ndarray
-    later: np.ndarray
-    n_grid: int
-    n_lags: int
-    delta: float
-
-    @classmethod
-    def from_events(cls, events, *, end_time, delta, kernel_length, allow_empty=False):
-        """Round marked events to the nearest points of a grid, and pair them.
-
-        Parameters
-        ----------
-        events : sequence of array_like, each of shape (n_events_i, 2)
-            Times in s, sorted, and marks in [0, 1].
-        end_time : float
-            End of the record, in s.
-        delta, kernel_length : float
-            Grid step and support of the kernels, in s.
-        allow_empty : bool, default=False
-            Whether a process may have no event.
-
-        Returns
-        -------
-        pairs : MarkedPairs
-
-        Raises
-        ------
-        ValueError
-            If events are not valid (`common.hawkes.marks.check_marked`), the grid does not fit
-            them (`common.hawkes.grid.bin_events`), or there are too many pairs for the memory.
-        """
-        times, marks = check_marked(events)
-        options = {"delta": delta, "kernel_length": kernel_length, "allow_empty": allow_empty}
-        binned = bin_events(times, end_time=end_time, **options)
-        n_lags = len(grid_lags(kernel_length, delta=delta))
-        sizes = [len(each) for each in times]
-        bins = np.concatenate(
-            [np.repeat(*each) for each in zip(binned.bins, binned.counts, strict=True)]
-        )
-        order = np.argsort(bins, kind="stable")
-        bins = bins[order]
-        place = np.empty(len(order), dtype=int)
-        place[order] = np.arange(len(order))
-        n_pairs = int((np.searchsorted(bins, bins + n_lags, side="right")).sum())
-        n_pairs -= len(bins) * (len(bins) + 1) // 2
-        check_memory(
-            _PAIR_BYTES * n_pairs,
-            what=f"keeping {n_pairs:,} pairs of events within {kernel_length:g} s",
-            fix="Shorten the kernels or the record.",
-        )
-        earlier, later = [np.zeros(0, int)], [np.zeros(0, int)]
-        for source, target in iter_pairs(bins, bins, longest=n_lags, shortest=0):
-            kept = source < target  # of two events in one bin, once; of an event and itself, never
-            earlier.append(source[kept])
-            later.append(target[kept])
-        return cls(
-            bins=bins,
-            process=np.repeat(np.arange(len(times)), sizes)[order],
-            marks=np.concatenate(marks)[order],
-            members=tuple(np.split(place, np.cumsum(sizes)[:-1])),
-            earlier=np.concatenate(earlier),
-            later=np.concatenate(later),
-            n_grid=binned.n_grid,
-            n_lags=n_lags,
-            delta=binned.delta,
-        )
-
-    @property
-    def n_processes(self):
-        """Number of processes."""
-        return len(self.members)
-
-    @property
-    def n_events(self):
-        """Number of events of all processes."""
-        return len(self.bins)
-
-    @property
-    def duration(self):
-        """Number of grid points times the grid step, in s."""
-        return self.n_grid * self.delta
-
-    def split(self, values):
-        """Values of all events by process, in the order in which the events were given.
-
-        Parameters
-        ----------
-        values : ndarray, shape (n_events,)
-
-        Returns
-        -------
-        parts : list of ndarray, each of shape (n_events_i,)
-        """
-        return [values[each] for each in self.members]
-
-    def join(self, values):
-        """Inverse of `split`.
-
-        Parameters
-        ----------
-        values : sequence of ndarray, each of shape (n_events_i,)
-
-        Returns
-        -------
-        joined : ndarray, shape (n_events,)
-        """
-        joined = np.empty(self.n_events, dtype=np.result_type(*values))
-        for each, part in zip(self.members, values, strict=True):
-            joined[each] = part
-        return joined
-
-    def totals(self, values):
-        """Sum over the events of each process.
-
-        Parameters
-        ----------
-        values : ndarray, shape (n_events,)
-
-        Returns
-        -------
-        totals : ndarray, shape (n_processes,)
-        """
-        return np.bincount(self.process, values, self.n_processes)
-
-    def dense(self, values):
-        """Sum of values in each bin; `check_grid` says whether that fits into the memory.
-
-        Parameters
-        ----------
-        values : ndarray, shape (n_events,)
-
-        Returns
-        -------
-        sums : ndarray, shape (n_processes, n_grid)
-        """
-        flat = self.process * self.n_grid + self.bins
-        size = self.n_processes * self.n_grid
-        return np.bincount(flat, values, size).reshape(self.n_processes, self.n_grid)
-
-    def check_grid(self):
-        """Raise a ValueError unless some values on each grid point fit into the memory.
-
-        Raises
-        ------
-        ValueError
-            If they need more memory than the machine has.
-        """
-        check_memory(
-            10 * 8 * self.n_processes * self.n_grid,
-            what=f"a value on each of {self.n_grid:,} grid points of {self.n_processes} processes",
-            fix="Use a shorter record or a larger delta.",
-        )
-
-    def statistics(self, weights, targets, square=1.0):
-        r"""Sums of the least-squares loss.
-
-        Parameters
-        ----------
-        weights, targets : ndarray, shape (n_events,)
-            :math:`z_n` and :math:`y_n`.
-        square : float, default=1.0
-            :math:`c_h`.
-
-        Returns
-        -------
-        statistics : MarkedStatistics
-        """
-        n, size = self.n_processes, self.n_lags + 1
-        earlier, later = self.earlier, self.later
-        of_earlier = weights[earlier]
-        shape = (n, n, size)
-        both, onto = (
-            # Without a pair, numpy counts in integers whatever the weights.
-            np.bincount(self._keys, of_earlier * each[later], n * n * size)
-            .astype(float)
-            .reshape(shape)
-            for each in (weights, targets)
-        )
-        # Lag 0: each pair of processes was met in one order, each event never with itself.
-        both[:, :, 0] += both[:, :, 0].T
-        both[np.arange(n), np.arange(n), 0] += self.totals(weights**2)
-        tail = np.zeros((n, self.n_lags))
-        first = self.n_grid - self.n_lags
-        late = slice(np.searchsorted(self.bins, first), None)
-        np.add.at(tail, (self.process[late], self.bins[late] - first), weights[late])
-        return MarkedStatistics(
-            correlation=both,
-            after=self.totals(weights)[:, None] - tail[:, ::-1].cumsum(-1),
-            tail=tail,
-            n_events=self.totals(targets) / square,
-            n_grid=self.n_grid,
-            delta=self.delta,
-            targets=onto[:, :, 1:].swapaxes(0, 1) / square,
-        )
-
-    @cached_property
-    def _keys(self):
-        size = self.n_lags + 1
-        between = self.process[self.earlier] * self.n_processes + self.process[self.later]
-        return between * size + self.bins[self.later] - self.bins[self.earlier]
-
-
-def structured_loss(statistics, baseline, phi, square=1.0):
-    """Loss of the structured events, times the number of all events.
-
-    Parameters
-    ----------
-    statistics : MarkedStatistics
-    baseline : ndarray, shape (n_processes,)
-        In Hz.
-    phi : ndarray, shape (n_processes, n_processes, n_lags)
-        Adjacency times kernels on the lags of the grid, in Hz.
-    square : float, default=1.0
-        That of `MarkedPairs.statistics`.
-
-    Returns
-    -------
-    loss : float
-        In Hz.
-    """
-    delta = statistics.delta
-    excited = np.einsum("ijl,jl->i", phi, statistics.after)
-    loss = statistics.duration * baseline @ baseline + 2 * delta * baseline @ excited
-    loss += delta * np.vdot(phi, statistics.apply(phi))
-    loss -= 2 * (statistics.n_events @ baseline + np.vdot(phi, statistics.pairs))
-    return float(square * loss)
-
-
-class MarkedHawkesEstimator(BaseEstimator):
+class MarkedHawkesEstimator(ParametricEstimator):
     r"""Marked Hawkes process with parametric kernels, fitted by least squares on a grid.
 
     Strong events trigger more: see `common.hawkes.marks` for the intensity. All events are taken
@@ -402,7 +112,8 @@ class MarkedHawkesEstimator(BaseEstimator):
         Parameters
         ----------
         events : sequence of array_like, each of shape (n_events_i, 2)
-            Times in s, sorted, and marks in [0, 1]; at least one event a process.
+            Times in s, sorted, and marks in [0, 1]; at least one event a process. Or what
+            `common.hawkes.inputs.as_arrays` reads, with the marks in ``"mark"``.
         end_time : float
             End of the record, in s.
 
@@ -415,15 +126,15 @@ class MarkedHawkesEstimator(BaseEstimator):
         ValueError
             If an option is out of range, or events are not valid.
         """
-        search = self._search_options()
+        self._check_options()
         pairs = self._pair(events, end_time)
-        mask = search._check_mask(pairs.n_processes)
+        mask = self._check_mask(pairs.n_processes)
         density = mark_density(self.density)
         statistics = pairs.statistics(pairs.marks, density.value(pairs.marks), density.square)
         bounds = _check_bounds(self.kernel, self.kernel_length, self.delta)
         fits = [
-            fit_statistics(search, statistics, mask, start, bounds)
-            for start in search._starts(statistics, mask, bounds)
+            fit_statistics(self, statistics, mask, start, bounds)
+            for start in self._starts(statistics, mask, bounds)
         ]
         best = fits[0].best(*fits[1:])
         self._keep(best)
@@ -474,48 +185,60 @@ class MarkedHawkesEstimator(BaseEstimator):
         ValueError
             As in `score`.
         """
-        self._pair_again(events, end_time)
+        exciting = self._exciting(events, end_time)
         times, marks = check_marked(events, end_time=end_time)
-        rates = marked_intensity(times, events, *self._model, length=self.kernel_length)
+        rates = marked_intensity(times, exciting, *self._model, length=self.kernel_length)
         end = [np.array([end_time])] * len(times)
-        spent = marked_compensator(end, events, *self._model, length=self.kernel_length)
-        density = mark_density(self.density)
+        spent = marked_compensator(end, exciting, *self._model, length=self.kernel_length)
+        noise, spurious = self._noise
+        density, noise_density = mark_density(self.density), mark_density(spurious)
         with np.errstate(divide="ignore"):
             gained = [
-                np.log(rate * density.value(k)).sum() for rate, k in zip(rates, marks, strict=True)
+                np.log(rate * density.value(k) + nu * noise_density.value(k)).sum()
+                for rate, k, nu in zip(rates, marks, noise, strict=True)
             ]
-        return float((sum(gained) - np.sum(spent)) / sum(map(len, times)))
+        total = sum(gained) - np.sum(spent) - end_time * noise.sum()
+        return float(total / sum(map(len, times)))
 
-    def intensity(self, events, end_time):
-        """Intensity of each process on the grid, over all marks.
+    def intensity(self, events, end_time, at=None):
+        """Intensity of the structured events of each process, over all marks.
 
         Parameters
         ----------
         events : sequence of array_like, each of shape (n_events_i, 2)
+            As in `fit`, but a process may have no event.
         end_time : float
             End of the record, in s.
+        at : array_like, shape (n_times,), optional
+            Times in s, where it is exact in continuous time; by default the points of the grid.
 
         Returns
         -------
-        times : ndarray, shape (n_grid,)
+        times : ndarray, shape (n_times,)
             In s.
-        intensity : ndarray, shape (n_processes, n_grid)
-            In Hz. An event acts from the grid point after its own.
+        intensity : ndarray, shape (n_processes, n_times)
+            In Hz. On the grid an event acts from the grid point after its own, in continuous time
+            on whatever comes after it.
 
         Raises
         ------
         ValueError
-            If events are not valid, or the grid needs more memory than the machine has.
+            If events or times are not valid, or the grid needs more memory than the machine has.
         """
+        if at is not None:
+            at = validation.vector(at, "at", unit="s")
+            exciting, times = self._exciting(events, end_time), [at] * len(self.baseline_)
+            found = marked_intensity(times, exciting, *self._model, length=self.kernel_length)
+            return at, np.stack(found)
         pairs = self._pair_again(events, end_time)
         pairs.check_grid()
-        weights = pairs.dense(pairs.marks)
+        weights = pairs.dense(self._weights(pairs))
         return self.delta * np.arange(pairs.n_grid), dense_intensity(
             weights, self.baseline_, self.grid_kernels_
         )
 
     def simulate(self, end_time, *, rng):
-        """Simulate the fitted process on ``[0, end_time]``.
+        """Simulate the fitted process on ``[0, end_time]``, from an empty past.
 
         Parameters
         ----------
@@ -525,12 +248,19 @@ class MarkedHawkesEstimator(BaseEstimator):
 
         Returns
         -------
-        events, kinds
-            As in `common.hawkes.marks.simulate_marked`.
+        events : list of ndarray, each of shape (n_events_i, 2)
+            Times in s, sorted, and marks.
+
+        Raises
+        ------
+        TypeError, ValueError
+            See `common.hawkes.marks.simulate_marked`, which also says of which kind events are.
         """
-        check_is_fitted(self)
-        options = {"length": self.kernel_length, "end_time": end_time, "rng": rng}
-        return simulate_marked(*self._model, density=self.density, **options)
+        model = self._model
+        noise, spurious = self._noise
+        options = {"density": self.density, "noise": noise, "noise_density": spurious}
+        options |= {"length": self.kernel_length, "end_time": end_time, "rng": rng}
+        return simulate_marked(*model, **options)[0]
 
     def residuals(self, events, end_time):
         """Increments of the compensator from event to event, unit exponentials if the model holds.
@@ -538,6 +268,7 @@ class MarkedHawkesEstimator(BaseEstimator):
         Parameters
         ----------
         events : sequence of array_like, each of shape (n_events_i, 2)
+            As in `fit`, but a process may have no event.
         end_time : float
             End of the record, in s.
 
@@ -545,48 +276,42 @@ class MarkedHawkesEstimator(BaseEstimator):
         -------
         intervals : list of ndarray, each of shape (n_events_i,)
             The first is counted from time 0.
+
+        Raises
+        ------
+        ValueError
+            If events are not valid.
+
+        See Also
+        --------
+        common.hawkes.goodness.goodness_of_fit : Tests and draws them.
         """
-        self._pair_again(events, end_time)
-        times, _ = check_marked(events, end_time=end_time)
-        spent = marked_compensator(times, events, *self._model, length=self.kernel_length)
+        exciting = self._exciting(events, end_time)
+        times, _ = check_marked(exciting)
+        spent = marked_compensator(times, exciting, *self._model, length=self.kernel_length)
         return [np.diff(each, prepend=0.0) for each in spent]
 
     @property
-    def grid_kernels_(self):
-        """Adjacency times kernels on the lags of the grid, in Hz."""
-        check_is_fitted(self)
-        options = {"length": self.kernel_length, "delta": self.delta}
-        return self.adjacency_[..., None] * discretise(self.kernel, self._parameters, **options)
+    def _noise(self):
+        """Rates of spurious events, and the name of the density of their marks."""
+        return np.zeros(len(self.baseline_)), self.density
 
-    @property
-    def _parameters(self):
-        return np.stack([self.kernel_parameters_[name] for name in self.kernel.names])
+    def _exciting(self, events, end_time):
+        """Times and marks of the events that act on others."""
+        self._pair_again(events, end_time)
+        return [np.column_stack(each) for each in zip(*check_marked(events), strict=True)]
 
-    @property
-    def _model(self):
-        check_is_fitted(self)
-        return self.baseline_, self.adjacency_, self.kernel, self._parameters
+    def _weights(self, pairs):
+        """How much each event acts on others."""
+        return pairs.marks
 
     def _keep(self, fit):
         self.baseline_, self.adjacency_ = fit.baseline, fit.adjacency
         self.kernel_parameters_ = dict(zip(self.kernel.names, fit.parameters, strict=True))
 
-    def _search_options(self):
-        """The search of the unmarked estimator, with these options checked."""
+    def _check_options(self):
+        super()._check_options()
         mark_density(self.density)
-        search = HawkesEstimator(
-            kernel=self.kernel,
-            delta=self.delta,
-            kernel_length=self.kernel_length,
-            mask=self.mask,
-            start=self.start,
-            n_starts=self.n_starts,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            random_state=self.random_state,
-        )
-        search._check_options()
-        return search
 
     def _pair(self, events, end_time, allow_empty=False):
         return MarkedPairs.from_events(
@@ -600,10 +325,7 @@ class MarkedHawkesEstimator(BaseEstimator):
     def _pair_again(self, events, end_time):
         check_is_fitted(self)
         pairs = self._pair(events, end_time, allow_empty=True)
-        if pairs.n_processes != len(self.baseline_):
-            raise ValueError(
-                f"events holds {pairs.n_processes} process(es), the fit had {len(self.baseline_)}."
-            )
+        self._check_number(pairs.n_processes)
         if not pairs.n_events:
             raise ValueError("events holds no event at all; a value per event is undefined.")
         return pairs
@@ -656,18 +378,20 @@ class StructuredFit:
         return StructuredFit(**{k: pick(k, axis) for k, axis in (names | {"slopes": 0}).items()})
 
 
-def fit_statistics(search, statistics, mask, start, bounds):
+def fit_statistics(search, statistics, mask, start, bounds, max_iter=None):
     """Minimise the loss of given sums from one start.
 
     Parameters
     ----------
-    search : HawkesEstimator
+    search : ParametricEstimator
         Its options have been checked.
     statistics : MarkedStatistics
     mask : ndarray of bool, shape (n_processes, n_processes)
     start : ndarray, shape (n_parameters, n_processes, n_processes)
         In the unit cube.
     bounds : ndarray, shape (n_parameters, 2)
+    max_iter : int, optional
+        By default that of the estimator.
 
     Returns
     -------
@@ -680,37 +404,11 @@ def fit_statistics(search, statistics, mask, start, bounds):
     for i in np.flatnonzero(statistics.n_events > 0):  # the others keep a rate of 0
         # A source without weight acts on nobody.
         sources = mask[i] & (statistics.after[:, 0] > 0)
-        found = search._search(statistics, i, sources, start[:, i], bounds)
+        found = search._search(statistics, i, sources, start[:, i], bounds, max_iter)
         baseline[i], adjacency[i, sources] = found.weights[0], found.weights[1:]
         parameters[:, i], losses[i], slopes[i] = found.parameters, found.curve[-1], found.slope
     unit = to_unit(parameters, bounds)
     return StructuredFit(baseline, adjacency, parameters, unit, losses, slopes)
-
-
-def dense_intensity(weights, baseline, phi):
-    """Intensity on the grid from weights on the grid.
-
-    Parameters
-    ----------
-    weights : ndarray, shape (n_processes, n_grid)
-    baseline : ndarray, shape (n_processes,)
-        In Hz.
-    phi : ndarray, shape (n_processes, n_processes, n_lags)
-        In Hz.
-
-    Returns
-    -------
-    intensity : ndarray, shape (n_processes, n_grid)
-        In Hz.
-    """
-    n_grid = weights.shape[1]
-    n_fft = scipy.fft.next_fast_len(n_grid + phi.shape[-1], real=True)
-    transform = scipy.fft.rfft(weights, n_fft)
-    intensity = np.empty(weights.shape)
-    for rate, row, out in zip(baseline, phi, intensity, strict=True):
-        response = scipy.fft.irfft((scipy.fft.rfft(row, n_fft) * transform).sum(axis=0), n_fft)
-        out[0], out[1:] = rate, rate + response[: n_grid - 1]  # the first lag is one step
-    return intensity
 
 
 def marked_intensity(times, events, baseline, adjacency, kernel, parameters, *, length):
@@ -735,8 +433,8 @@ def marked_intensity(times, events, baseline, adjacency, kernel, parameters, *, 
     intensity : list of ndarray, each of shape (n_times_i,)
         In Hz. An event at a time itself does not count.
     """
-    excited = _excited(times, events, adjacency, kernel.value, parameters, length=length)
-    return [rate + each for rate, each in zip(baseline, excited, strict=True)]
+    model = _excitation(events, baseline, adjacency, kernel, parameters, length)
+    return [model.intensity(i, each) for i, each in enumerate(times)]
 
 
 def marked_compensator(times, events, baseline, adjacency, kernel, parameters, *, length):
@@ -752,24 +450,10 @@ def marked_compensator(times, events, baseline, adjacency, kernel, parameters, *
     compensator : list of ndarray, each of shape (n_times_i,)
         Expected number of events up to each time, given those before.
     """
-    options = {"length": length, "cumulative": True}
-    excited = _excited(times, events, adjacency, kernel.integral, parameters, **options)
-    return [rate * each + more for rate, each, more in zip(baseline, times, excited, strict=True)]
+    model = _excitation(events, baseline, adjacency, kernel, parameters, length)
+    return [model.compensator(i, each) for i, each in enumerate(times)]
 
 
-def _excited(times, events, adjacency, of_lag, parameters, *, length, cumulative=False):
-    """Sum over earlier events of mark, adjacency and the kernel's value or integral."""
-    sources, marks = check_marked(events)
-    totals = [np.zeros(len(each)) for each in times]
-    for i, j in zip(*np.nonzero(adjacency), strict=True):
-        found = np.zeros(len(times[i]))
-        for source, target in iter_pairs(sources[j], times[i], longest=length):
-            lags = times[i][target] - sources[j][source]
-            values = marks[j][source] * of_lag(lags, parameters[:, i, j], length=length)
-            found += np.bincount(target, values, len(found))
-        if cumulative:
-            # Sources that `iter_pairs` leaves out because they are too old.
-            below = np.concatenate([[0.0], np.cumsum(marks[j])])
-            found += below[np.searchsorted(sources[j], times[i] - length, side="left")]
-        totals[i] += adjacency[i, j] * found
-    return totals
+def _excitation(events, baseline, adjacency, kernel, parameters, length):
+    times, marks = check_marked(events)
+    return _Model(times, baseline, adjacency, kernel, parameters, length, marks)

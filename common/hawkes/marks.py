@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common import validation
+from common.hawkes.inputs import as_arrays
 from common.hawkes.pairs import broadcast_parameters, check_sorted
 from common.hawkes.simulation import (
     _check_number,
@@ -175,7 +176,8 @@ def check_marked(events, *, end_time=None):
     Parameters
     ----------
     events : sequence of array_like, each of shape (n_events_i, 2)
-        Times in s, and marks in [0, 1]; a data frame with these two columns is one, too.
+        Times in s, and marks in [0, 1]. Or what `common.hawkes.inputs.as_arrays` reads: a table
+        or annotations, with the marks in ``"mark"``.
     end_time : float, optional
         Events must lie within ``[0, end_time]``.
 
@@ -189,6 +191,7 @@ def check_marked(events, *, end_time=None):
         If an array has another shape, times are unsorted, not finite or outside of the record, or
         a mark is outside of [0, 1].
     """
+    events = as_arrays(events, ("mark",))
     if getattr(events, "ndim", None) == 2 or not len(events):
         raise ValueError(
             "events must be a sequence with one array of times and marks a process, got "

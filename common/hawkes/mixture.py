@@ -1,24 +1,8 @@
 r"""Unmixing marked events: structured ones of a Hawkes process, spurious ones of a Poisson process.
 
-Event n has a mark :math:`k_n` and a label :math:`\rho_n`, 1 where it is structured. With the
-intensities of `common.hawkes.marks` and the grid of `common.hawkes.marked`, UNHaP [1]_ has the loss
-
-.. math:: N \mathcal{L} = \sum_i \Big( c_h \delta \sum_s h_i[s]^2 + c_n T \nu_i^2 \Big)
-          - 2 \sum_n \rho_n f_h(k_n)\, h_{i(n)}(t_n) - 2 \sum_n (1 - \rho_n) f_n(k_n)\, \nu_{i(n)},
-
-where the weights :math:`z_n = \rho_n k_n` drive :math:`h`, and :math:`c_h, c_n` are the integrals
-of the squared densities. Only structured events excite, and only they are explained by h.
-
-*Given the labels*, this is a marked least-squares problem, and :math:`\nu_i = \sum_n (1 - \rho_n)
-f_n(k_n) / (c_n T)`. *Given the parameters*, the loss is quadratic in each label. An event of
-process m in bin b counts
-
-.. math:: N \frac{\partial \mathcal{L}}{\partial \rho_n} =
-          k_n \sum_i \sum_\tau \phi_{im}[\tau]\, (2 c_h \delta\, h_i[b + \tau] - 2 y_i[b + \tau])
-          - 2 f_h(k_n)\, h_m[b] + 2 \nu_m f_n(k_n).
-
-The first sum holds what the event does to those after it: the credit for offspring goes to the
-parent. Taken at :math:`\rho_n = 1/2`, it is the exact difference between label 1 and label 0.
+`common.hawkes.mixture_labels` states the loss of UNHaP [1]_ for given labels and parameters. Given
+the labels, the parameters follow by marked least squares; given the parameters, labels are changed
+by the exact difference of the loss.
 
 Both steps lower the loss, the second one because labels are changed at random, fewer and fewer at
 once until the loss falls: two events that explain each other must not change places together. It
@@ -30,113 +14,31 @@ starts, and the lowest one is kept.
 """
 
 import warnings
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
 
 from common import validation
 from common.hawkes.estimator import _check_bounds
 from common.hawkes.kernels import discretise, to_unit
-from common.hawkes.marked import (
-    MarkedHawkesEstimator,
-    dense_intensity,
-    fit_statistics,
-    marked_compensator,
-    marked_intensity,
-    structured_loss,
+from common.hawkes.marked import MarkedHawkesEstimator, fit_statistics
+from common.hawkes.marked_pairs import structured_loss
+from common.hawkes.marks import check_marked, mark_density
+from common.hawkes.mixture_labels import (
+    MixtureModel,
+    change_labels,
+    label_differences,
+    label_statistics,
+    mixture_loss,
+    noise_loss,
+    settle_labels,
 )
-from common.hawkes.marks import check_marked, mark_density, simulate_marked
 
-__all__ = [
-    "MixtureEstimator",
-    "MixtureModel",
-    "label_differences",
-    "mixture_loss",
-    "moment_start",
-    "score_labels",
-]
+__all__ = ["MixtureEstimator", "moment_start"]
 
 _QUICK = 4  # iterations of a fit between two changes of labels
 _STEP = 0.1  # of the probabilities of the stochastic search
 _START_MARK = 0.5  # above which one of the starts takes events for structured
-
-
-class MixtureModel(NamedTuple):
-    """Parameters of a mixture, with kernels on the grid.
-
-    Attributes
-    ----------
-    baseline, noise : ndarray, shape (n_processes,)
-        Rates of structured immigrants and of spurious events, in Hz.
-    phi : ndarray, shape (n_processes, n_processes, n_lags)
-        Adjacency times kernels, in Hz.
-    density, noise_density : MarkDensity
-    """
-
-    baseline: np.ndarray
-    noise: np.ndarray
-    phi: np.ndarray
-    density: object
-    noise_density: object
-
-
-def mixture_loss(pairs, labels, model):
-    """Loss per event of given labels and parameters.
-
-    Parameters
-    ----------
-    pairs : MarkedPairs
-    labels : ndarray, shape (n_events,)
-        In [0, 1], in the order of ``pairs``.
-    model : MixtureModel
-
-    Returns
-    -------
-    loss : float
-        In Hz.
-    """
-    density = model.density
-    statistics = _statistics(pairs, labels, density)
-    loss = structured_loss(statistics, model.baseline, model.phi, density.square)
-    return (loss + _noise_loss(pairs, labels, model)) / pairs.n_events
-
-
-def label_differences(pairs, labels, model, *, at=0.5):
-    """Change of the loss, times the number of events, with each label alone.
-
-    Parameters
-    ----------
-    pairs : MarkedPairs
-    labels : ndarray, shape (n_events,)
-        In [0, 1], in the order of ``pairs``.
-    model : MixtureModel
-    at : float, optional, default=0.5
-        Value of the own label of each event. The loss is quadratic in it, so its derivative at 1/2
-        is the loss with label 1 less that with label 0. None: the derivative where it is.
-
-    Returns
-    -------
-    difference : ndarray, shape (n_events,)
-        In Hz. Label 1 is better where it is negative.
-    """
-    baseline, noise, phi, density, noise_density = model
-    marks, process, bins = pairs.marks, pairs.process, pairs.bins
-    targets, square, delta = density.value(marks), density.square, pairs.delta
-    h = dense_intensity(pairs.dense(labels * marks), baseline, phi)
-    residual = 2 * square * delta * h - 2 * pairs.dense(labels * targets)
-    # What an event does to those after it is, with time reversed, what those before it do to it.
-    after = dense_intensity(residual[:, ::-1], np.zeros(len(h)), phi.swapaxes(0, 1))[:, ::-1]
-    gradient = marks * after[process, bins] - 2 * targets * h[process, bins]
-    gradient += 2 * noise[process] * noise_density.value(marks)
-    if at is None:
-        return gradient
-    # Twice the square of the own response, up to the end of the record.
-    own = np.cumsum((phi**2).sum(axis=0), axis=-1)
-    own = np.concatenate([np.zeros((len(own), 1)), own], axis=-1)
-    left = np.minimum(pairs.n_grid - 1 - bins, pairs.n_lags)
-    return gradient + (at - labels) * 2 * square * delta * marks**2 * own[process, left]
 
 
 def moment_start(events, *, end_time, kernel_length, lags="last"):
@@ -190,41 +92,6 @@ def moment_start(events, *, end_time, kernel_length, lags="last"):
         "adjacency": adjacency,
         "mean": mean,
         "spread": spread,
-    }
-
-
-def score_labels(labels, structured, marks):
-    """How well labels tell structured events from spurious ones, beside a threshold on the marks.
-
-    Precision alone says little: it is the base rate for labels that are all 1. The share of noise
-    that is found is compared with that of the threshold on the mark that keeps as many of the
-    structured events.
-
-    Parameters
-    ----------
-    labels, structured : array_like of bool, shape (n_events,)
-        Estimated and true.
-    marks : array_like, shape (n_events,)
-
-    Returns
-    -------
-    scores : dict of float
-        ``precision`` and ``recall`` of the structured events, ``base_rate``, ``noise_found`` and
-        ``noise_found_by_mark``; NaN where there is nothing to take a share of.
-    """
-    labels, structured = np.asarray(labels, dtype=bool), np.asarray(structured, dtype=bool)
-    marks = np.asarray(marks, dtype=float)
-    kept, true = np.sum(labels & structured), structured.sum()
-    lost = int(true - kept)
-    true_marks, false_marks = np.sort(marks[structured]), marks[~structured]
-    # The threshold loses as many structured events as the labels do, those of the lowest marks.
-    threshold = true_marks[lost] if lost < true else np.inf
-    return {
-        "precision": _share(kept, labels.sum()),
-        "recall": _share(kept, true),
-        "base_rate": _share(true, len(labels)),
-        "noise_found": _share(np.sum(~labels & ~structured), np.sum(~structured)),
-        "noise_found_by_mark": _share(np.sum(false_marks < threshold), len(false_marks)),
     }
 
 
@@ -285,6 +152,10 @@ class MixtureEstimator(MarkedHawkesEstimator):
         Changes of labels of the best start.
     converged_ : bool
 
+    Notes
+    -----
+    ``intensity`` and ``residuals`` are those of the structured events, as `predict` tells them.
+
     See Also
     --------
     common.hawkes.marked.MarkedHawkesEstimator : Without spurious events.
@@ -296,7 +167,8 @@ class MixtureEstimator(MarkedHawkesEstimator):
 
     Examples
     --------
-    >>> from common.hawkes.kernels import TruncatedGaussian
+    >>> from common.hawkes import TruncatedGaussian, simulate_marked
+    >>> from common.hawkes.mixture_labels import score_labels
     >>> rng = np.random.default_rng(0)
     >>> options = {"length": 1.0, "end_time": 500.0, "noise": [1.0], "rng": rng}
     >>> (events,), (kinds,) = simulate_marked(
@@ -309,6 +181,8 @@ class MixtureEstimator(MarkedHawkesEstimator):
     >>> scores["noise_found"] > scores["noise_found_by_mark"] + 0.1
     True
     """
+
+    _named_starts = ("moments", "last", "all", "random")
 
     def __init__(
         self,
@@ -367,17 +241,19 @@ class MixtureEstimator(MarkedHawkesEstimator):
         ConvergenceWarning
             If labels still call for a change after ``max_rounds``, or the fit has not converged.
         """
-        search = self._search_options()
+        self._check_options()
         pairs = self._pair(events, end_time)
-        mask = search._check_mask(pairs.n_processes)
+        mask = self._check_mask(pairs.n_processes)
         bounds = _check_bounds(self.kernel, self.kernel_length, self.delta)
         rng = np.random.default_rng(self.random_state)
-        search.set_params(random_state=rng)
         found = []
         for labels in self._first_labels(pairs):
-            statistics = _statistics(pairs, labels, mark_density(self.density))
-            for unit in self._starts(search, statistics, mask, bounds, events, end_time):
-                found.append(_Alternation(self, search, pairs, mask, bounds, rng).run(labels, unit))
+            statistics = label_statistics(pairs, labels, mark_density(self.density))
+            starts = self._starts(statistics, mask, bounds, rng)
+            if self.start in ("last", "all"):
+                starts[0] = self._moment_start(events, end_time, bounds)
+            for unit in starts:
+                found.append(_Alternation(self, pairs, mask, bounds, rng).run(labels, unit))
         best = min(found, key=lambda run: run.curve[-1])
         self._keep(best.fit)
         self.noise_ = best.noise
@@ -434,94 +310,6 @@ class MixtureEstimator(MarkedHawkesEstimator):
         pairs = self._pair_again(events, end_time)
         return -mixture_loss(pairs, self._predict(pairs), self._mixture)
 
-    def log_likelihood(self, events, end_time):
-        r"""Log-likelihood per event of times and marks, in continuous time.
-
-        Events are drawn from :math:`f_h(k)\, h_i(t) + \nu_i f_n(k)`; which of those before t
-        excite is decided by `predict`.
-
-        Parameters
-        ----------
-        events, end_time
-            As in `predict`.
-
-        Returns
-        -------
-        log_likelihood : float
-            In nats; the unit of rates is Hz.
-        """
-        exciting = self._exciting(events, end_time)
-        times, marks = check_marked(events, end_time=end_time)
-        rates = marked_intensity(times, exciting, *self._model, length=self.kernel_length)
-        end = [np.array([end_time])] * len(times)
-        spent = marked_compensator(end, exciting, *self._model, length=self.kernel_length)
-        density, noise_density = mark_density(self.density), mark_density(self.noise_density)
-        with np.errstate(divide="ignore"):
-            gained = [
-                np.log(rate * density.value(k) + noise * noise_density.value(k)).sum()
-                for rate, k, noise in zip(rates, marks, self.noise_, strict=True)
-            ]
-        total = sum(gained) - np.sum(spent) - end_time * self.noise_.sum()
-        return float(total / sum(map(len, times)))
-
-    def intensity(self, events, end_time):
-        """Intensity of the structured events on the grid, over all marks.
-
-        Parameters
-        ----------
-        events, end_time
-            As in `predict`; structured ones excite.
-
-        Returns
-        -------
-        times : ndarray, shape (n_grid,)
-            In s.
-        intensity : ndarray, shape (n_processes, n_grid)
-            In Hz; ``noise_`` is not part of it.
-        """
-        pairs = self._pair_again(events, end_time)
-        weights = pairs.dense(self._predict(pairs) * pairs.marks)
-        return self.delta * np.arange(pairs.n_grid), dense_intensity(
-            weights, self.baseline_, self.grid_kernels_
-        )
-
-    def simulate(self, end_time, *, rng):
-        """Simulate the fitted mixture on ``[0, end_time]``.
-
-        Parameters
-        ----------
-        end_time : float
-            In s.
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        events, kinds
-            As in `common.hawkes.marks.simulate_marked`.
-        """
-        check_is_fitted(self)
-        options = {"length": self.kernel_length, "end_time": end_time, "rng": rng}
-        options |= {"noise": self.noise_, "noise_density": self.noise_density}
-        return simulate_marked(*self._model, density=self.density, **options)
-
-    def residuals(self, events, end_time):
-        """Increments of the compensator from one structured event to the next.
-
-        Parameters
-        ----------
-        events, end_time
-            As in `predict`.
-
-        Returns
-        -------
-        intervals : list of ndarray, each of shape (n_structured_i,)
-            Unit exponentials if the model and all labels are right.
-        """
-        exciting = self._exciting(events, end_time)
-        times, _ = check_marked(exciting)
-        spent = marked_compensator(times, exciting, *self._model, length=self.kernel_length)
-        return [np.diff(each, prepend=0.0) for each in spent]
-
     @property
     def _mixture(self):
         return MixtureModel(
@@ -543,45 +331,41 @@ class MixtureEstimator(MarkedHawkesEstimator):
         labels, _, _ = settle_labels(pairs, labels, self._mixture, rng=rng)
         return labels
 
+    @property
+    def _noise(self):
+        return self.noise_, self.noise_density
+
     def _exciting(self, events, end_time):
         labels = self.predict(events, end_time)
-        arrays = [np.asarray(each, dtype=float) for each in events]
-        return [each[label] for each, label in zip(arrays, labels, strict=True)]
+        both = zip(*check_marked(events), labels, strict=True)
+        return [np.column_stack([times, marks])[label] for times, marks, label in both]
 
-    def _search_options(self):
+    def _weights(self, pairs):
+        return self._predict(pairs) * pairs.marks
+
+    def _check_options(self):
+        super()._check_options()
         mark_density(self.noise_density)
         validation.count(self.max_rounds, "max_rounds")
-        if self.start in ("last", "all"):
-            search = MarkedHawkesEstimator(
-                **{k: v for k, v in self.get_params().items() if k not in _OWN}
-                | {"start": "moments"}
-            )
-            return search._search_options()
-        return super()._search_options()
 
-    def _starts(self, search, statistics, mask, bounds, events, end_time):
-        starts = search._starts(statistics, mask, bounds)
-        if self.start in ("last", "all"):
-            options = {"end_time": end_time, "kernel_length": self.kernel_length}
-            moments = moment_start(events, lags=self.start, **options)
-            options = {"length": self.kernel_length, "delta": self.delta}
-            first = self.kernel.start(moments["mean"], moments["spread"], **options)
-            starts[0] = to_unit(first, bounds)
-        return starts
+    def _moment_start(self, events, end_time, bounds):
+        """First kernels from the lags of `moment_start`, in the unit cube."""
+        options = {"end_time": end_time, "kernel_length": self.kernel_length}
+        moments = moment_start(events, lags=self.start, **options)
+        options = {"length": self.kernel_length, "delta": self.delta}
+        first = self.kernel.start(moments["mean"], moments["spread"], **options)
+        return to_unit(first, bounds)
 
     def _first_labels(self, pairs):
         ones = np.ones(pairs.n_events)
         return ones, 0.5 * ones, (pairs.marks > _START_MARK).astype(float)
 
 
-_OWN = ("noise_density", "stochastic", "max_rounds")
-
-
 class _Alternation:
     """Fits and changes of labels in turn, from one start."""
 
-    def __init__(self, options, search, pairs, mask, bounds, rng):
-        self.options, self.search, self.pairs, self.rng = options, search, pairs, rng
+    def __init__(self, options, pairs, mask, bounds, rng):
+        self.options, self.pairs, self.rng = options, pairs, rng
         self.mask, self.bounds = mask, bounds
         self.density = mark_density(options.density)
         self.noise_density = mark_density(options.noise_density)
@@ -614,17 +398,16 @@ class _Alternation:
 
     def _fit(self, labels, unit, *, quick):
         most = min(_QUICK, self.options.max_iter) if quick else self.options.max_iter
-        self.search.set_params(max_iter=most)
-        statistics = _statistics(self.pairs, labels, self.density)
-        fit = fit_statistics(self.search, statistics, self.mask, unit, self.bounds)
+        statistics = label_statistics(self.pairs, labels, self.density)
+        fit = fit_statistics(self.options, statistics, self.mask, unit, self.bounds, most)
         values = (1 - labels) * self.noise_density.value(self.pairs.marks)
         noise = self.pairs.totals(values) / (self.noise_density.square * self.pairs.duration)
-        options = {"length": self.search.kernel_length, "delta": self.search.delta}
-        phi = fit.adjacency[..., None] * discretise(self.search.kernel, fit.parameters, **options)
+        options = {"length": self.options.kernel_length, "delta": self.options.delta}
+        phi = fit.adjacency[..., None] * discretise(self.options.kernel, fit.parameters, **options)
         self.labels, self.fit, self.noise = labels, fit, noise
         self.model = MixtureModel(fit.baseline, noise, phi, self.density, self.noise_density)
         loss = structured_loss(statistics, fit.baseline, phi, self.density.square)
-        loss += _noise_loss(self.pairs, labels, self.model)
+        loss += noise_loss(self.pairs, labels, self.model)
         self.curve.append(loss / self.pairs.n_events)
 
     def _draw_labels(self):
@@ -636,83 +419,3 @@ class _Alternation:
             better = -np.sign(label_differences(self.pairs, drawn, self.model))
             probability = np.clip(probability + _STEP * better, 0, 1)
         return np.round(probability)
-
-
-def change_labels(pairs, labels, model, loss, *, rng):
-    """Change some of the labels that call for it, such that the loss falls.
-
-    Parameters
-    ----------
-    pairs : MarkedPairs
-    labels : ndarray, shape (n_events,)
-        0 and 1.
-    model : MixtureModel
-    loss : float
-        Of these labels and this model, per event.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    labels : ndarray, shape (n_events,)
-    n_calling : int
-        Labels that called for a change.
-    loss : float
-        Of the new labels.
-    """
-    difference = label_differences(pairs, labels, model)
-    gain = np.where(labels > 0, difference, -difference)  # what a change takes off the loss
-    # Beyond rounding: the sums of the loss have about as many terms as there are events.
-    calling = np.flatnonzero(gain > 1e-12 * pairs.n_events * abs(loss))
-    share, changed, new = 0.5, labels, loss
-    while len(calling):
-        chosen = calling[rng.random(len(calling)) < share]
-        if len(chosen) < 2:
-            chosen = calling[[gain[calling].argmax()]]
-        changed = labels.copy()
-        changed[chosen] = 1 - changed[chosen]
-        new = mixture_loss(pairs, changed, model)
-        if new < loss or len(chosen) == 1:
-            break
-        share /= 2
-    return changed, len(calling), new
-
-
-def settle_labels(pairs, labels, model, *, rng):
-    """Change labels until none calls for it, with given parameters.
-
-    Parameters
-    ----------
-    pairs : MarkedPairs
-    labels : ndarray, shape (n_events,)
-        0 and 1.
-    model : MixtureModel
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    labels : ndarray, shape (n_events,)
-    loss : float
-        Per event.
-    n_rounds : int
-    """
-    loss, n_rounds = mixture_loss(pairs, labels, model), 0
-    while True:
-        labels, n_calling, loss = change_labels(pairs, labels, model, loss, rng=rng)
-        if not n_calling:
-            return labels, loss, n_rounds
-        n_rounds += 1
-
-
-def _statistics(pairs, labels, density):
-    targets = labels * density.value(pairs.marks)
-    return pairs.statistics(labels * pairs.marks, targets, density.square)
-
-
-def _noise_loss(pairs, labels, model):
-    totals = pairs.totals((1 - labels) * model.noise_density.value(pairs.marks))
-    square = model.noise_density.square
-    return float(square * pairs.duration * model.noise @ model.noise - 2 * model.noise @ totals)
-
-
-def _share(part, whole):
-    return float(part / whole) if whole else np.nan

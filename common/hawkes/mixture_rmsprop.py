@@ -3,17 +3,18 @@
 All parameters follow the gradient of the loss, with a step of 1e-3; every some iterations the
 labels make one such step from where they are in [0, 1], and the loss goes on with them rounded.
 A step of RMSprop has nearly the same size whatever the gradient, so a rounded label keeps the sign
-of the gradient that has added up. The gradient is that of `common.hawkes.mixture`, which credits
-offspring to the parent; sums over the events are found anew only where labels have changed.
+of the gradient that has added up. The gradient is that of `common.hawkes.mixture_labels`, which
+credits offspring to the parent; sums over the events are found anew only where labels have changed.
 """
 
 import numpy as np
 import torch
 
 from common import validation
-from common.hawkes.marked import MarkedPairs
+from common.hawkes.marked_pairs import MarkedPairs
 from common.hawkes.marks import mark_density
-from common.hawkes.mixture import MixtureModel, label_differences, moment_start
+from common.hawkes.mixture import moment_start
+from common.hawkes.mixture_labels import MixtureModel, label_differences
 
 __all__ = ["fit_rmsprop"]
 

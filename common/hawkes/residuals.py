@@ -18,6 +18,7 @@ kernel are paired; an older event has spent all its mass and is counted.
 import numpy as np
 
 from common import validation
+from common.hawkes.inputs import as_arrays
 from common.hawkes.pairs import (
     broadcast_parameters,
     check_record,
@@ -147,10 +148,12 @@ def rescaled_intervals(events, baseline, adjacency, kernel, parameters, *, lengt
 
 
 class _Model:
-    """Checked arguments, and sums over the events of all sending processes."""
+    """Checked arguments, and sums over the events of all senders, weighted by marks if given."""
 
-    def __init__(self, events, baseline, adjacency, kernel, parameters, length):
+    def __init__(self, events, baseline, adjacency, kernel, parameters, length, marks=None):
+        events = as_arrays(events)
         self.events = [check_sorted(x, name=f"events[{j}]") for j, x in enumerate(events)]
+        self.marks = marks
         self.n_processes = n = len(self.events)
         self.baseline = np.asarray(baseline, dtype=float)
         self.adjacency = np.asarray(adjacency, dtype=float)
@@ -188,11 +191,16 @@ class _Model:
         total = np.zeros(len(times))
         for source, target in iter_pairs(sources, times, longest=self.length):
             values = of_lag(times[target] - sources[source], parameters, length=self.length)
+            if self.marks is not None:
+                values = self.marks[j][source] * values
             first, last = target[0], target[-1] + 1
             total[first:last] = np.bincount(target - first, values, minlength=last - first)
         if cumulative:
             # Sources that `iter_pairs` leaves out because they are too old.
-            total += np.searchsorted(sources, times - self.length, side="left")
+            spent = np.searchsorted(sources, times - self.length, side="left")
+            if self.marks is not None:
+                spent = np.concatenate([[0.0], np.cumsum(self.marks[j])])[spent]
+            total += spent
         return total
 
 

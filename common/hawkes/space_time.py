@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from common import validation
+from common.hawkes.inputs import as_arrays
 from common.hawkes.kernels import Kernel, from_unit, to_unit
 from common.hawkes.space_time_grid import check_events, check_region, to_cells
 from common.hawkes.space_time_kernels import SpaceKernel
@@ -140,7 +141,8 @@ class SpaceTimeHawkes(BaseEstimator):
         Parameters
         ----------
         events : sequence of array_like, each of shape (n_events_i, 3)
-            Of each process: time, x and y, sorted by time; at least one event a process.
+            Of each process: time, x and y, sorted by time; at least one event a process. Or what
+            `common.hawkes.inputs.as_arrays` reads: a table of pandas with these columns.
         end_time : float
             End of the record, which begins at 0.
 
@@ -269,25 +271,28 @@ class SpaceTimeHawkes(BaseEstimator):
         check_is_fitted(self)
         return self.model_.log_likelihood(events, end_time, begin=begin)
 
-    def intensity(self, points, events, end_time):
-        """Intensity of the fitted model; see `SpaceTimeModel.intensity`.
+    def intensity(self, events, end_time, at):
+        """Intensity of each process; see `SpaceTimeModel.intensity`.
 
         Parameters
         ----------
-        points : array_like, shape (n_points, 3)
-            Time, x and y, in any order.
         events : sequence of array_like, each of shape (n_events_i, 3)
             Time, x and y, sorted by time.
         end_time : float
             End of the record.
+        at : array_like, shape (n_points, 3)
+            Time, x and y, in any order.
 
         Returns
         -------
+        points : ndarray, shape (n_points, 3)
+            Those of ``at``.
         intensity : ndarray, shape (n_processes, n_points)
             Per area and time.
         """
         check_is_fitted(self)
-        return self.model_.intensity(points, events, end_time)
+        at = np.asarray(at, dtype=float)
+        return at, self.model_.intensity(at, events, end_time)
 
     def simulate(self, end_time, *, rng):
         """Draw events from the fitted model; see `SpaceTimeModel.simulate`.
@@ -305,7 +310,29 @@ class SpaceTimeHawkes(BaseEstimator):
         check_is_fitted(self)
         return self.model_.simulate(end_time, rng=rng)
 
-    def residuals(self, events, end_time, *, rng):
+    def residuals(self, events, end_time):
+        """Increments of the compensator from event to event, unit exponentials if the model holds.
+
+        Parameters
+        ----------
+        events : sequence of array_like, each of shape (n_events_i, 3)
+            Time, x and y, sorted by time.
+        end_time : float
+            End of the record.
+
+        Returns
+        -------
+        intervals : list of ndarray, each of shape (n_events_i,)
+            The first is counted from time 0.
+
+        See Also
+        --------
+        common.hawkes.goodness.goodness_of_fit : Tests and draws them, and residual points.
+        """
+        check_is_fitted(self)
+        return self.model_.rescaled_intervals(events, end_time)
+
+    def super_thinned(self, events, end_time, *, rng):
         """Residual points, uniform if the fitted model is true; see `SpaceTimeModel.super_thinned`.
 
         Parameters
@@ -380,6 +407,7 @@ class SpaceTimeHawkes(BaseEstimator):
             of a parameter, in the shapes of the estimates; NaN for pairs without effect.
         """
         check_is_fitted(self)
+        events = as_arrays(events, ("x", "y"))
         statistics, n = self.precompute(events, end_time), len(self.adjacency_)
         found = np.stack([self._errors(statistics, events, end_time, i) for i in range(n)], axis=1)
         n_background, n_space = len(self.backgrounds), len(self.space_kernel.names)

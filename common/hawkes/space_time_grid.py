@@ -6,6 +6,7 @@ import numpy as np
 import scipy.spatial
 
 from common import validation
+from common.hawkes.inputs import as_arrays
 from common.hawkes.pairs import check_memory, check_record
 
 __all__ = ["Cells", "check_events", "check_region", "iter_close_pairs", "to_cells", "to_kilometres"]
@@ -100,7 +101,8 @@ def check_events(events, *, region, end_time, unit="km", allow_empty=False):
     Parameters
     ----------
     events : sequence of array_like, each of shape (n_events_i, 3)
-        Of each process: time, x and y, sorted by time.
+        Of each process: time, x and y, sorted by time. Or what `common.hawkes.inputs.as_arrays`
+        reads: a table or annotations, with places in ``"x"`` and ``"y"``.
     region : ndarray, shape (2, 2)
         See `check_region`.
     end_time : float
@@ -121,6 +123,7 @@ def check_events(events, *, region, end_time, unit="km", allow_empty=False):
         lies outside region or record, or a process is empty.
     """
     end_time = validation.number(end_time, "end_time", above=0)
+    events = as_arrays(events, ("x", "y"))
     if isinstance(events, np.ndarray) and events.ndim == 2:
         raise ValueError(
             "events must be a list with one array a process, got one array of shape "

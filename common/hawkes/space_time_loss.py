@@ -145,7 +145,7 @@ class SpaceTimeStatistics:
             if len(block) == 2:
                 overlap = overlap - _beyond_side(*kernels) @ weights
             elif len(weights):
-                overlap = overlap + _beyond_corner(*kernels, weights, self.corners[j, k][block])
+                overlap = overlap + _beyond_corner(*kernels, self.corners[j, k][block]) @ weights
         return overlap
 
     def _columns(self, first, second):
@@ -417,22 +417,20 @@ def _beyond_side(first, second):
     return _centre(table, size).reshape(len(first), -1)
 
 
-def _beyond_corner(first, second, weights, rows):
-    """Overlap beyond two sides, summed over pairs of places near the corner with weights."""
-    n, n_columns = second.size, weights.shape[1]
-    a, b = np.divmod(rows, n)
-    place = np.add.outer(n * np.arange(n_columns), a).ravel()
-    table = scipy.sparse.coo_array((weights.T.ravel(), (place, np.tile(b, n_columns))))
-    table.resize(n * n_columns, n)
-    around = (table.tocsr() @ _windows(second).reshape(n, n)).reshape(n_columns, n * n)
-    return _windows(first).reshape(len(first), n * n) @ around.T
+def _beyond_corner(first, second, rows):
+    """Overlap beyond two sides, for some pairs of places near the corner.
 
-
-def _windows(kernel):
-    """``windows[..., x, y, s, t]`` is ``kernel[..., x + s, y + t]``, zero beyond its end."""
-    n_x, n_y = kernel.shape[-2:]
-    pad = [(0, 0)] * (kernel.ndim - 2) + [(0, n_x - 1), (0, n_y - 1)]
-    return np.lib.stride_tricks.sliding_window_view(np.pad(kernel, pad), (n_x, n_y), axis=(-2, -1))
+    That of all pairs is found, whichever there are, by sums along diagonals of one axis, then of
+    the other.
+    """
+    n_x, n_y = second.shape
+    table, found = np.empty((n_x, n_x, n_y, n_y)), np.empty((len(first), len(rows)))
+    for each, out in zip(first, found, strict=True):
+        np.multiply(each[:, None, :, None], second[None, :, None, :], out=table)
+        _sum_diagonals(table)
+        _sum_diagonals(table.transpose(2, 3, 0, 1))
+        out[:] = table.ravel()[rows]
+    return found
 
 
 def _centre(correlation, size):
@@ -498,8 +496,8 @@ class _Counter:
                 continue
             (x, a_x, b_x), (y, a_y, b_y) = sides[block[:2]], sides[block[2:]]
             members, in_x, in_y = np.intersect1d(x, y, assume_unique=True, return_indices=True)
-            of_a, of_b = a_x[in_x] * n_y + a_y[in_y], b_x[in_x] * n_y + b_y[in_y]
-            found[block] = members, of_a * (n_x * n_y) + of_b
+            of_x, of_y = a_x[in_x] * n_x + b_x[in_x], a_y[in_y] * n_y + b_y[in_y]
+            found[block] = members, of_x * n_y**2 + of_y
         for block, (members, row) in found.items():
             key = row * self.n_columns
             self.found[block].append(np.unique(key + column[members], return_counts=True))

@@ -13,6 +13,7 @@ from common.hawkes.space_time_model import Omori, SpaceTimeModel, constant
 __all__ = [
     "exact_psi",
     "fit_timed",
+    "iteration_seconds",
     "psi_without_borders",
     "quake_estimator",
     "random_split",
@@ -84,35 +85,21 @@ def fit_timed(model, events, end_time, *, grid, exact=True):
     -------
     row : dict
         ``error`` (norm over all parameters), ``baseline``, ``adjacency`` and the kernels'
-        parameters, ``seconds_count`` and ``seconds_search`` (of the processor), and
-        ``seconds_iteration``, of one evaluation of the loss and its gradient.
+        parameters, ``seconds_count`` and ``seconds_search`` (of the processor).
     """
-    estimator = SpaceTimeHawkes(
-        model.space_kernel,
-        model.time_kernel,
-        region=model.region,
-        space_length=model.space_length,
-        time_length=model.time_length,
-        space_delta=grid[0],
-        time_delta=grid[1],
-        exact=exact,
-    )
+    estimator = _estimator_of(model, grid, exact)
     clock = [time.process_time()]
     statistics = estimator.precompute(events, end_time)
     clock.append(time.process_time())
     estimator.fit_statistics(statistics)
     clock.append(time.process_time())
     theta = np.concatenate([estimator.model_.space_parameters, estimator.model_.time_parameters])
-    n_calls = 5
-    for _ in range(n_calls):
-        estimator.loss_and_gradient(statistics, 0, theta[:, 0])
-    clock.append(time.process_time())
     true = np.concatenate([model.space_parameters, model.time_parameters]).ravel()
     found = [estimator.baseline_[0, 0], estimator.adjacency_[0, 0], *theta.ravel()]
     wanted = [model.baseline[0, 0], model.adjacency[0, 0], *true]
     named = {f"space_{name}": value.item() for name, value in estimator.space_parameters_.items()}
     named |= {f"time_{name}": value.item() for name, value in estimator.time_parameters_.items()}
-    count, search, calls = np.diff(clock)
+    count, search = np.diff(clock)
     return {
         "n_events": len(events[0]),
         "error": float(np.linalg.norm(np.subtract(found, wanted))),
@@ -122,8 +109,42 @@ def fit_timed(model, events, end_time, *, grid, exact=True):
         "converged": estimator.converged_,
         "seconds_count": count,
         "seconds_search": search,
-        "seconds_iteration": calls / n_calls,
     }
+
+
+def iteration_seconds(model, records, *, grid, n_calls):
+    """Processor time of an iteration on several records, one call on each in turn.
+
+    An iteration evaluates the exact loss and its gradient at the true parameters. Whatever else
+    the machine does meanwhile slows all records alike.
+
+    Parameters
+    ----------
+    model : SpaceTimeModel
+        Of one process.
+    records : dict of float to list of ndarray
+        Events by the length of the record.
+    grid : tuple of float
+        Steps in space and time.
+    n_calls : int
+        Iterations on each record.
+
+    Returns
+    -------
+    seconds : dict of float to float
+        Mean time of an iteration, by the length of the record.
+    """
+    estimator = _estimator_of(model, grid)
+    theta = np.concatenate([model.space_parameters, model.time_parameters])[..., 0]
+    sums = {end_time: estimator.precompute(each, end_time) for end_time, each in records.items()}
+    seconds = dict.fromkeys(records, 0.0)
+    for call in range(n_calls + 1):
+        for end_time, statistics in sums.items():
+            begin = time.process_time()
+            estimator.loss_and_gradient(statistics, 0, theta)
+            if call:  # the first one is a warm-up
+                seconds[end_time] += (time.process_time() - begin) / n_calls
+    return seconds
 
 
 def exact_psi(cells, *, n_lags):
@@ -248,3 +269,17 @@ def random_split(estimator, points, end_time, *, rng, share=0.8):
     rates = factor * model.intensity(points[~train], [points[train]], end_time)[0]
     expected = factor * model.compensator([end_time], [points[train]], end_time)[0, 0]
     return np.log(rates), float(expected)
+
+
+def _estimator_of(model, grid, exact=True):
+    """Estimator of the family of a process."""
+    return SpaceTimeHawkes(
+        model.space_kernel,
+        model.time_kernel,
+        region=model.region,
+        space_length=model.space_length,
+        time_length=model.time_length,
+        space_delta=grid[0],
+        time_delta=grid[1],
+        exact=exact,
+    )

@@ -27,6 +27,7 @@ class Plan:
             `common.report.tables.gather`.
         """
         psi, quakes = self.settings["psi"], self.settings["ridgecrest"]
+        cost = self.settings["cost"]
         return {
             "recovery": [
                 _group(
@@ -39,8 +40,14 @@ class Plan:
                     borders=["exact"],
                 )
                 for process, one in self.settings["recovery"].items()
-                for size in one["sizes"]
-                for end_time, n_seeds in one["records"]
+                for size, end_time, n_seeds in one["records"]
+            ],
+            "cost": [
+                _group(
+                    ["cost/iteration.csv"],
+                    end_time=cost["end_times"],
+                    repetition=list(range(cost["n_repetitions"])),
+                )
             ],
             "psi": [
                 _group(
@@ -68,11 +75,12 @@ class Plan:
     def recovery(self, wildcards):
         """A process, and how its records are fitted."""
         one = self.settings["recovery"][wildcards.process]
+        numbers = {(size, end_time): n_seeds for size, end_time, n_seeds in one["records"]}
         return {
             "process": self.settings["processes"][wildcards.process],
             "length": self.settings["length"],
             "grids": self._grids(one, int(wildcards.end_time)),
-            "n_seeds": dict(one["records"])[int(wildcards.end_time)],
+            "n_seeds": numbers[int(wildcards.size), int(wildcards.end_time)],
         }
 
     def _grids(self, one, end_time):
@@ -85,6 +93,12 @@ class Plan:
         kept = {name: psi[name] for name in ("delta", "n_seeds")}
         process = self.settings["processes"][psi["process"]]
         return kept | {"process": process, "length": self.settings["length"]}
+
+    def cost(self):
+        """A process, and how often an iteration on records of its lengths is timed."""
+        cost = self.settings["cost"]
+        process = self.settings["processes"][cost["process"]]
+        return cost | {"process": process, "length": self.settings["length"]}
 
     def prepare(self):
         """Where earthquakes are kept, and how they are projected."""

@@ -17,6 +17,16 @@ rule recovery:
         steps.RUN
 
 
+rule cost:
+    output:
+        seconds=f"{paper.results}/cost/iteration.csv",
+    params:
+        notebook=paper.notebook("2-cost.ipynb"),
+        settings=plan.cost(),
+    script:
+        steps.RUN
+
+
 rule psi:
     output:
         norms=f"{paper.results}/psi/{{size,[0-9]+}}-{{end_time,[0-9]+}}.csv",

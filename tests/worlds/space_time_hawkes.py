@@ -13,7 +13,7 @@ def scatter(seed):
 
 
 def recovery(true, settings):
-    """Errors that fall with grid and record, at a cost free of the record; or not."""
+    """Errors that fall with grid and record; or not."""
 
     def fit(process, size, end_time, grid, seed, borders):
         step = float(grid.split("x")[0])
@@ -26,16 +26,15 @@ def recovery(true, settings):
             "error": error * (1 + scatter(seed)),
             "adjacency": 0.6 + scatter(seed) - shift,
             "baseline": 0.5 + scatter(seed) + shift,
-            "seconds_iteration": 0.01 * (1 if true else end_time) * (1 + scatter(seed)),
         }
 
     found = []
     for process, one in settings["recovery"].items():
-        for end_time, n_seeds in one["records"]:
+        for size, end_time, n_seeds in one["records"]:
             table = rows(
                 fit,
                 process=[process],
-                size=one["sizes"],
+                size=[size],
                 end_time=[end_time],
                 grid=["x".join(f"{step:g}" for step in grid) for grid in settings["grids"]],
                 seed=range(n_seeds),
@@ -43,6 +42,20 @@ def recovery(true, settings):
             )
             found.append(table)
     return pd.concat(found, ignore_index=True)
+
+
+def cost(true, settings):
+    """Iterations that take as long on a long record as on a short one, or in proportion to it."""
+
+    def iteration(end_time, repetition):
+        seconds = 0.02 if true else 0.002 * end_time
+        return {"n_events": 400 * end_time, "seconds": seconds * (1 + scatter(repetition))}
+
+    return rows(
+        iteration,
+        end_time=settings["end_times"],
+        repetition=range(settings["n_repetitions"]),
+    )
 
 
 def psi(true, settings):
@@ -90,6 +103,7 @@ def world(true, scale):
     settings = papers.settings("space-time-hawkes", papers.load("space-time-hawkes"), scale)
     return {
         "recovery": recovery(true, settings),
+        "cost": cost(true, settings["cost"]),
         "psi": psi(true, settings["psi"]),
         "ridgecrest": ridgecrest(true, settings["ridgecrest"]),
     }

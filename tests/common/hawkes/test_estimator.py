@@ -147,6 +147,43 @@ def test_intensity_is_baseline_plus_kernels_of_past_events():
     np.testing.assert_allclose(intensity, expected, rtol=2e-3)
 
 
+def test_intensity_at_some_times_is_exact_in_continuous_time():
+    _, events, end_time = bivariate(60.0)
+    found = estimate(events, end_time, kernel=RaisedCosine())
+    at = np.array([30.001, 10.0, 59.5])
+    times, intensity = found.intensity(events, end_time, at=at)
+    np.testing.assert_array_equal(times, at)
+    expected = np.tile(found.baseline_[:, None], 3)
+    for j, sources in enumerate(events):
+        lags = np.subtract.outer(at, sources)
+        values = found.kernel_values(lags.ravel())[:, j].reshape(2, *lags.shape)
+        expected += np.where(lags > 0, values, 0).sum(-1)
+    np.testing.assert_allclose(intensity, expected, rtol=1e-10)
+
+
+def test_residuals_add_up_to_the_expected_number_of_events():
+    _, events, end_time = bivariate(400.0)
+    found = estimate(events, end_time, kernel=RaisedCosine())
+    intervals = found.residuals(events, end_time)
+    assert [len(each) for each in intervals] == [len(times) for times in events]
+    # The fit expects as many events as there were, and hardly any after the last one.
+    np.testing.assert_allclose(
+        [each.sum() for each in intervals], [len(t) for t in events], rtol=0.02
+    )
+
+
+def test_a_fit_simulates_records_that_lead_to_it_again():
+    _, events, end_time = bivariate(4000.0)
+    found = estimate(events, end_time, kernel=RaisedCosine())
+    again = found.simulate(end_time, rng=np.random.default_rng(8))
+    refitted = estimate(again, end_time, kernel=RaisedCosine())
+    errors = found.standard_errors(events, end_time)
+    difference = np.abs(refitted.adjacency_ - found.adjacency_)
+    assert np.all(difference < 5 * errors["adjacency"])
+    same = found.simulate(50.0, rng=np.random.default_rng(8))
+    np.testing.assert_array_equal(same[1], found.simulate(50.0, rng=np.random.default_rng(8))[1])
+
+
 def test_score_is_minus_the_loss_and_prefers_the_true_family():
     model, events, end_time = bivariate()
     found = estimate(events, end_time, kernel=RaisedCosine())
@@ -379,6 +416,10 @@ def test_errors_of_events_and_bounds_name_the_value():
     estimator = HawkesEstimator(kernel=RaisedCosine(), delta=0.05, kernel_length=1.0)
     with pytest.raises(NotFittedError):
         estimator.score([[1.0]], 10.0)
+    with pytest.raises(NotFittedError):
+        estimator.simulate(10.0, rng=np.random.default_rng(0))
+    with pytest.raises(NotFittedError):
+        estimator.residuals([[1.0]], 10.0)
     with pytest.raises(ValueError, match=r"process 1 are not sorted: event 1 at 1 s follows 2 s"):
         estimator.fit([[1.0], [2.0, 1.0]], 10.0)
     estimator.fit([[1.0, 2.0, 2.4], [3.0]], 10.0)

@@ -7,14 +7,8 @@ from common.hawkes.estimator import HawkesEstimator
 from common.hawkes.grid import bin_events
 from common.hawkes.kernels import TruncatedExponential, TruncatedGaussian, discretise
 from common.hawkes.loss import l2_loss
-from common.hawkes.marked import (
-    MarkedHawkesEstimator,
-    MarkedPairs,
-    dense_intensity,
-    marked_compensator,
-    marked_intensity,
-    structured_loss,
-)
+from common.hawkes.marked import MarkedHawkesEstimator, marked_compensator, marked_intensity
+from common.hawkes.marked_pairs import MarkedPairs, dense_intensity, structured_loss
 from common.hawkes.marks import DENSITIES, simulate_marked
 from common.hawkes.statistics import precompute
 from common.workflow import memory
@@ -132,7 +126,7 @@ def test_parameters_of_two_processes_are_recovered():
 def test_residuals_of_the_true_model_are_exponential():
     p_values = []
     for seed in range(200):
-        events = simulated(100.0, seed=seed)
+        events = simulated(50.0, seed=seed)
         args = ([0.8], np.array([[0.9]]), KERNEL, np.full((2, 1, 1), [[[0.5]], [[0.1]]]))
         spent = marked_compensator([events[0][:, 0]], events, *args, length=1.0)
         p_values.append(scipy.stats.kstest(np.diff(spent[0], prepend=0), "expon").pvalue)
@@ -180,12 +174,18 @@ def test_score_of_the_fitted_events_is_minus_the_loss():
     assert estimator.score(events, 200.0) == pytest.approx(-estimator.loss_)
     times, rates = estimator.intensity(events, 200.0)
     assert rates.shape == (1, len(times)) and rates.min() >= 0.99 * estimator.baseline_[0]
-    assert len(estimator.residuals(events, 200.0)[0]) == len(events[0])
+    (intervals,) = estimator.residuals(events, 200.0)
+    assert len(intervals) == len(events[0])
+    # The residuals are the intensity, integrated; between events it is smooth.
+    at = np.linspace(0, events[0][1, 0], 20_001)
+    _, (exact,) = estimator.intensity(events, 200.0, at=at)
+    assert intervals[:2].sum() == pytest.approx(scipy.integrate.trapezoid(exact, at), rel=1e-3)
 
 
 def test_a_fit_can_be_simulated():
     estimator = MarkedHawkesEstimator(**SEARCH).fit(simulated(1000.0), 1000.0)
-    (again,), _ = estimator.simulate(1000.0, rng=np.random.default_rng(1))
+    (again,) = estimator.simulate(1000.0, rng=np.random.default_rng(1))
+    assert again.shape[1] == 2
     rate = estimator.baseline_[0] / (1 - 2 / 3 * estimator.adjacency_[0, 0])
     # The variance of a Hawkes count is that of a Poisson one over (1 - ratio)^2.
     deviation = np.sqrt(1000 * rate) / (1 - 2 / 3 * estimator.adjacency_[0, 0])

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from common.hawkes.kernels import TruncatedGaussian, discretise
-from common.hawkes.marked import MarkedPairs
+from common.hawkes.marked_pairs import MarkedPairs
 from common.hawkes.marks import DENSITIES, simulate_marked
-from common.hawkes.mixture import MixtureModel, mixture_loss, moment_start
+from common.hawkes.mixture import moment_start
+from common.hawkes.mixture_labels import MixtureModel, mixture_loss
 from common.hawkes.mixture_rmsprop import fit_rmsprop
 
 GRID = {"end_time": 100.0, "delta": 0.01, "kernel_length": 1.0}

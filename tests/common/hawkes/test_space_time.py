@@ -160,22 +160,28 @@ def test_a_decaying_background_is_recovered():
 def test_methods_are_those_of_the_fitted_model(fitted, events):
     points = events[0][:5]
     model, rng = fitted.model_, np.random.default_rng
-    np.testing.assert_array_equal(
-        fitted.intensity(points, events, END), model.intensity(points, events, END)
-    )
+    at, rates = fitted.intensity(events, END, at=points)
+    np.testing.assert_array_equal(at, points)
+    np.testing.assert_array_equal(rates, model.intensity(points, events, END))
     split = {"begin": 15.0}
     assert fitted.log_likelihood(events, END, **split) == model.log_likelihood(events, END, **split)
     np.testing.assert_array_equal(
         fitted.simulate(5.0, rng=rng(0))[0], model.simulate(5.0, rng=rng(0))[0]
     )
-    again, _ = fitted.residuals(events, END, rng=rng(0))
+    again, _ = fitted.super_thinned(events, END, rng=rng(0))
     np.testing.assert_array_equal(again[0], model.super_thinned(events, END, rng=rng(0))[0][0])
+    np.testing.assert_array_equal(
+        fitted.residuals(events, END)[0], model.rescaled_intervals(events, END)[0]
+    )
 
 
 def test_events_from_pandas_are_read(fitted, events):
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame(events[0], columns=["time", "x", "y"])
-    assert estimator().fit([table], END).loss_ == fitted.loss_
+    table = table[["y", "time", "x"]]  # columns count by name
+    found = estimator().fit(table, END)
+    assert found.loss_ == fitted.loss_
+    assert found.standard_errors(table, END)["adjacency"] > 0
 
 
 def test_an_estimator_can_be_cloned():

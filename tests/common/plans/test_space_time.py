@@ -26,7 +26,9 @@ def test_each_length_has_records_of_its_own(plan):
     for group in plan.tables()["recovery"]:
         contract = group["contract"]
         (process,), (end_time,) = contract["process"], contract["end_time"]
-        passed = plan.recovery(SimpleNamespace(process=process, end_time=str(end_time)))
+        (size,) = contract["size"]
+        job = SimpleNamespace(process=process, size=str(size), end_time=str(end_time))
+        passed = plan.recovery(job)
         assert contract["seed"] == list(range(passed["n_seeds"]))
         assert contract["grid"] == ["x".join(f"{s:g}" for s in grid) for grid in passed["grids"]]
         assert passed["process"] == plan.settings["processes"][process]
@@ -39,6 +41,12 @@ def test_a_cut_does_not_rerun_the_others_or_the_preparation(plan):
         assert passed["cut"] == list(values.values())
         assert not {"cuts", "origin"} & set(passed)
     assert set(plan.prepare()) == {"origin", "half_widths", "duration"}
+
+
+def test_the_number_of_iterations_is_of_the_process_that_is_named(plan):
+    cost, (group,) = plan.settings["cost"], plan.tables()["cost"]
+    assert plan.cost()["process"] == plan.settings["processes"][cost["process"]]
+    assert group["contract"]["end_time"] == plan.cost()["end_times"]
 
 
 def test_psi_is_counted_for_the_process_that_is_named(plan):
