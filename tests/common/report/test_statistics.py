@@ -67,6 +67,11 @@ def test_seeds_that_agree_by_chance_leave_the_spread_of_examples():
     assert statistics.crossed_interval(x) == pytest.approx(statistics.mean_interval(x.mean(axis=1)))
 
 
+def test_where_examples_vary_less_than_what_is_left_the_seeds_alone_count():
+    x = np.array([[1.0, 0.0, 2.1], [-1.0, 2.0, 2.0], [0.0, 1.0, 2.0]])
+    assert statistics.crossed_interval(x) == pytest.approx(statistics.mean_interval(x.mean(axis=0)))
+
+
 def test_seeds_and_examples_that_vary_alike_by_hand():
     """Both means are 1/2 and 3/2, of variance 1/2: over two of each, 1/4. Nothing else is left."""
     found = statistics.crossed_interval([[0.0, 1.0], [1.0, 2.0]])
