@@ -70,7 +70,7 @@ def masked_mlp(n_features, width, *, random_state):
     """
     d = validation.count(n_features, "n_features")
     network = MLPRegressor(
-        (validation.count(width, "width") * d,),
+        hidden_layer_sizes=(validation.count(width, "width") * d,),
         learning_rate_init=0.01 / d,
         batch_size=200,
         early_stopping=True,

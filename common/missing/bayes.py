@@ -222,19 +222,21 @@ def _probit(X, problem, mechanism, rng, n_draws):
     order = np.argsort(which, kind="stable")
     ends = np.cumsum(np.bincount(which, minlength=len(distinct)))
     found = np.empty(len(X))
-    for missing, rows in zip(distinct, np.split(order, ends[:-1]), strict=True):
+    for missing, members in zip(distinct, np.split(order, ends[:-1]), strict=True):
         m, o = np.flatnonzero(missing), np.flatnonzero(~missing)
-        known = X[np.ix_(rows, o)]
-        found[rows] = problem.intercept + known @ b[o]
+        known = X[np.ix_(members, o)]
+        found[members] = problem.intercept + known @ b[o]
         if not len(m):
             continue
         regression = np.linalg.solve(S[np.ix_(o, o)], S[np.ix_(o, m)])
         conditional = S[np.ix_(m, m)] - S[np.ix_(m, o)] @ regression
         root = np.linalg.cholesky(conditional)
         centres = mean[m] + (known - mean[o]) @ regression
-        draws = rng.standard_normal((n_draws, len(m))) @ root.T
-        values = centres[:, None, :] + draws
-        logs = scipy.special.log_ndtr(mechanism.slope * values - mechanism.threshold[m])
-        weights = scipy.special.softmax(logs.sum(axis=2), axis=1)
-        found[rows] += centres @ b[m] + weights @ (draws @ b[m])
+        step = max(1, _NUMBERS_AT_ONCE // (n_draws * len(m)))
+        for start in range(0, len(members), step):
+            some = centres[start : start + step]
+            draws = rng.standard_normal((len(some), n_draws, len(m))) @ root.T + some[:, None, :]
+            logs = scipy.special.log_ndtr(mechanism.slope * draws - mechanism.threshold[m])
+            weights = scipy.special.softmax(logs.sum(axis=2), axis=1)
+            found[members[start : start + step]] += (weights * (draws @ b[m])).sum(axis=1)
     return found

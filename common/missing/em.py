@@ -187,6 +187,14 @@ class _Rows:
 
     def expect(self, mean, S, *, iteration):
         """Log-likelihood, expected deviations, and the covariances that are added for gaps."""
+        scale = np.sqrt(np.diag(S))
+        least = np.linalg.eigvalsh(S / np.outer(scale, scale))[0]
+        if least < 1e-12 * len(S):
+            raise ValueError(
+                f"the covariance became singular in iteration {iteration}: {len(self.X)} rows say "
+                f"too little of {len(S)} columns, or a column follows from others. Leave columns "
+                "out."
+            )
         missing = self.missing[self.which]
         deviations = np.where(missing, 0, self.X - mean)
         products = np.empty_like(deviations)
@@ -198,15 +206,8 @@ class _Rows:
             gaps = self.missing[part].astype(float)[:, :, None] * np.eye(d)
             observed = ~self.missing[part]
             padded = np.where(observed[:, :, None] & observed[:, None, :], S, 0) + gaps
-            signs, logs = np.linalg.slogdet(padded)
-            if not (np.isfinite(logs).all() and (signs > 0).all()):
-                raise ValueError(
-                    f"the covariance became singular in iteration {iteration}: {len(self.X)} rows "
-                    f"say too little of {d} columns, or a column follows from others. Leave "
-                    "columns out."
-                )
             inverses = np.linalg.inv(padded) - gaps
-            log_determinants += self.counts[part] @ logs
+            log_determinants += self.counts[part] @ np.linalg.slogdet(padded)[1]
             total += np.tensordot(self.counts[part], inverses, 1)
             first = ends[start] - self.counts[start]
             for low in range(first, ends[part][-1], step):

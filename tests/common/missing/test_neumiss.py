@@ -13,7 +13,15 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from common.missing import EMRegressor, NeuMiss, NeuMissRegressor, Problem, bayes_predict
+from common.missing import (
+    EMRegressor,
+    NeuMiss,
+    NeuMissRegressor,
+    Problem,
+    bayes_predict,
+    masked_regression,
+    neumiss,
+)
 
 
 def problem(d=5, *, largest=2.0):
@@ -85,20 +93,24 @@ def test_layers_are_as_the_formula_says(residual):
     np.testing.assert_allclose(found, [expected], rtol=1e-12)
 
 
-def test_what_stands_in_place_of_a_missing_value_has_no_gradient():
-    # The prediction depends on the mask and on what is observed alone.
-    torch.manual_seed(1)
-    network = NeuMiss(4, 3)
-    values = torch.randn(6, 4, dtype=torch.float64)
-    missing = torch.zeros_like(values)
-    missing[:, 2] = 1
-    values = (values * (1 - missing)).requires_grad_()
-    network(values, missing).sum().backward()
-    assert all(
-        torch.isfinite(one.grad).all() for one in network.parameters() if one.grad is not None
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_gradients_are_those_of_autograd(depth, residual):
+    torch.manual_seed(2)
+    network = NeuMiss(4, depth, residual=residual)
+    missing = (torch.rand(7, 4) < 0.4).double()
+    values = torch.randn(7, 4, dtype=torch.float64) * (1 - missing)
+    y = torch.randn(7, dtype=torch.float64)
+    parameters = [network.last, network.mean, network.weights, network.intercept, *network.layers]
+    expected = torch.nn.functional.mse_loss(network(values, missing), y)
+    expected.backward()
+    arrays = [one.detach().numpy() for one in parameters]
+    loss, found = neumiss._gradient(
+        arrays, values.numpy(), missing.numpy(), y.numpy(), residual=residual
     )
-    full = [one.detach().abs().sum() > 0 for one in network.layers]
-    assert all(full)
+    assert loss == pytest.approx(float(expected.detach()), rel=1e-12)
+    for one, step in zip(parameters, found, strict=True):
+        np.testing.assert_allclose(step, one.grad.numpy(), rtol=1e-10, atol=1e-12)
 
 
 def test_without_gaps_it_learns_the_regression():
@@ -118,9 +130,11 @@ def test_with_gaps_it_comes_near_the_bayes_predictor():
     y = X @ one.weights + 0.1 * rng.standard_normal(4000)
     X[rng.random(X.shape) < 0.5] = np.nan
     best = 1 - np.var(y - bayes_predict(X, one)) / np.var(y)
-    mean = np.full(4000, y.mean())
-    found = NeuMissRegressor(3, empty_rows=True, random_state=0).fit(X, y)
-    assert best - found.score(X, y) < 0.02 < best - (1 - np.var(y - mean) / np.var(y))
+    # Equal correlations: one layer can come close to the inverses. 41 parameters are learned of 4,000
+    # rows. Regression on zeros and mask is 0.09 away.
+    for seed in range(3):
+        found = NeuMissRegressor(1, empty_rows=True, random_state=seed).fit(X, y)
+        assert best - found.score(X, y) < 0.01 < best - masked_regression().fit(X, y).score(X, y)
 
 
 def test_the_loss_of_epochs_falls_and_training_ends_by_itself():
@@ -155,7 +169,7 @@ def test_the_default_learning_rate_grows_with_the_batch():
 def test_it_is_cloned_pickled_and_searched_in_a_pipeline_on_a_table_of_pandas():
     X, y = table(300)
     X = pd.DataFrame(X, columns=list("abcde"))
-    network = NeuMissRegressor(1, n_epochs=20, random_state=0)
+    network = NeuMissRegressor(1, batch_size=10, random_state=0)
     pipeline = TransformedTargetRegressor(
         make_pipeline(StandardScaler(), network), transformer=StandardScaler()
     )
@@ -200,7 +214,8 @@ def whole_numbers(X):
     [
         (lambda X: np.where(np.arange(len(X))[:, None] == 3, np.nan, X), ValueError,
          r"^row 3 of X has no observed value. Leave such rows out, or pass empty_rows=True\.$"),
-        (lambda X: X * [1, np.nan, 1, 1, 1], ValueError, "^column 1 of X has no observed value"),
+        (lambda X: np.nan_to_num(X) * [1, np.nan, 1, 1, 1], ValueError,
+         r"^column 1 of X has no observed value. Leave such columns out\.$"),
         (whole_numbers, ValueError,
          r"^X holds -9223372036854775808 at index \(\d+, \d+\), which NaN becomes"),
         (lambda X: np.where(np.isnan(X), np.inf, X), ValueError, r"^X holds inf at index"),
