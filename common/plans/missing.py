@@ -94,7 +94,8 @@ class Plan:
         -------
         settings : dict
         """
-        return self.settings["problems"] | self.settings["redrawn"]
+        problems = self.settings["problems"]
+        return {name: problems[name] for name in ("rate", "n_test")} | self.settings["redrawn"]
 
     def real(self):
         """How real tables are made incomplete and what is fitted to them.

@@ -130,8 +130,8 @@ def test_with_gaps_it_comes_near_the_bayes_predictor():
     y = X @ one.weights + 0.1 * rng.standard_normal(4000)
     X[rng.random(X.shape) < 0.5] = np.nan
     best = 1 - np.var(y - bayes_predict(X, one)) / np.var(y)
-    # Equal correlations: one layer can come close to the inverses. 41 parameters are learned of 4,000
-    # rows. Regression on zeros and mask is 0.09 away.
+    # Equal correlations: one layer can come close to the inverses. 41 parameters are learned of
+    # 4,000 rows. Regression on zeros and mask is 0.09 away.
     for seed in range(3):
         found = NeuMissRegressor(1, empty_rows=True, random_state=seed).fit(X, y)
         assert best - found.score(X, y) < 0.01 < best - masked_regression().fit(X, y).score(X, y)

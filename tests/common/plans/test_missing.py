@@ -49,6 +49,7 @@ def test_a_step_is_passed_what_belongs_to_its_wildcards_without_counts_of_seeds(
         assert not {"n_seeds", "n_train"} & set(passed)
     assert "datasets" not in plan.real()
     assert plan.redrawn()["n_test"] == plan.settings["problems"]["n_test"]
+    assert "n_validation" not in plan.redrawn()
 
 
 def test_every_mechanism_has_what_claims_and_figures_compare(plan):
