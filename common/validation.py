@@ -249,12 +249,12 @@ def incomplete(values, name, *, empty_rows=False, empty_columns=False):
         number, or a row or a column has no observed value.
     """
     try:
+        if np.iscomplexobj(values):
+            raise TypeError("complex numbers")
         if hasattr(values, "to_numpy"):
             found = values.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
         else:
-            found = np.ma.filled(np.ma.asarray(values).astype(np.float64, casting="unsafe"), np.nan)
-            if np.iscomplexobj(values):
-                raise TypeError("complex numbers")
+            found = np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan)
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"{name} must hold numbers, with NaN where a value is missing, got {_short(values)}."
