@@ -256,9 +256,9 @@ def fit(network, X, y, *, batch_size=50, lr=None, n_epochs=100):
     """Train a network in place by stochastic gradient descent, as the paper's authors do.
 
     The learning rate is multiplied by 0.2 when the loss of an epoch has not fallen by a relative
-    1e-4 for more than two epochs, and training ends when this makes it less than 5e-6. Batches are drawn by
-    torch's global generator, see `common.training.reproducible`. Gradients are computed by the
-    chain rule in numpy: at these sizes autograd takes several times as long.
+    1e-4 for more than two epochs, and training ends when this makes it less than 5e-6. Batches are
+    drawn by torch's global generator, see `common.training.reproducible`. Gradients are computed by
+    the chain rule in numpy: at these sizes autograd takes several times as long.
 
     Parameters
     ----------
