@@ -12,7 +12,17 @@ from numbers import Integral, Real
 
 import numpy as np
 
-__all__ = ["array", "choice", "count", "generator", "nearest", "number", "same_length", "vector"]
+__all__ = [
+    "array",
+    "choice",
+    "count",
+    "generator",
+    "incomplete",
+    "nearest",
+    "number",
+    "same_length",
+    "vector",
+]
 
 
 def number(value, name, *, above=None, at_least=None, below=None, at_most=None, unit=""):
@@ -211,6 +221,68 @@ def choice(value, known, name):
             + nearest(value, known)
         )
     return value
+
+
+def incomplete(values, name, *, empty_rows=False, empty_columns=False):
+    """A table of numbers in which NaN stands for a missing value.
+
+    Parameters
+    ----------
+    values : array_like, shape (n_rows, n_columns)
+        In a masked array masked values are missing, in a table of pandas ``NA`` as well.
+    name : str
+        What messages call it.
+    empty_rows, empty_columns : bool, default=False
+        Whether rows, or columns, without any observed value are fine.
+
+    Returns
+    -------
+    values : ndarray of float64, shape (n_rows, n_columns)
+        A copy.
+
+    Raises
+    ------
+    TypeError
+        If it does not hold real numbers.
+    ValueError
+        If it has another number of axes, is empty, holds infinity or what NaN becomes as a whole
+        number, or a row or a column has no observed value.
+    """
+    try:
+        if np.iscomplexobj(values):
+            raise TypeError("complex numbers")
+        if hasattr(values, "to_numpy"):
+            found = values.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+        else:
+            found = np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name} must hold numbers, with NaN where a value is missing, got {_short(values)}."
+        ) from error
+    if found.ndim != 2:
+        raise ValueError(f"{name} must have 2 axes, got shape {found.shape}.")
+    if found.size == 0:
+        raise ValueError(f"{name} is empty: its shape is {found.shape}.")
+    kinds = {getattr(values, "dtype", None), *getattr(values, "dtypes", [])}
+    sizes = {kind.itemsize for kind in kinds if getattr(kind, "kind", "") == "i"}
+    least = [-(2.0 ** (8 * size - 1)) for size in sizes if size >= 4] or [-(2.0**63)]
+    for bad, why in (
+        (np.isinf(found), "which is neither a number nor missing. Put NaN in its place"),
+        (np.isin(found, least), "which NaN becomes as a whole number. Keep the table in floats"),
+    ):
+        if bad.any():
+            place = tuple(int(index) for index in np.argwhere(bad)[0])
+            raise ValueError(f"{name} holds {found[place]:.20g} at index {place}, {why}.")
+    observed = ~np.isnan(found)
+    for axis, kind, fine, fix in (
+        (1, "row", empty_rows, "Leave such rows out, or pass empty_rows=True"),
+        (0, "column", empty_columns, "Leave such columns out"),
+    ):
+        bare = np.flatnonzero(~observed.any(axis=axis))
+        if len(bare) and not fine:
+            one_of = f", one of {len(bare)} such {kind}s" if len(bare) > 1 else ""
+            raise ValueError(f"{kind} {bare[0]} of {name} has no observed value{one_of}. {fix}.")
+    return found
 
 
 def nearest(word, known, *, cutoff=0.6):

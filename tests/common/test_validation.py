@@ -1,6 +1,7 @@
 """Every check lets right values through and refuses wrong ones with their value."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from common import validation
@@ -115,3 +116,70 @@ def test_lengths():
     validation.same_length(X=[1], y=[2])
     with pytest.raises(ValueError, match="X and y must have one length, but X has 1, y has 2"):
         validation.same_length(X=[1], y=[2, 3])
+
+
+def test_a_table_with_gaps_is_copied_in_double_precision():
+    values = np.array([[1, np.nan], [np.nan, 2]], dtype=np.float32)
+    found = validation.incomplete(values, "X")
+    assert found.dtype == np.float64 and not np.shares_memory(found, values)
+    np.testing.assert_array_equal(found, values)
+    double = values.astype(float)
+    assert not np.shares_memory(validation.incomplete(double, "X"), double)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.ma.masked_array([[1, 2], [3, 4]], mask=[[0, 1], [0, 0]]),
+        [[1, None], [3, 4]],
+        pd.DataFrame({"a": [1, 3], "b": pd.array([pd.NA, 4], dtype="Int64")}),
+        pd.DataFrame({"a": [1, 3], "b": [None, 4.0]}),
+    ],
+)
+def test_what_is_masked_or_not_there_is_missing(values):
+    np.testing.assert_array_equal(validation.incomplete(values, "X"), [[1, np.nan], [3, 4]])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([1.0, 2.0], r"X must have 2 axes, got shape \(2,\)\."),
+        (np.empty((0, 2)), r"X is empty: its shape is \(0, 2\)\."),
+        (
+            [[0.0, -np.inf]],
+            r"X holds -inf at index \(0, 1\), which is neither a number nor missing",
+        ),
+        ([[0, -(2**63)]], r"X holds -9223372036854775808 at index \(0, 1\), which NaN becomes as"),
+        ([[0.5, -(2.0**63)]], r"X holds -9223372036854775808 at index \(0, 1\), which NaN"),
+        (np.array([[-(2**31), 1]], dtype=np.int32), r"X holds -2147483648 at index \(0, 0\)"),
+        (
+            pd.DataFrame({"a": [0.5], "b": np.array([-(2**31)], dtype=np.int32)}),
+            r"X holds -2147483648 at index \(0, 1\)",
+        ),
+        ([[1, np.nan], [np.nan, np.nan]], "row 1 of X has no observed value. Leave such rows out"),
+        ([[np.nan] * 2] * 3 + [[1, 2]], "row 0 of X has no observed value, one of 3 such rows. "),
+        ([[1, np.nan], [2, np.nan]], "column 1 of X has no observed value. Leave such columns out"),
+    ],
+)
+def test_a_table_with_gaps_that_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        validation.incomplete(values, "X")
+
+
+@pytest.mark.parametrize("values", [[["a", 1.0]], [[1j, 2.0]], [[1, 2], [3]], [[{}]]])
+def test_a_table_with_gaps_without_numbers(values):
+    with pytest.raises(TypeError, match=r"^X must hold numbers, with NaN where a value"):
+        validation.incomplete(values, "X")
+
+
+def test_smallest_whole_numbers_of_few_bits_are_numbers():
+    values = np.array([[-128, 1]], dtype=np.int8)
+    np.testing.assert_array_equal(validation.incomplete(values, "X"), [[-128, 1]])
+
+
+def test_rows_and_columns_without_values_are_fine_where_that_is_said():
+    values = [[1, np.nan], [np.nan, np.nan]]
+    found = validation.incomplete(values, "X", empty_rows=True, empty_columns=True)
+    np.testing.assert_array_equal(found, values)
+    with pytest.raises(ValueError, match="column 1"):
+        validation.incomplete(values, "X", empty_rows=True)

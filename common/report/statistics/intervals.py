@@ -16,6 +16,7 @@ __all__ = [
     "jackknife_interval",
     "mean_interval",
     "mean_of_intervals",
+    "median_interval",
     "pair_mean_interval",
     "proportion_interval",
     "rank_correlation",
@@ -267,6 +268,50 @@ def jackknife_interval(x, *, statistic, confidence=0.95):
     _, low, high = mean_interval(n * value - (n - 1) * without, confidence=confidence)
     half = (high - low) / 2
     return Interval(value, value - half, value + half)
+
+
+def median_interval(x, *, confidence=0.95):
+    """Interval of a median by the sign test: two of the sorted values.
+
+    It holds no number for which the two-sided sign test rejects. So it is above 0 where so many
+    values are positive that the test says the median is.
+
+    Parameters
+    ----------
+    x : array_like, shape (n_subjects,)
+        At least six values for a confidence of 0.95.
+    confidence : float, default=0.95
+        At least this; ranks are whole, so it is mostly more.
+
+    Returns
+    -------
+    interval : Interval
+        In the unit of ``x``.
+
+    Raises
+    ------
+    TypeError
+        If ``x`` or ``confidence`` is no number.
+    ValueError
+        If ``x`` is not one-dimensional, masked, or has a value that is not finite, ``confidence``
+        is not between 0 and 1, or even all values cover the median more rarely than that.
+
+    Examples
+    --------
+    >>> median_interval([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    Interval(value=3.5, low=1.0, high=6.0)
+    """
+    x = np.sort(_finite(x, name="x", at_least=1))
+    confidence = _checked(confidence)
+    n = len(x)
+    tails = 2 * scipy.stats.binom.cdf(np.arange(n), n, 0.5)
+    rank = int(np.count_nonzero(tails <= (1 - confidence) * (1 + 1e-12)))
+    if not rank:
+        needed = int(np.ceil(1 - np.log2(1 - confidence)))
+        raise ValueError(
+            f"the interval of a median at {confidence:g} needs at least {needed} values, got {n}."
+        )
+    return Interval(float(np.median(x)), float(x[rank - 1]), float(x[n - rank]))
 
 
 def mean_of_intervals(intervals):

@@ -173,6 +173,43 @@ def test_jackknife_of_a_mean_is_students_interval():
     assert found == pytest.approx(statistics.mean_interval(x))
 
 
+@pytest.mark.parametrize(("n", "rank"), [(6, 1), (8, 1), (9, 2), (12, 3), (20, 6), (25, 8)])
+def test_interval_of_a_median_has_the_ranks_of_the_sign_test(n, rank):
+    # Table of the sign test at 5 %, two-sided: critical values 0, 0, 1, 2, 5, 7.
+    x = np.random.default_rng(n).permutation(np.arange(1.0, n + 1))
+    assert statistics.median_interval(x) == (np.median(x), rank, n + 1 - rank)
+
+
+def test_interval_of_a_median_is_above_0_where_the_sign_test_rejects():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        x = rng.normal(0.5, 1, 15)
+        p = scipy.stats.binomtest(int((x > 0).sum()), 15).pvalue
+        _, low, high = statistics.median_interval(x)
+        assert (low > 0 or high < 0) == (p <= 0.05)
+
+
+def test_interval_of_a_median_covers_at_least_as_often_as_asked():
+    # Whatever the distribution: 4,000 samples, five standard errors.
+    rng = np.random.default_rng(1)
+    for confidence, n in ((0.95, 7), (0.75, 6), (0.9, 20)):
+        found = [
+            statistics.median_interval(x, confidence=confidence)
+            for x in rng.exponential(size=(4000, n))
+        ]
+        covered = np.mean([low <= np.log(2) <= high for _, low, high in found])
+        assert covered > confidence - 5 * np.sqrt(confidence * (1 - confidence) / 4000)
+
+
+def test_interval_of_a_median_needs_values_enough():
+    message = "the interval of a median at 0.95 needs at least 6 values, got 5"
+    with pytest.raises(ValueError, match=message):
+        statistics.median_interval(np.arange(5))
+    assert statistics.median_interval(np.arange(5), confidence=0.9) == (2, 0, 4)
+    with pytest.raises(ValueError, match="confidence must be above 0 and below 1, got 1"):
+        statistics.median_interval(np.arange(9), confidence=1)
+
+
 def test_mean_of_intervals_of_normal_estimates_is_that_of_their_mean():
     # Standard errors 3 and 4 of two estimates: 5 / 2 of their mean.
     z = scipy.stats.norm.ppf(0.975)
