@@ -173,8 +173,9 @@ def lost(value):
     return mne.EpochsArray(data, X.info, X.events, event_id=X.event_id, verbose="error"), y
 
 
-def test_a_constant_trial_has_no_correlations():
-    fitted = TaskRelatedComponents().fit(*epochs())
+@pytest.mark.parametrize("classifier", ALL, ids=lambda one: type(one).__name__)
+def test_a_constant_trial_has_no_correlations(classifier):
+    fitted = classifier.fit(*epochs())
     assert not fitted.scores(lost(0.0)[0])[1].any()
 
 

@@ -161,8 +161,10 @@ class Rounding(Counting):
         return X * (np.arange(X.shape[-1]) > 0) + self.scale * len(X)
 
 
-def test_roundings_are_judged_by_the_largest_number_and_what_is_more_is_refused():
+@pytest.mark.parametrize("sign", [1, -1])
+def test_roundings_are_judged_by_the_largest_number_and_what_is_more_is_refused(sign):
     X, y = trials()  # numbers of order one; the first sample becomes zero but for the trace
+    X = sign * abs(X)
     check_stateless(Rounding(1e-12), X, y, Rounding(1e-12).transform(X))
     step = Rounding(1e-6)
     with pytest.raises(ValueError, match="counted among the stateless steps, but"):

@@ -34,10 +34,11 @@ def test_pairs_are_single_distances(distance, sets):
     np.testing.assert_allclose(got, np.array(expected)[:, 1:3], rtol=1e-10, atol=1e-12)
 
 
-def test_blocks_of_projections_do_not_matter(monkeypatch):
+@pytest.mark.parametrize("block", [1, 400])
+def test_blocks_of_projections_do_not_matter(block, monkeypatch):
     for sets in (EQUAL, UNEQUAL):
         expected = squared_distances(sets, rng=np.random.default_rng(0), n_projections=23)
-        monkeypatch.setattr(kernels, "_BLOCK", 400)
+        monkeypatch.setattr(kernels, "_BLOCK", block)
         got = squared_distances(sets, rng=np.random.default_rng(0), n_projections=23)
         monkeypatch.undo()
         np.testing.assert_allclose(got, expected, rtol=1e-12)
