@@ -26,6 +26,7 @@ from common.dictionary.atoms import FullAtoms
 __all__ = [
     "contaminated",
     "cut_into_trials",
+    "filled",
     "patterned_signal",
     "patterns",
     "simulated_contaminated",
@@ -169,6 +170,35 @@ def cut_into_trials(X, n_trials):
     n_times = X.shape[1] // n_trials
     trials = X[:, : n_trials * n_times].reshape(len(X), n_trials, n_times).swapaxes(0, 1)
     return trials * tukey(n_times, 0.1)
+
+
+def filled(X, mask):
+    """Trials in which what is masked is replaced by the mean of the rest.
+
+    Parameters
+    ----------
+    X : array_like, shape (n_trials, n_channels, n_times)
+    mask : array_like of bool, shape (n_trials, n_times)
+        The same for all channels.
+
+    Returns
+    -------
+    X : ndarray, shape (n_trials, n_channels, n_times)
+        Each channel of each trial has its own mean; 0 where all of a trial is masked.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``X`` is no such array of finite values, or the mask does not fit.
+    """
+    X = validation.array(X, "X", ndim=3).astype(float)
+    mask = np.asarray(mask, dtype=bool)
+    if mask.shape != (len(X), X.shape[2]):
+        raise ValueError(f"mask must have shape {(len(X), X.shape[2])}, got {mask.shape}.")
+    counts = ~mask[:, None]
+    n = np.maximum(1, counts.sum(axis=2, keepdims=True))
+    means = np.sum(X * counts, axis=2, keepdims=True) / n
+    return np.where(counts, X, means)
 
 
 def simulated_contaminated(

@@ -22,12 +22,18 @@ batch, with activations of its own, is below :math:`F - 10^{-4} s \|\nabla\|^2`.
 rate times :math:`\|D\| / \|\nabla\|` of the first batch, and falls to 0 by a cosine. *Adam* takes
 its usual step, with a rate that falls by a tenth an epoch.
 
+*Unrolled* learning, DeepCDL, to which the paper compares, differentiates the loss through all
+iterations of FISTA: each is a layer of a network whose weights are the atoms.
+
 **Outliers** are where the patch error e[t], the mean of f over the L samples around t, is above a
 threshold: a quantile, the third quartile plus α interquartile ranges, the mean plus α standard
 deviations, or the median plus α scaled absolute deviations. It is taken at the start of every
 epoch, from up to 300 windows, and the mask stays during a line search. λ is a share of the largest
 correlation of the first atoms with the trials; with outliers, of the same threshold of the absolute
 correlations, which artefacts do not move.
+
+**Images** are recordings whose rows follow one another, see `common.dictionary._layout`: all is as
+above, with patches of the size of an atom.
 
 References
 ----------
@@ -36,13 +42,13 @@ References
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
-from scipy.ndimage import uniform_filter1d
 
 from common import validation
+from common.dictionary._layout import Layout
 from common.dictionary.atoms import FullAtoms
 from common.dictionary.batch import activation_sums
 from common.dictionary.sparse_coding import lipschitz, sparse_code
@@ -51,6 +57,8 @@ __all__ = [
     "METHODS",
     "Outliers",
     "StochasticallyLearned",
+    "image_outlier_mask",
+    "learn_on_images",
     "learn_on_windows",
     "loss_density",
     "outlier_mask",
@@ -189,8 +197,8 @@ def learn_on_windows(
         Batches an epoch; by default as many as fit into the trials without overlap.
     step : {"line search", "adam"}, default="line search"
     learning_rate : float, default=0.1
-    solver : {"lgcd", "fista"}, default="lgcd"
-        Of the activations. FISTA runs in torch on ``device``.
+    solver : {"lgcd", "fista", "unrolled"}, default="lgcd"
+        Of the activations. FISTA runs in torch on ``device``; unrolled, gradients go through it.
     tol : float, default=0.1
         Of LGCD, in standard deviations of the trials.
     n_iter : int, default=50
@@ -227,7 +235,88 @@ def learn_on_windows(
     True
     """
     X = _checked_trials(X)
-    sizes = _Sizes(X, n_times_atom, n_times_window, n_windows, n_epochs, n_batches)
+    n_times_atom = validation.count(n_times_atom, "n_times_atom", at_least=2)
+    n_times_window = validation.count(n_times_window, "n_times_window")
+    if not 2 * n_times_atom <= n_times_window <= X.shape[2]:
+        raise ValueError(
+            f"n_times_window must be from {2 * n_times_atom}, twice an atom's length, "
+            f"to {X.shape[2]}, the length of a trial, got {n_times_window}."
+        )
+    if not isinstance(start, str):
+        start = FullAtoms(start).D
+    return _learn(
+        X[:, :, None], Layout((1, n_times_atom), (1, n_times_window)), n_atoms=n_atoms,
+        n_windows=n_windows, reg=reg, scaled=scaled, outliers=outliers, n_epochs=n_epochs,
+        n_batches=n_batches, step=step, learning_rate=learning_rate, solver=solver, tol=tol,
+        n_iter=n_iter, device=device, start=start, rng=rng,
+    )  # fmt: skip
+
+
+def learn_on_images(X, *, n_atoms, atom_shape, window_shape, start="random", rng, **options):
+    """Atoms of images, from random windows.
+
+    Parameters
+    ----------
+    X : array_like, shape (n_images, n_rows, n_columns) or (n_rows, n_columns)
+        Any unit: it is divided by its standard deviation.
+    n_atoms : int
+    atom_shape, window_shape : tuple of int
+        Rows and columns; a window is at least twice an atom, and at most an image.
+    start : {"random", "chunk"} or array_like, default="random"
+        First atoms, and those drawn again: white noise, patches of the images; or the atoms.
+    rng : numpy.random.Generator
+    **options
+        ``n_windows``, ``reg``, ``scaled``, ``outliers``, ``n_epochs``, ``n_batches``, ``step``,
+        ``learning_rate``, ``solver``, ``tol``, ``n_iter`` and ``device`` of `learn_on_windows`.
+
+    Returns
+    -------
+    learned : StochasticallyLearned
+        With atoms of shape (n_atoms, n_rows, n_columns).
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `learn_on_windows`, or if a shape is none, or does not fit.
+
+    Examples
+    --------
+    >>> X = np.zeros((40, 60))
+    >>> X[5:8, 10:13] = X[20:23, 30:33] = X[30:33, 5:8] = X[12:15, 45:48] = np.eye(3)
+    >>> options = {"n_atoms": 1, "atom_shape": (3, 3), "window_shape": (20, 30), "reg": 0.3}
+    >>> learned = learn_on_images(X, n_epochs=20, rng=np.random.default_rng(0), **options)
+    >>> learned.D.shape
+    (1, 3, 3)
+    """
+    X = _checked_images(X)
+    atom_shape = _checked_shape(atom_shape, "atom_shape")
+    window_shape = _checked_shape(window_shape, "window_shape")
+    for least, size, most in zip(atom_shape, window_shape, X.shape[1:], strict=True):
+        if not 2 * least <= size <= most:
+            raise ValueError(
+                f"window_shape must be at least twice atom_shape={atom_shape} and at most an "
+                f"image, {X.shape[1:]}, got {window_shape}."
+            )
+    if not isinstance(start, str):
+        start = validation.array(start, "start", ndim=3).astype(float)
+        if start.shape[1:] != atom_shape:
+            raise ValueError(f"start must hold atoms of {atom_shape}, got {start.shape[1:]}.")
+        start = start.reshape(len(start), 1, -1)
+    learned = _learn(
+        X[:, None], Layout(atom_shape, window_shape), n_atoms=n_atoms, start=start, rng=rng,
+        **options,
+    )  # fmt: skip
+    atoms = learned.log["atoms"].reshape(*learned.log["atoms"].shape[:2], *atom_shape)
+    return replace(learned, D=atoms[-1], log=learned.log | {"atoms": atoms})
+
+
+def _learn(
+    X, layout, *, n_atoms, n_windows=10, reg=0.8, scaled=True, outliers=None, n_epochs=30,
+    n_batches=None, step="line search", learning_rate=0.1, solver="lgcd", tol=0.1, n_iter=50,
+    device="cpu", start, rng,
+):  # fmt: skip
+    """Atoms, shape (n_atoms, n_channels, pixels), of images (n, n_channels, n_rows, n_columns)."""
+    sizes = _Sizes(X, layout, n_windows, n_epochs, n_batches)
     n_atoms = validation.count(n_atoms, "n_atoms")
     validation.choice(step, tuple(_STEPS), "step")
     learning_rate = validation.number(learning_rate, "learning_rate", above=0)
@@ -239,11 +328,10 @@ def learn_on_windows(
     code = _coder(solver, validation.number(tol, "tol", above=0), n_iter, device)
     scale = float(X.std())
     X = X / scale
-    atoms = _Start(X, start, n_atoms, sizes.n_times_atom, rng)
+    atoms = _Start(X, start, n_atoms, layout, rng)
     D = atoms.first()
-    penalty = (
-        reg * _largest(sizes.draw(X, _N_LOOKED_AT, rng), D, outliers) if scaled else reg / scale
-    )
+    looked_at = sizes.draw(X, _N_LOOKED_AT, rng) if scaled else None
+    penalty = reg * _largest(looked_at, D, layout, outliers) if scaled else reg / scale
     take = _STEPS[step](learning_rate, sizes.n_epochs * sizes.n_batches, sizes.n_batches)
     log, recent = _Log(D), []
 
@@ -251,13 +339,13 @@ def learn_on_windows(
         if outliers is None:
             return np.inf
         windows = sizes.draw(X, _N_LOOKED_AT, rng)
-        density = loss_density(windows, D, code(windows, D, penalty, None), penalty)
-        return outliers.threshold(patch_means(density, sizes.n_times_atom))
+        return outliers.threshold(_patch_errors(windows, D, penalty, layout, code))
 
     for epoch in range(sizes.n_epochs):
         limit, uses = threshold(D), np.zeros(n_atoms)
         for _ in range(sizes.n_batches):
-            batch = _Batch(sizes.draw(X, sizes.n_windows, rng), D, penalty, limit, code)
+            windows = sizes.draw(X, sizes.n_windows, rng)
+            batch = _Batch(windows, D, penalty, limit, layout, code)
             uses += np.count_nonzero(batch.z, axis=(0, 2))
             log.batch(batch)
             D = take(batch)
@@ -302,10 +390,7 @@ def loss_density(X, D, z, penalty):
             f"z must have shape {expected} and X the channels of D, got z of {z.shape}, X of "
             f"{X.shape} and D of {D.shape}."
         )
-    density = 0.5 * np.sum(_residual(X, D, z) ** 2, axis=1)
-    middle = D.shape[2] // 2
-    density[:, middle : middle + z.shape[2]] += penalty * z.sum(axis=1)
-    return density
+    return _density(X, D, z, penalty, D.shape[2] // 2)
 
 
 def patch_means(density, n_times_atom):
@@ -327,8 +412,7 @@ def patch_means(density, n_times_atom):
     """
     density = validation.array(density, "density", ndim=2).astype(float)
     n_times_atom = validation.count(n_times_atom, "n_times_atom")
-    share = uniform_filter1d(np.ones(density.shape[1]), n_times_atom, mode="constant")
-    return uniform_filter1d(density, n_times_atom, axis=1, mode="constant") / share
+    return Layout((1, n_times_atom), (1, density.shape[1])).patch_means(density)
 
 
 def outlier_mask(X, D=None, penalty=None, *, outliers, n_times_atom=None, tol=0.1):
@@ -358,54 +442,109 @@ def outlier_mask(X, D=None, penalty=None, *, outliers, n_times_atom=None, tol=0.
     """
     X = _checked_trials(X)
     if D is None:
-        density = 0.5 * np.sum(X**2, axis=1)
+        n_times_atom = validation.count(n_times_atom, "n_times_atom", at_most=X.shape[2])
     else:
         D = FullAtoms(D).D
         n_times_atom = D.shape[2]
+    layout = Layout((1, n_times_atom), (1, X.shape[2]))
+    return _mask(X, D, penalty, layout, outliers, tol)
+
+
+def image_outlier_mask(X, D=None, penalty=None, *, outliers, atom_shape=None, tol=0.1):
+    """Which pixels atoms do not explain; without atoms, which have much energy around them.
+
+    Parameters
+    ----------
+    X : array_like, shape (n_images, n_rows, n_columns) or (n_rows, n_columns)
+    D : array_like, shape (n_atoms, n_rows, n_columns), optional
+    penalty, outliers, tol
+        See `outlier_mask`.
+    atom_shape : tuple of int, optional
+        Without atoms: rows and columns of the patch that a mean is over.
+
+    Returns
+    -------
+    mask : ndarray of bool, shape (n_images, n_rows, n_columns)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `outlier_mask`, or if an atom is larger than an image.
+    """
+    X = _checked_images(X)
+    if D is not None:
+        D = validation.array(D, "D", ndim=3).astype(float)
+    atom_shape = _checked_shape(atom_shape if D is None else D.shape[1:], "atom_shape")
+    if any(np.array(atom_shape) > X.shape[1:]):
+        raise ValueError(f"atom_shape={atom_shape} is larger than an image, {X.shape[1:]}.")
+    layout = Layout(atom_shape, X.shape[1:])
+    flat = None if D is None else FullAtoms(layout.spread(D.reshape(len(D), 1, -1))).D
+    return _mask(X.reshape(len(X), 1, -1), flat, penalty, layout, outliers, tol).reshape(X.shape)
+
+
+def _mask(X, D, penalty, layout, outliers, tol):
+    """Where patch errors of whole recordings are above the threshold; atoms are spread out."""
+    if D is None:
+        errors = layout.patch_means(0.5 * np.sum(X**2, axis=1))
+    else:
         penalty = validation.number(penalty, "penalty", above=0)
         code = _coder("lgcd", validation.number(tol, "tol", above=0) * X.std(), None, "cpu")
-        density = loss_density(X, D, code(X, D, penalty, None), penalty)
-    errors = patch_means(density, n_times_atom)
+        z = code(X, D, penalty, None, layout.valid)
+        errors = layout.patch_means(_density(X, D, z, penalty, layout.middle))
     return errors > outliers.threshold(errors)
 
 
-class _Sizes:
-    """Checked sizes of windows and batches."""
+def _patch_errors(X, D, penalty, layout, code):
+    """Patch errors of windows under atoms that are not spread out."""
+    D = layout.spread(D)
+    density = _density(X, D, code(X, D, penalty, None, layout.valid), penalty, layout.middle)
+    return layout.patch_means(density)
 
-    def __init__(self, X, n_times_atom, n_times_window, n_windows, n_epochs, n_batches):
-        n_times = X.shape[2]
-        self.n_times_atom = validation.count(n_times_atom, "n_times_atom", at_least=2)
-        self.n_times_window = validation.count(n_times_window, "n_times_window")
+
+def _density(X, D, z, penalty, middle):
+    density = 0.5 * np.sum(_residual(X, D, z) ** 2, axis=1)
+    density[:, middle : middle + z.shape[2]] += penalty * z.sum(axis=1)
+    return density
+
+
+class _Sizes:
+    """Checked numbers of windows and batches."""
+
+    def __init__(self, X, layout, n_windows, n_epochs, n_batches):
+        self.window_shape = layout.window_shape
         self.n_windows = validation.count(n_windows, "n_windows")
         self.n_epochs = validation.count(n_epochs, "n_epochs")
-        if not 2 * self.n_times_atom <= self.n_times_window <= n_times:
-            raise ValueError(
-                f"n_times_window must be from {2 * self.n_times_atom}, twice an atom's length, "
-                f"to {n_times}, the length of a trial, got {n_times_window}."
-            )
-        n_apart = len(X) * (n_times // self.n_times_window)
-        n_batches = max(1, n_apart // self.n_windows) if n_batches is None else n_batches
+        n_batches = max(1, self.n_apart(X) // self.n_windows) if n_batches is None else n_batches
         self.n_batches = validation.count(n_batches, "n_batches")
 
+    def n_apart(self, X):
+        """Windows that fit side by side."""
+        n_rows, n_columns = (
+            n // size for n, size in zip(X.shape[2:], self.window_shape, strict=True)
+        )
+        return len(X) * n_rows * n_columns
+
     def draw(self, X, most, rng):
-        """Windows, shape (n_windows, n_channels, n_times_window), no more than fit side by side."""
-        n_apart = len(X) * (X.shape[2] // self.n_times_window)
-        n = min(most, n_apart)
-        trials = rng.integers(len(X), size=n)
-        first = rng.integers(X.shape[2] - self.n_times_window + 1, size=n)
-        stretches = zip(trials, first, strict=True)
-        return np.stack([X[i, :, at : at + self.n_times_window] for i, at in stretches])
+        """Windows, shape (n_windows, n_channels, samples), no more than fit side by side."""
+        n = min(most, self.n_apart(X))
+        n_rows, n_columns = self.window_shape
+        image = rng.integers(len(X), size=n)
+        left = rng.integers(X.shape[3] - n_columns + 1, size=n)
+        top = rng.integers(X.shape[2] - n_rows + 1, size=n)
+        corners = zip(image, top, left, strict=True)
+        windows = [X[i, :, r : r + n_rows, c : c + n_columns] for i, r, c in corners]
+        return np.stack(windows).reshape(n, X.shape[1], -1)
 
 
 class _Start:
     """Atoms to begin with, and those that take the place of others."""
 
-    def __init__(self, X, start, n_atoms, n_times_atom, rng):
-        self.X, self.rng = X, rng
-        self.shape = (n_atoms, X.shape[1], n_times_atom)
+    def __init__(self, X, start, n_atoms, layout, rng):
+        self.X, self.rng, self.atom_shape = X, rng, layout.atom_shape
+        self.shape = (n_atoms, X.shape[1], layout.atom_shape[0] * layout.atom_shape[1])
         self.given = None
         if not isinstance(start, str):
-            self.given, start = FullAtoms(start).D, "random"
+            self.given, start = start, "random"
             if self.given.shape != self.shape:
                 raise ValueError(f"start must have the shape {self.shape}, got {self.given.shape}.")
         self.start = validation.choice(start, ("random", "chunk"), "start")
@@ -417,28 +556,31 @@ class _Start:
 
     def another(self):
         if self.start == "chunk":
-            trial = self.X[self.rng.integers(len(self.X))]
-            at = self.rng.integers(trial.shape[1] - self.shape[2] + 1)
-            atom = trial[:, at : at + self.shape[2]]
+            image = self.X[self.rng.integers(len(self.X))]
+            n_rows, n_columns = self.atom_shape
+            left = self.rng.integers(image.shape[2] - n_columns + 1)
+            top = self.rng.integers(image.shape[1] - n_rows + 1)
+            atom = image[:, top : top + n_rows, left : left + n_columns]
             if atom.any():
-                return _unit(atom[None])[0]
+                return _unit(atom.reshape(1, *self.shape[1:]))[0]
         return _unit(self.rng.standard_normal((1, *self.shape[1:])))[0]
 
 
 class _Batch:
     """Windows, their activations under some atoms, and where the loss counts."""
 
-    def __init__(self, X, D, penalty, limit, code):
-        self.X, self.penalty, self.code, self.codings = X, penalty, code, 0
+    def __init__(self, X, D, penalty, limit, layout, code):
+        self.X, self.penalty, self.layout, self.code, self.codings = X, penalty, layout, code, 0
         self.D = D
         self.z, density = self._coded(D, None)
-        self.counts = patch_means(density, D.shape[2]) <= limit
+        self.counts = layout.patch_means(density) <= limit
         self.loss = float(density[self.counts].sum())
 
     def _coded(self, D, start):
-        z = self.code(self.X, D, self.penalty, start)
+        D = self.layout.spread(D)
+        z = self.code(self.X, D, self.penalty, start, self.layout.valid)
         self.codings += 1
-        return z, loss_density(self.X, D, z, self.penalty)
+        return z, _density(self.X, D, z, self.penalty, self.layout.middle)
 
     def loss_of(self, D):
         """The loss under other atoms."""
@@ -446,8 +588,14 @@ class _Batch:
 
     def gradient(self):
         """Of the loss, along the spheres of the atoms."""
-        residual = _residual(self.X, self.D, self.z) * self.counts[:, None]
-        _, of_residual = activation_sums(residual, self.z, self.D.shape[2])
+        D = self.layout.spread(self.D)
+        if isinstance(self.code, _Unrolled):
+            gradient = self.code.gradient(self.X, D, self.penalty, self.layout, self.counts)
+            of_residual = -self.layout.gathered(gradient)
+        else:
+            residual = _residual(self.X, D, self.z) * self.counts[:, None]
+            _, of_residual = activation_sums(residual, self.z, self.layout.reach)
+            of_residual = self.layout.gathered(of_residual)
         along = np.sum(of_residual * self.D, axis=(1, 2), keepdims=True)
         return along * self.D - of_residual
 
@@ -514,14 +662,18 @@ class _Log:
 
 
 def _coder(solver, tol, n_iter, device):
-    """A function from windows, atoms, penalty and activations to start from, to activations."""
-    validation.choice(solver, ("lgcd", "fista"), "solver")
-    if solver == "fista":
-        return _Fista(validation.count(n_iter, "n_iter"), device)
+    """A function that finds activations.
+
+    Of windows, atoms, penalty, activations to start from, and where atoms may start.
+    """
+    validation.choice(solver, ("lgcd", "fista", "unrolled"), "solver")
+    if solver != "lgcd":
+        kind = _Fista if solver == "fista" else _Unrolled
+        return kind(validation.count(n_iter, "n_iter"), device)
     if device != "cpu":
         raise ValueError(f"solver='lgcd' runs on the CPU, got device={device!r}. Use 'fista'.")
 
-    def code(X, D, penalty, start):
+    def code(X, D, penalty, start, valid):
         # All windows as one recording, in which no atom may start where it would leave its window.
         n_windows, n_channels, n_times = X.shape
         n_atoms, _, n_times_atom = D.shape
@@ -530,7 +682,7 @@ def _coder(solver, tol, n_iter, device):
         if start is not None:
             whole[:, :, :n_valid] = start.swapaxes(0, 1)
         support = np.zeros(whole.shape, dtype=bool)
-        support[:, :, :n_valid] = True
+        support[:, :, :n_valid] = valid
         stop = n_windows * n_times - n_times_atom + 1
         found = sparse_code(
             X.swapaxes(0, 1).reshape(n_channels, -1),
@@ -547,35 +699,62 @@ def _coder(solver, tol, n_iter, device):
 
 
 class _Fista:
-    """So many iterations from none, in torch."""
+    """So many iterations from no activation, in torch."""
 
     def __init__(self, n_iter, device):
         import torch  # only for who uses it
 
         self.torch, self.n_iter, self.device = torch, n_iter, torch.device(device)
 
-    def __call__(self, X, D, penalty, start):
+    def __call__(self, X, D, penalty, start, valid):
+        X, atoms, valid = self._tensors(X, D, valid)
+        return self._run(X, atoms, penalty, valid, 1 / lipschitz(FullAtoms(D))).cpu().numpy()
+
+    def _tensors(self, X, D, valid):
+        kind = {"dtype": self.torch.float64, "device": self.device}
+        X, D = (self.torch.as_tensor(each, **kind) for each in (X, D))
+        return X, D, self.torch.as_tensor(valid, device=self.device)
+
+    def _fitted(self, z, atoms):
+        reach = atoms.shape[2] - 1
+        backwards = atoms.swapaxes(0, 1).flip(2)
+        functional = self.torch.nn.functional
+        return functional.conv1d(functional.pad(z, (reach, reach)), backwards)
+
+    def _run(self, X, atoms, penalty, valid, step):
         torch, conv = self.torch, self.torch.nn.functional.conv1d
-        step = 1 / lipschitz(FullAtoms(D))
-        X = torch.as_tensor(X, dtype=torch.float64, device=self.device)
-        atoms = torch.as_tensor(D, dtype=torch.float64, device=self.device)
-        backwards, reach = atoms.swapaxes(0, 1).flip(2), D.shape[2] - 1
         correlation = conv(X, atoms)
         z = y = torch.zeros_like(correlation)
         momentum = 1.0
         for _ in range(self.n_iter):
-            fitted = conv(torch.nn.functional.pad(y, (reach, reach)), backwards)
-            moved = torch.relu(y - step * (conv(fitted, atoms) - correlation + penalty))
+            change = conv(self._fitted(y, atoms), atoms) - correlation + penalty
+            moved = torch.relu(y - step * change) * valid
             following = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
             y = moved + (momentum - 1) / following * (moved - z)
             z, momentum = moved, following
-        return z.cpu().numpy()
+        return z
 
 
-def _largest(X, D, outliers):
+class _Unrolled(_Fista):
+    """The same, and the gradient through all iterations; the step is taken for a constant."""
+
+    def gradient(self, X, D, penalty, layout, counts):
+        """Of the loss where it counts, shape of ``D``."""
+        X, atoms, valid = self._tensors(X, D, layout.valid)
+        counts = self.torch.as_tensor(counts, device=self.device)
+        atoms.requires_grad_()
+        z = self._run(X, atoms, penalty, valid, 1 / lipschitz(FullAtoms(D)))
+        density = 0.5 * ((X - self._fitted(z, atoms)) ** 2).sum(axis=1)
+        around = (layout.middle, X.shape[2] - z.shape[2] - layout.middle)
+        density = density + penalty * self.torch.nn.functional.pad(z.sum(axis=1), around)
+        (density * counts).sum().backward()
+        return atoms.grad.cpu().numpy()
+
+
+def _largest(X, D, layout, outliers):
     """Correlation that the penalty is a share of."""
-    atoms = FullAtoms(D)
-    correlation = np.stack([atoms.correlate(one) for one in X])
+    atoms = FullAtoms(layout.spread(D))
+    correlation = np.stack([atoms.correlate(one)[:, layout.valid] for one in X])
     found = correlation.max() if outliers is None else outliers.threshold(np.abs(correlation))
     if not found > 0:
         raise ValueError(
@@ -603,6 +782,28 @@ def _residual(X, D, z):
                         for m in range(D.shape[2]):
                             residual[n, c, t + m] -= z[n, k, t] * D[k, c, m]
     return residual
+
+
+def _checked_images(X):
+    X = validation.array(X, "X").astype(float)
+    X = X[None] if X.ndim == 2 else X
+    if X.ndim != 3:
+        raise ValueError(
+            "X must have shape (n_images, n_rows, n_columns) or (n_rows, n_columns), got "
+            f"{X.shape}."
+        )
+    if np.ptp(X) == 0:
+        raise ValueError(f"all pixels of X are {X.flat[0]:g}: there is nothing to learn.")
+    return X
+
+
+def _checked_shape(shape, name):
+    if not isinstance(shape, (tuple, list)) or len(shape) != 2:
+        raise TypeError(f"{name} must be (n_rows, n_columns), got {shape!r}.")
+    n_rows, n_columns = (validation.count(size, name) for size in shape)
+    if n_rows * n_columns < 2:
+        raise ValueError(f"{name} must have at least 2 pixels, got {(n_rows, n_columns)}.")
+    return n_rows, n_columns
 
 
 def _unit(D):

@@ -6,6 +6,7 @@ import pytest
 from common.dictionary.contamination import (
     contaminated,
     cut_into_trials,
+    filled,
     patterned_signal,
     patterns,
     simulated_contaminated,
@@ -75,6 +76,19 @@ def test_both_versions_differ_in_the_mask_only():
     assert not differs[~mask].any() and differs[mask].mean() > 0.9
 
 
+def test_what_is_masked_becomes_the_mean_of_the_rest():
+    X = np.random.default_rng(4).standard_normal((3, 2, 50))
+    mask = np.zeros((3, 50), dtype=bool)
+    mask[0, 10:20], mask[2] = True, True
+    found = filled(X, mask)
+    assert np.array_equal(found[1], X[1])
+    assert np.array_equal(found[0][:, ~mask[0]], X[0][:, ~mask[0]])
+    rest = X[0][:, ~mask[0]].mean(axis=1)
+    np.testing.assert_allclose(found[0].mean(axis=1), rest)  # the mean of the rest stays
+    np.testing.assert_allclose(found[0][:, 10:20], np.repeat(rest[:, None], 10, axis=1))
+    assert not found[2].any()
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -91,6 +105,10 @@ def test_both_versions_differ_in_the_mask_only():
         (
             lambda rng: contaminated(np.ones((1, 50)), n_times_artefact=6, level=0, rng=rng),
             "level must be above 0, got 0",
+        ),
+        (
+            lambda rng: filled(np.ones((2, 1, 5)), np.zeros((2, 4), dtype=bool)),
+            r"mask must have shape \(2, 5\), got \(2, 4\)",
         ),
         (lambda rng: cut_into_trials(np.ones((1, 3)), 4), "n_trials must be .*3, got 4"),
     ],
