@@ -46,6 +46,7 @@ from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
+from scipy.fft import next_fast_len
 
 from common import validation
 from common.dictionary._layout import Layout
@@ -715,19 +716,27 @@ class _Fista:
         X, D = (self.torch.as_tensor(each, **kind) for each in (X, D))
         return X, D, self.torch.as_tensor(valid, device=self.device)
 
-    def _fitted(self, z, atoms):
-        reach = atoms.shape[2] - 1
-        backwards = atoms.swapaxes(0, 1).flip(2)
-        functional = self.torch.nn.functional
-        return functional.conv1d(functional.pad(z, (reach, reach)), backwards)
+    def _spectra(self, X, atoms):
+        """Number of points, so long that what wraps around falls beyond the valid starts; atoms."""
+        n_points = next_fast_len(X.shape[2], real=True)
+        return n_points, self.torch.fft.rfft(atoms, n_points)
+
+    def _fitted(self, X, z, atoms):
+        torch, (n_points, spectra) = self.torch, self._spectra(X, atoms)
+        products = torch.einsum("nkf,kcf->ncf", torch.fft.rfft(z, n_points), spectra)
+        return torch.fft.irfft(products, n_points)[:, :, : X.shape[2]]
 
     def _run(self, X, atoms, penalty, valid, step):
-        torch, conv = self.torch, self.torch.nn.functional.conv1d
-        correlation = conv(X, atoms)
+        torch, (n_points, spectra) = self.torch, self._spectra(X, atoms)
+        n_valid = X.shape[2] - atoms.shape[2] + 1
+        overlaps = torch.einsum("kcf,lcf->klf", spectra.conj(), spectra)
+        products = torch.einsum("kcf,ncf->nkf", spectra.conj(), torch.fft.rfft(X, n_points))
+        correlation = torch.fft.irfft(products, n_points)[:, :, :n_valid]
         z = y = torch.zeros_like(correlation)
         momentum = 1.0
         for _ in range(self.n_iter):
-            change = conv(self._fitted(y, atoms), atoms) - correlation + penalty
+            products = torch.einsum("klf,nlf->nkf", overlaps, torch.fft.rfft(y, n_points))
+            change = torch.fft.irfft(products, n_points)[:, :, :n_valid] - correlation + penalty
             moved = torch.relu(y - step * change) * valid
             following = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
             y = moved + (momentum - 1) / following * (moved - z)
@@ -744,7 +753,7 @@ class _Unrolled(_Fista):
         counts = self.torch.as_tensor(counts, device=self.device)
         atoms.requires_grad_()
         z = self._run(X, atoms, penalty, valid, 1 / lipschitz(FullAtoms(D)))
-        density = 0.5 * ((X - self._fitted(z, atoms)) ** 2).sum(axis=1)
+        density = 0.5 * ((X - self._fitted(X, z, atoms)) ** 2).sum(axis=1)
         around = (layout.middle, X.shape[2] - z.shape[2] - layout.middle)
         density = density + penalty * self.torch.nn.functional.pad(z.sum(axis=1), around)
         (density * counts).sum().backward()
