@@ -38,7 +38,16 @@ class Layout:
         self.valid = starts % width <= width - n_columns
 
     def spread(self, D):
-        """Atoms with gaps between their rows: n_rows n_columns samples become ``reach``."""
+        """Atoms with gaps between their rows.
+
+        Parameters
+        ----------
+        D : ndarray, shape (n_atoms, n_channels, n_rows * n_columns)
+
+        Returns
+        -------
+        D : ndarray, shape (n_atoms, n_channels, reach)
+        """
         (n_rows, n_columns), width = self.atom_shape, self.window_shape[1]
         if n_rows == 1:
             return D
@@ -47,7 +56,16 @@ class Layout:
         return np.ascontiguousarray(rows.reshape(*D.shape[:2], -1)[:, :, : self.reach])
 
     def gathered(self, D):
-        """Atoms without the gaps, whatever stands there."""
+        """Atoms without the gaps, whatever stands there.
+
+        Parameters
+        ----------
+        D : ndarray, shape (n_atoms, n_channels, reach)
+
+        Returns
+        -------
+        D : ndarray, shape (n_atoms, n_channels, n_rows * n_columns)
+        """
         (n_rows, n_columns), width = self.atom_shape, self.window_shape[1]
         if n_rows == 1:
             return D
@@ -57,7 +75,17 @@ class Layout:
         return np.ascontiguousarray(rows.reshape(*D.shape[:2], -1))
 
     def patch_means(self, density):
-        """Means over a patch as large as an atom, around each pixel."""
+        """Means over a patch as large as an atom, around each pixel.
+
+        Parameters
+        ----------
+        density : ndarray, shape (n, pixels)
+            Of windows.
+
+        Returns
+        -------
+        means : ndarray, shape (n, pixels)
+        """
         means = density.reshape(len(density), *self.window_shape)
         for axis, size in enumerate(self.atom_shape, start=1):
             if size > 1:
