@@ -9,11 +9,95 @@ from common import validation
 from common.dictionary.batch import learn_atoms
 from common.dictionary.events import activation_events
 from common.dictionary.sparse_coding import sparse_code
+from common.dictionary.stochastic import Outliers, learn_on_windows, loss_density, patch_means
 
-__all__ = ["ConvolutionalDictionary"]
+__all__ = ["ConvolutionalDictionary", "RobustConvolutionalDictionary"]
 
 
-class ConvolutionalDictionary(TransformerMixin, BaseEstimator):
+class _Learner(TransformerMixin, BaseEstimator):
+    """What is the same for all ways to learn: what is read, activations, events."""
+
+    def transform(self, X):
+        """Activations of the atoms in a recording.
+
+        Parameters
+        ----------
+        X : mne.io.BaseRaw, mne.BaseEpochs or array_like
+            As in `fit`, with the same channels, unit and filters.
+
+        Returns
+        -------
+        z : ndarray, shape (n_trials, n_atoms, n_times - n_times_atom + 1)
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        TypeError, ValueError
+            As `fit` and `common.dictionary.sparse_coding.sparse_code`.
+        """
+        check_is_fitted(self)
+        return self._coded(self._read(X)[0])
+
+    def events(self, **options):
+        """Times of the activations that were found by `fit`.
+
+        Parameters
+        ----------
+        **options
+            Of `common.dictionary.activation_events`: ``threshold``, ``quantile`` and the like.
+
+        Returns
+        -------
+        events : list of list of ndarray
+            By trial and atom: times from the start of the trial to that of the atom, in s.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            As `common.dictionary.activation_events`.
+        """
+        check_is_fitted(self)
+        return [activation_events(z, sfreq=self.sfreq_, **options)[0] for z in self.z_]
+
+    def _coded(self, X):
+        X = X[None] if X.ndim == 2 else X
+        tol = validation.number(self.tol, "tol", above=0) * self.scale_
+        return np.stack([sparse_code(x, self._atoms(), self.penalty_, tol=tol).z for x in X])
+
+    def _read(self, X):
+        """Trials or one recording as an array, the sampling frequency and what MNE says of both."""
+        if isinstance(X, (mne.io.BaseRaw, mne.BaseEpochs)):
+            picked = X.copy().pick("data", exclude="bads")
+            sfreq = float(picked.info["sfreq"])
+            if self.sfreq is not None and self.sfreq != sfreq:
+                raise ValueError(
+                    f"sfreq={self.sfreq} Hz is not that of the recording, {sfreq:g} Hz. "
+                    "Leave it out."
+                )
+            return picked.get_data(), sfreq, picked.info
+        if self.sfreq is None:
+            raise ValueError("an array does not know its sampling frequency: give sfreq, in Hz.")
+        sfreq = validation.number(self.sfreq, "sfreq", above=0, unit="Hz")
+        return validation.array(X, "X"), sfreq, None
+
+    def _samples_of_an_atom(self, sfreq):
+        length = validation.number(self.atom_length, "atom_length", above=0, unit="s")
+        n_times_atom = round(length * sfreq)
+        if n_times_atom < 2:
+            raise ValueError(
+                f"atom_length={length:g} s is {n_times_atom} sample(s) at {sfreq:g} Hz; an atom "
+                "needs at least 2. Is atom_length in s and sfreq in Hz?"
+            )
+        return n_times_atom
+
+    def _generator(self):
+        return np.random.default_rng(validation.count(self.seed, "seed", at_least=0))
+
+
+class ConvolutionalDictionary(_Learner):
     """Atoms of M/EEG, each a topography and a waveform, and when they occur.
 
     Parameters
@@ -99,17 +183,10 @@ class ConvolutionalDictionary(TransformerMixin, BaseEstimator):
             ``sfreq`` is not that of the recording, or an atom has fewer than 2 samples.
         """
         X, sfreq, info = self._read(X)
-        length = validation.number(self.atom_length, "atom_length", above=0, unit="s")
-        n_times_atom = round(length * sfreq)
-        if n_times_atom < 2:
-            raise ValueError(
-                f"atom_length={length:g} s is {n_times_atom} sample(s) at {sfreq:g} Hz; an atom "
-                "needs at least 2. Is atom_length in s and sfreq in Hz?"
-            )
-        rng = np.random.default_rng(validation.count(self.seed, "seed", at_least=0))
+        n_times_atom = self._samples_of_an_atom(sfreq)
         learned = learn_atoms(
             X, n_atoms=self.n_atoms, n_times_atom=n_times_atom, reg=self.reg, start=self.start,
-            n_iter=self.n_iter, tol=self.tol, eps=self.eps, rng=rng,
+            n_iter=self.n_iter, tol=self.tol, eps=self.eps, rng=self._generator(),
         )  # fmt: skip
         u, v = learned.atoms.u, learned.atoms.v
         sign = np.sign(v[np.arange(len(v)), np.abs(v).argmax(axis=1)])[:, None]
@@ -118,8 +195,137 @@ class ConvolutionalDictionary(TransformerMixin, BaseEstimator):
         self.sfreq_, self.info_, self.log_ = sfreq, info, learned.log
         return self
 
-    def transform(self, X):
-        """Activations of the atoms in a recording.
+    def _atoms(self):
+        return self.u_, self.v_
+
+
+class RobustConvolutionalDictionary(_Learner):
+    """Atoms of long recordings, learned on random windows, and what they do not explain.
+
+    What recurs becomes atoms; artefacts and rare events are left out of the loss while these are
+    learned, and can be asked for afterwards.
+
+    Parameters
+    ----------
+    n_atoms : int, default=5
+    atom_length : float, default=0.5
+        In s; ``n_times_atom = round(atom_length * sfreq)``.
+    sfreq : float, optional
+        Sampling frequency of arrays, in Hz; a recording of MNE knows its own.
+    reg : float, default=0.8
+        Penalty, as a share of what the first atoms correlate with the recording.
+    method : {"mad", "iqr", "sd", "quantile"} or None, default="mad"
+        Threshold of what is left out, see `common.dictionary.stochastic.Outliers`. None: nothing.
+    level : float, optional
+        Of the threshold.
+    window : float, default=15
+        Length of a window, in atoms; a window is at most a trial.
+    n_windows : int, default=10
+    n_batches : int, optional
+    n_epochs : int, default=30
+    step : {"line search", "adam"}, default="line search"
+    solver : {"lgcd", "fista"}, default="lgcd"
+        FISTA runs on ``device``.
+    device : str, default="cpu"
+    start : {"random", "chunk"}, default="random"
+    tol : float, default=0.1
+        See `common.dictionary.stochastic.learn_on_windows`, as for the other options.
+    seed : int, default=0
+        Draws the start and the windows.
+
+    Attributes
+    ----------
+    D_ : ndarray, shape (n_atoms, n_channels, n_times_atom)
+        Atoms, of unit norm.
+    z_ : ndarray, shape (n_trials, n_atoms, n_times - n_times_atom + 1)
+        Activations in what was fitted, in its unit.
+    penalty_ : float
+        Lambda, in the unit of the recording.
+    threshold_ : float
+        Of the patch errors, in the unit of the recording, squared.
+    scale_ : float
+        Standard deviation of the recording, in its unit.
+    sfreq_ : float
+        In Hz.
+    info_ : mne.Info or None
+        Of the channels of ``D_``.
+    log_ : dict of str to ndarray
+        By epoch, see `common.dictionary.stochastic.StochasticallyLearned`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = 0.1 * rng.standard_normal((1, 1200))
+    >>> for at in range(20, 1150, 8):
+    ...     X[0, at : at + 4] += [1, 3, 2, 1]
+    >>> X[0, 600:620] = 20 * rng.standard_normal(20)
+    >>> learner = RobustConvolutionalDictionary(1, 0.04, sfreq=100.0, window=25, n_epochs=20)
+    >>> mask = learner.fit(X).outliers(X)
+    >>> bool(mask[0, 600:620].all()), bool(mask[0, 700:].any())
+    (True, False)
+    """
+
+    def __init__(
+        self, n_atoms=5, atom_length=0.5, *, sfreq=None, reg=0.8, method="mad", level=None,
+        window=15, n_windows=10, n_batches=None, n_epochs=30, step="line search", solver="lgcd",
+        device="cpu", start="random", tol=0.1, seed=0,
+    ):  # fmt: skip
+        self.n_atoms = n_atoms
+        self.atom_length = atom_length
+        self.sfreq = sfreq
+        self.reg = reg
+        self.method = method
+        self.level = level
+        self.window = window
+        self.n_windows = n_windows
+        self.n_batches = n_batches
+        self.n_epochs = n_epochs
+        self.step = step
+        self.solver = solver
+        self.device = device
+        self.start = start
+        self.tol = tol
+        self.seed = seed
+
+    def fit(self, X, y=None):
+        """Learn atoms and their activations.
+
+        Parameters
+        ----------
+        X : mne.io.BaseRaw, mne.BaseEpochs or array_like
+            See `ConvolutionalDictionary.fit`.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self : RobustConvolutionalDictionary
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `common.dictionary.stochastic.learn_on_windows`; if an array comes without
+            ``sfreq``, if ``sfreq`` is not that of the recording, or an atom has fewer than 2
+            samples.
+        """
+        X, sfreq, info = self._read(X)
+        n_times_atom = self._samples_of_an_atom(sfreq)
+        window = validation.number(self.window, "window", at_least=2)
+        learned = learn_on_windows(
+            X, n_atoms=self.n_atoms, n_times_atom=n_times_atom,
+            n_times_window=min(round(window * n_times_atom), X.shape[-1]),
+            n_windows=self.n_windows, n_batches=self.n_batches, n_epochs=self.n_epochs,
+            reg=self.reg, outliers=None if self.method is None else self._outliers(),
+            step=self.step, solver=self.solver, device=self.device, start=self.start, tol=self.tol,
+            rng=self._generator(),
+        )  # fmt: skip
+        self.D_, self.penalty_, self.threshold_ = learned.D, learned.penalty, learned.threshold
+        self.scale_, self.sfreq_, self.info_, self.log_ = float(X.std()), sfreq, info, learned.log
+        self.z_ = self._coded(X)
+        return self
+
+    def outliers(self, X):
+        """Which samples the atoms explain worse than almost all that were fitted.
 
         Parameters
         ----------
@@ -128,56 +334,24 @@ class ConvolutionalDictionary(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        z : ndarray, shape (n_trials, n_atoms, n_times - n_times_atom + 1)
+        mask : ndarray of bool, shape (n_trials, n_times)
+            Above ``threshold_``; nothing without a method.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             Before `fit`.
         TypeError, ValueError
-            As `fit` and `common.dictionary.sparse_coding.sparse_code`.
+            As `transform`.
         """
         check_is_fitted(self)
         X, _, _ = self._read(X)
         X = X[None] if X.ndim == 2 else X
-        tol = validation.number(self.tol, "tol", above=0) * self.scale_
-        return np.stack([sparse_code(x, (self.u_, self.v_), self.penalty_, tol=tol).z for x in X])
+        density = loss_density(X, self.D_, self._coded(X), self.penalty_)
+        return patch_means(density, self.D_.shape[2]) > self.threshold_
 
-    def events(self, **options):
-        """Times of the activations that were found by `fit`.
+    def _outliers(self):
+        return Outliers(self.method, self.level)
 
-        Parameters
-        ----------
-        **options
-            Of `common.dictionary.activation_events`: ``threshold``, ``quantile`` and the like.
-
-        Returns
-        -------
-        events : list of list of ndarray
-            By trial and atom: times from the start of the trial to that of the atom, in s.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
-        ValueError
-            As `common.dictionary.activation_events`.
-        """
-        check_is_fitted(self)
-        return [activation_events(z, sfreq=self.sfreq_, **options)[0] for z in self.z_]
-
-    def _read(self, X):
-        """Trials or one recording as an array, the sampling frequency and what MNE says of both."""
-        if isinstance(X, (mne.io.BaseRaw, mne.BaseEpochs)):
-            picked = X.copy().pick("data", exclude="bads")
-            sfreq = float(picked.info["sfreq"])
-            if self.sfreq is not None and self.sfreq != sfreq:
-                raise ValueError(
-                    f"sfreq={self.sfreq} Hz is not that of the recording, {sfreq:g} Hz. "
-                    "Leave it out."
-                )
-            return picked.get_data(), sfreq, picked.info
-        if self.sfreq is None:
-            raise ValueError("an array does not know its sampling frequency: give sfreq, in Hz.")
-        sfreq = validation.number(self.sfreq, "sfreq", above=0, unit="Hz")
-        return validation.array(X, "X"), sfreq, None
+    def _atoms(self):
+        return self.D_

@@ -9,10 +9,15 @@ shifts are allowed, one minus the largest absolute correlation over shifts,
 `match_atoms` gives every true atom an atom of its own, so that the sum of the losses is smallest
 [1]_. With the shift 0 it is the score of the paper's Figure 3, between 0 and the number of atoms.
 
+`recovery_score` is that of RoseCDL [2]_: the largest correlation coefficient over shifts, its sign
+counted, averaged over the true atoms with the best assignment.
+
 References
 ----------
 .. [1] T. Dupré la Tour et al., "Multivariate Convolutional Sparse Coding for Electromagnetic Brain
    Signals", NeurIPS 2018, arXiv:1805.09654, section 4.
+.. [2] Y. Yehya, M. Benbakoura, C. Allain, B. Malézieux, M. Kowalski, T. Moreau, "RoseCDL: Robust
+   and Scalable Convolutional Dictionary Learning for Rare-Event Detection", arXiv:2509.07523.
 """
 
 from dataclasses import dataclass
@@ -22,7 +27,7 @@ from scipy.optimize import linear_sum_assignment
 
 from common import validation
 
-__all__ = ["Match", "match_atoms"]
+__all__ = ["Match", "match_atoms", "recovery_score"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +111,65 @@ def match_atoms(found, true, *, max_shift=0):
         shift=shifts[best[rows, order]],
         loss=1 - np.minimum(np.abs(chosen), 1),
     )
+
+
+def recovery_score(found, true):
+    """Mean correlation coefficient of the true atoms with those that were found for them.
+
+    Parameters
+    ----------
+    found : array_like, shape (n_found, n_channels, n_times_atom)
+        Of any norm; for images, shape (n_found, n_channels, n_rows, n_columns).
+    true : array_like, shape (n_true, n_channels, n_times_atom)
+        At most as many as ``found``.
+
+    Returns
+    -------
+    score : float
+        From -1 to 1, where all are recovered up to shifts. Shifts are around the end: what leaves
+        an atom there enters at its beginning, which changes nothing where atoms begin and end at 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not fit, a value is not finite, an atom has one value throughout, or fewer
+        atoms were found than there are.
+
+    Examples
+    --------
+    >>> round(recovery_score([[[0.0, 0, 2, 1]], [[3.0, 1, 0, 0]]], [[[0.0, 2, 1, 0]]]), 3)
+    1.0
+    """
+    found, true = _standardised(found, "found"), _standardised(true, "true")
+    if found.shape[1:] != true.shape[1:]:
+        raise ValueError(
+            f"atoms must have one shape, got found {found.shape[1:]} and true {true.shape[1:]}."
+        )
+    if len(found) < len(true):
+        raise ValueError(f"found has {len(found)} atom(s), fewer than the {len(true)} true ones.")
+    axes = tuple(range(2, found.ndim))
+    sizes = found.shape[2:]
+    spectra = np.fft.rfftn(found, axes=axes), np.fft.rfftn(true, axes=axes)
+    products = np.einsum("kc...,lc...->lk...", spectra[0], spectra[1].conj())
+    best = np.fft.irfftn(products, sizes, axes).max(axis=axes) / found[0].size
+    rows, order = linear_sum_assignment(best, maximize=True)
+    return float(best[rows, order].mean())
+
+
+def _standardised(atoms, name):
+    """Of mean 0 and deviation 1."""
+    atoms = validation.array(atoms, name).astype(float)
+    if atoms.ndim not in (3, 4):
+        raise ValueError(
+            f"{name} must have shape (n_atoms, n_channels, n_times_atom) or, of images, "
+            f"(n_atoms, n_channels, n_rows, n_columns), got {atoms.shape}."
+        )
+    flattened = atoms.reshape(len(atoms), -1)
+    flat = np.flatnonzero(np.ptp(flattened, axis=1) == 0)
+    if len(flat):
+        raise ValueError(f"{name}[{flat[0]}] has one value throughout: nothing correlates with it.")
+    flattened = flattened - flattened.mean(axis=1, keepdims=True)
+    return (flattened / flattened.std(axis=1, keepdims=True)).reshape(atoms.shape)
 
 
 def _unit(atoms, name):

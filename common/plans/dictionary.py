@@ -1,6 +1,6 @@
 """What the steps about dictionaries are: their units, what they are passed, what tables hold."""
 
-__all__ = ["Plan"]
+__all__ = ["Plan", "RobustPlan"]
 
 
 class Plan:
@@ -89,3 +89,56 @@ class Plan:
     def harmonics(self, wildcards):
         """How the waveform of a source is told from a sinusoid."""
         return self.settings["harmonics"][wildcards.source]
+
+
+class RobustPlan:
+    """Steps of a scale of ``papers/rosecdl``; see `Plan`.
+
+    Parameters
+    ----------
+    settings : dict
+        Of the scale, as in ``paper.yaml``.
+    """
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    def tables(self):
+        """Gathered tables, see `Plan.tables`.
+
+        Returns
+        -------
+        tables : dict of str to list of dict
+        """
+        one = self.settings["contamination"]
+        seeds = list(range(one["n_seeds"]))
+        contracts = {
+            "recovery": (
+                seeds,
+                {"seed": seeds, "run": one["runs"], "epoch": list(range(one["n_epochs"] + 1))},
+            ),
+            "masks": (
+                seeds,
+                {
+                    "seed": seeds,
+                    "level": one["levels"],
+                    "of": ["learned", "unlearned", "energy"],
+                    "threshold": ["mad", "quantile"],
+                },
+            ),
+            "examples": (seeds[:1], {"level": one["levels"]}),
+        }
+        return {
+            table: [{"parts": [f"{table}/{name}.csv" for name in names], "contract": contract}]
+            for table, (names, contract) in contracts.items()
+        }
+
+    def contamination(self):
+        """How one seed is simulated and learned, whatever the number of seeds.
+
+        Returns
+        -------
+        settings : dict
+        """
+        given = self.settings["contamination"]
+        return {key: value for key, value in given.items() if key != "n_seeds"}

@@ -4,7 +4,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from common.dictionary.estimator import ConvolutionalDictionary
+from common.dictionary.contamination import patterns, simulated_contaminated
+from common.dictionary.estimator import ConvolutionalDictionary, RobustConvolutionalDictionary
 from common.dictionary.recovery import match_atoms
 from common.dictionary.simulation import simulated_atoms, simulated_trials
 
@@ -64,3 +65,52 @@ def test_bad_input_has_one_clear_error(recording):
         ConvolutionalDictionary(sfreq=100.0).transform(X)
     with pytest.raises(NotFittedError):
         ConvolutionalDictionary(sfreq=100.0).events()
+
+
+@pytest.fixture(scope="module")
+def artefacts():
+    """Trials of the simulation with artefacts, in V, and where these are."""
+    sizes = {"n_trials": 4, "n_times": 1250, "n_events": 80, "n_artefacts": 12}
+    _, X, mask = simulated_contaminated(patterns(2, 2, 16), rng=np.random.default_rng(0), **sizes)
+    return 1e-5 * X, mask
+
+
+def test_the_robust_learner_finds_artefacts_in_what_was_fitted_and_in_the_rest(artefacts):
+    X, mask = artefacts
+    options = {"n_atoms": 3, "atom_length": 0.16, "sfreq": 100.0, "n_batches": 5, "n_epochs": 5}
+    found = clone(RobustConvolutionalDictionary(**options)).fit(X[:3])
+    assert found.D_.shape == (3, 2, 16) and found.z_.shape == (3, 3, 1235)
+    np.testing.assert_allclose(np.linalg.norm(found.D_, axis=(1, 2)), 1)
+    np.testing.assert_allclose(found.transform(X[:3]), found.z_)
+    for part in (slice(3), slice(3, 4)):
+        outliers = found.outliers(X[part])
+        assert outliers.shape == mask[part].shape
+        f1 = 2 * np.sum(outliers & mask[part]) / (outliers.sum() + mask[part].sum())
+        assert f1 > 0.75  # even atoms that are hardly learned tell them: they are large
+    events = found.events()
+    assert len(events) == 3 and len(events[0]) == 3 and (events[0][0] < 12.5).all()
+
+
+def test_the_robust_learner_reads_recordings_of_mne(artefacts):
+    X, _ = artefacts
+    raw = mne.io.RawArray(X[0], mne.create_info(2, 100.0, "eeg"), verbose="error")
+    options = {"n_atoms": 2, "atom_length": 0.16, "n_epochs": 2}
+    found = RobustConvolutionalDictionary(**options).fit(raw)
+    array = RobustConvolutionalDictionary(sfreq=100.0, **options).fit(X[0])
+    np.testing.assert_allclose(found.D_, array.D_)
+    assert found.info_.ch_names == raw.ch_names and found.sfreq_ == 100.0
+    assert not RobustConvolutionalDictionary(method=None, **options).fit(raw).outliers(raw).any()
+
+
+def test_the_robust_learner_says_what_is_wrong(artefacts):
+    X, _ = artefacts
+    with pytest.raises(ValueError, match="give sfreq, in Hz"):
+        RobustConvolutionalDictionary().fit(X)
+    with pytest.raises(ValueError, match="window must be at least 2, got 1"):
+        RobustConvolutionalDictionary(atom_length=0.16, sfreq=100.0, window=1).fit(X)
+    with pytest.raises(ValueError, match=r"method must be one of .*got 'max'"):
+        RobustConvolutionalDictionary(atom_length=0.16, sfreq=100.0, method="max").fit(X)
+    with pytest.raises(ValueError, match="twice an atom's length, to 1250, the length of a trial"):
+        RobustConvolutionalDictionary(atom_length=8.0, sfreq=100.0).fit(X)
+    with pytest.raises(NotFittedError):
+        RobustConvolutionalDictionary(sfreq=100.0).outliers(X)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from common.plans.dictionary import Plan
+from common.plans.dictionary import Plan, RobustPlan
 from common.workflow import steps
 
 
@@ -33,3 +33,23 @@ def test_atoms_and_harmonics_are_by_source(plan):
     for step, of in (("atoms", plan.atoms), ("harmonics", plan.harmonics)):
         for source, own in plan.settings[step].items():
             assert of(SimpleNamespace(source=source)) == own
+
+
+@pytest.fixture(params=["smoke", "embedded", "paper"])
+def robust(request):
+    return RobustPlan(steps.of("rosecdl", {"scale": request.param}).settings)
+
+
+def test_tables_of_signals_have_parts_and_contracts(robust):
+    tables, n_seeds = robust.tables(), robust.settings["contamination"]["n_seeds"]
+    for name in ("recovery", "masks"):
+        (group,) = tables[name]
+        assert group["parts"] == [f"{name}/{seed}.csv" for seed in range(n_seeds)]
+        assert group["contract"]["seed"] == list(range(n_seeds))
+        assert prod(map(len, group["contract"].values())) > 0
+    assert tables["examples"][0]["parts"] == ["examples/0.csv"]  # one is shown
+
+
+def test_a_seed_does_not_know_how_many_there_are(robust):
+    passed, given = robust.contamination(), robust.settings["contamination"]
+    assert passed == {key: value for key, value in given.items() if key != "n_seeds"} != given
