@@ -30,7 +30,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit, log_softmax, softmax
 
 from common import validation
-from common.bilevel import _oracles
+from common.bilevel import _compiled
 
 __all__ = ["Cleaning", "Logistic", "Quadratic", "QuadraticSamples"]
 
@@ -204,11 +204,9 @@ class _Problem:
             fields[name] = np.zeros((0, 0))
         for name in ("y", "y_out"):
             fields[name] = np.zeros(0, dtype=np.int64)
-        for name in ("A", "C", "A_out", "B_out", "C_out"):
+        for name in ("M", "M_out"):
             fields[name] = np.zeros((0, 0, 0))
-        for name in ("d", "d_out", "f_out"):
-            fields[name] = np.zeros((0, 0))
-        return _oracles.Data(**(fields | self._fields(batch)))
+        return _compiled.Data(**(fields | self._fields(batch)))
 
 
 class QuadraticSamples(NamedTuple):
@@ -254,7 +252,7 @@ class Quadratic(_Problem):
         mean of A is not of full rank.
     """
 
-    kind = _oracles.QUADRATIC
+    kind = _compiled.QUADRATIC
 
     def __init__(self, inner, outer):
         for field in ("outer_roots", "outer_linear"):
@@ -297,7 +295,8 @@ class Quadratic(_Problem):
         mixed = J.T @ self._C_out.T
         self.hessian = J.T @ self._A_out @ J + mixed + mixed.T + self._B_out
         self.hessian = (self.hessian + self.hessian.T) / 2
-        if np.linalg.eigvalsh(self.hessian)[0] > 0:
+        eigenvalues = np.linalg.eigvalsh(self.hessian)
+        if eigenvalues[0] > 1e-12 * abs(eigenvalues[-1]):
             self.solution = -np.linalg.solve(self.hessian, self.gradient(np.zeros(self.n_outer)))
             self.lowest = self.value(self.solution)
         else:
@@ -413,25 +412,7 @@ class Quadratic(_Problem):
                     )
 
     def _fields(self, batch):
-        inner, outer = self.inner, self.outer
-
-        def products(left, right):
-            left, right = (one.reshape(-1, batch, one.shape[1]) for one in (left, right))
-            return _with_mean(np.einsum("kip,kiq->kpq", left, right, optimize=True) / batch)
-
-        def means(one):
-            return _with_mean(one.reshape(-1, batch, one.shape[1]).mean(axis=1))
-
-        return {
-            "A": products(inner.roots, inner.roots),
-            "C": products(inner.left, inner.right),
-            "d": means(inner.linear),
-            "A_out": products(outer.roots, outer.roots),
-            "B_out": products(outer.outer_roots, outer.outer_roots),
-            "C_out": products(outer.left, outer.right),
-            "d_out": means(outer.linear),
-            "f_out": means(outer.outer_linear),
-        }
+        return {"M": _blocks(self.inner, batch), "M_out": _blocks(self.outer, batch)}
 
 
 class Logistic(_Problem):
@@ -453,7 +434,7 @@ class Logistic(_Problem):
         If shapes do not fit, a value is not finite, or a label is another number.
     """
 
-    kind = _oracles.LOGISTIC
+    kind = _compiled.LOGISTIC
 
     def __init__(self, D, y, D_out, y_out):
         self.D, self.y = _table(D, y, "D", "y", known=(-1, 1))
@@ -533,7 +514,7 @@ class Cleaning(_Problem):
         If shapes do not fit, a value is not finite, a label is no class, or ``reg`` is not above 0.
     """
 
-    kind = _oracles.CLEANING
+    kind = _compiled.CLEANING
 
     def __init__(self, D, y, D_out, y_out, *, n_classes, reg=0.2):
         self.n_classes = validation.count(n_classes, "n_classes", at_least=2)
@@ -654,8 +635,23 @@ def _same_features(D, D_out):
         )
 
 
-def _with_mean(batches):
-    return np.ascontiguousarray(np.concatenate([batches, batches.mean(axis=0, keepdims=True)]))
+def _blocks(samples, batch):
+    """Of each batch and of all: second derivatives in (z, x), and linear terms as a column."""
+    p, q = samples.roots.shape[1], samples.left.shape[1]
+    found = np.zeros((len(samples.roots) // batch, p + q, p + q + 1))
+
+    def products(left, right):
+        left, right = (one.reshape(-1, batch, one.shape[1]) for one in (left, right))
+        return left.transpose(0, 2, 1) @ right / batch
+
+    found[:, :p, :p] = products(samples.roots, samples.roots)
+    found[:, p:, :p] = products(samples.left, samples.right)
+    found[:, :p, p:-1] = found[:, p:, :p].transpose(0, 2, 1)
+    found[:, :p, -1] = samples.linear.reshape(-1, batch, p).mean(axis=1)
+    if samples.outer_roots is not None:
+        found[:, p:, p:-1] = products(samples.outer_roots, samples.outer_roots)
+        found[:, p:, -1] = samples.outer_linear.reshape(-1, batch, q).mean(axis=1)
+    return np.concatenate([found, found.mean(axis=0, keepdims=True)])
 
 
 def _nearest_divisor(n, m, batch):

@@ -56,29 +56,32 @@ from typing import NamedTuple
 import numpy as np
 
 from common import validation
-from common.bilevel import _loops
+from common.bilevel import _compiled
 
 __all__ = ["CONSTANT", "SOLVERS", "Run", "solve", "step_bound"]
 
 _LOOPS = {
-    "soba": _loops.soba,
-    "saba": _loops.saba,
-    "srba": _loops.srba,
-    "amigo": _loops.amigo,
-    "stocbio": _loops.stocbio,
-    "bsa": _loops.bsa,
-    "ttsa": _loops.ttsa,
-    "mrbo": _loops.mrbo,
-    "sustain": _loops.sustain,
-    "fsla": _loops.fsla,
-    "vrbo": _loops.vrbo,
-    "f2sa": _loops.f2sa,
+    "soba": _compiled.soba,
+    "saba": _compiled.saba,
+    "srba": _compiled.srba,
+    "amigo": _compiled.amigo,
+    "stocbio": _compiled.stocbio,
+    "bsa": _compiled.bsa,
+    "ttsa": _compiled.ttsa,
+    "mrbo": _compiled.momentum,
+    "sustain": _compiled.momentum,
+    "fsla": _compiled.fsla,
+    "vrbo": _compiled.vrbo,
+    "f2sa": _compiled.f2sa,
 }
 
 SOLVERS = tuple(_LOOPS)
 
 CONSTANT = ("saba", "srba", "amigo", "stocbio", "vrbo")
 """Solvers whose steps do not fall."""
+
+
+_WHOLE_SERIES = ("stocbio", "mrbo", "vrbo")
 
 
 class Run(NamedTuple):
@@ -200,7 +203,7 @@ def solve(
     rng = validation.generator(rng)
     data = problem.compiled(batch)
     period_frac = validation.number(period_frac, "period_frac", above=0)
-    options = _loops.Options(
+    options = _compiled.Options(
         step=step,
         outer_step=step / ratio,
         n_inner=validation.count(n_inner, "n_inner"),
@@ -208,15 +211,17 @@ def solve(
         period=max(1, round(period_frac * (data.n_batches + data.m_batches))),
         eta=validation.number(eta, "eta", at_least=0, at_most=1),
         growth=validation.number(growth, "growth", at_least=0),
+        whole=solver in _WHOLE_SERIES,
         full_start=bool(full_start),
     )
-    log = _loops.Log(
-        count=np.zeros(1, dtype=np.int64),
-        place=np.zeros(1, dtype=np.int64),
+    log = _compiled.Log(
+        count=np.zeros(2, dtype=np.int64),
         marks=marks.astype(np.int64),
         calls=marks.astype(np.int64),
         z=np.full((len(marks), len(z)), np.nan),
         x=np.full((len(marks), len(x)), np.nan),
     )
-    _LOOPS[solver](data, rng, z.copy(), x.copy(), options, log)
-    return Run(log.calls, log.z, log.x, bool(log.place[0] < len(marks)))
+    memory = _compiled.empty_memory(data, *((len(z), len(x)) if solver == "saba" else (0, 0)))
+    arrays = _compiled.work(len(z), len(x), options.n_series)
+    _LOOPS[solver](data, rng, z.copy(), x.copy(), options, log, memory, arrays)
+    return Run(log.calls, log.z, log.x, bool(log.count[1] < len(marks)))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from common.bilevel import Cleaning, Logistic, Quadratic, QuadraticSamples
-from common.bilevel._oracles import (
+from common.bilevel._compiled import (
     ALL,
     CROSS,
     FIRST,
@@ -91,7 +91,7 @@ def test_compiled_oracles_average_to_the_derivatives_and_count_samples(case, bat
     P, v = problem.compiled(batch), RNG.standard_normal(problem.n_inner)
     g, h, c, gx, f, fx = derivatives(problem, z, x, v)
     for batches in ([-1], list(range(P.n_batches))):
-        found, count = [np.zeros_like(one) for one in (g, h, c, gx)], np.zeros(1, dtype=np.int64)
+        found, count = [np.zeros_like(one) for one in (g, h, c, gx)], np.zeros(2, dtype=np.int64)
         for k in batches:
             new = [np.full_like(one, np.nan) for one in (g, h, c, gx)]
             inner(P, ALL, z, x, v, k, *new[:3], count)
@@ -102,7 +102,7 @@ def test_compiled_oracles_average_to_the_derivatives_and_count_samples(case, bat
             close(one, expected)
         assert count[0] == 4 * problem.n
     for batches in ([-1], list(range(P.m_batches))):
-        found, count = [np.zeros_like(one) for one in (f, fx)], np.zeros(1, dtype=np.int64)
+        found, count = [np.zeros_like(one) for one in (f, fx)], np.zeros(2, dtype=np.int64)
         for k in batches:
             new = np.full_like(f, np.nan), np.full_like(fx, np.nan)
             outer(P, FIRST | SECOND, z, x, k, *new, count)
@@ -116,7 +116,7 @@ def test_compiled_oracles_average_to_the_derivatives_and_count_samples(case, bat
 @pytest.mark.parametrize("want", [GRADIENT, HESSIAN, CROSS, OUTER_GRADIENT])
 def test_an_oracle_touches_and_counts_what_is_wanted_alone(case, want):
     problem, z, x = case
-    P, count = problem.compiled(4), np.zeros(1, dtype=np.int64)
+    P, count = problem.compiled(4), np.zeros(2, dtype=np.int64)
     before = RNG.standard_normal(len(z)), RNG.standard_normal(len(z)), RNG.standard_normal(len(x))
     after = [one.copy() for one in before]
     inner(P, want, z, x, z, 0, *after, count)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from common.bilevel import CONSTANT, SOLVERS, Cleaning, Logistic, Quadratic, solve, step_bound
-from common.bilevel._loops import (
+from common.bilevel._compiled import (
+    Memory,
     directions,
     empty_memory,
     saba_directions,
-    saba_remember,
     srba_directions,
 )
 from tests.common.bilevel.conftest import make
@@ -95,11 +95,14 @@ class Plain:
         )  # fmt: skip
         self.last, self.d, self.penalty, self.y = None, None, 1.0, z.copy()
 
+    def draw(self, n):
+        return int(self.rng.random() * n)
+
     def i(self):
-        return self.rng.integers(0, self.n)
+        return self.draw(self.n)
 
     def j(self):
-        return self.rng.integers(0, self.m)
+        return self.draw(self.m)
 
     def all(self, z, x, v, i, j):
         o = self.o
@@ -159,7 +162,8 @@ class Plain:
         return fx - self.o.cross(z, x, v, i)
 
     def draws(self, whole):
-        drawn = [self.i() for _ in range(10 if whole else self.rng.integers(0, 10))]
+        n = 10 if whole else self.draw(10)
+        drawn = [self.i() for _ in range(10)][:n]
         return self.i(), self.j(), drawn, whole
 
     def amigo(self):
@@ -182,7 +186,8 @@ class Plain:
         self.x = self.x - self.gamma * self.t**-0.6 * self.hyper(self.z, self.x, *self.draws(False))
 
     def momentum(self, whole):
-        drawn = [self.i() for _ in range(10 if whole else self.rng.integers(0, 10))]
+        n = 10 if whole else self.draw(10)
+        drawn = [self.i() for _ in range(10)][:n]
         i, cross, j = self.i(), self.i(), self.j()
 
         def both(z, x):
@@ -273,12 +278,13 @@ def test_a_run_and_its_calls_are_those_of_a_plain_solver_that_counts(case, solve
 
 
 def state(case):
+    """The compiled problem, a point, arrays for quantities and directions, and a counter."""
     problem, z, x = case
     p, q = len(z), len(x)
-    buffers = tuple(np.zeros(size) for size in (p, p, q, p, q))
+    new = tuple(np.zeros(size) for size in (p, p, q, p, q))
     out = np.zeros(p), np.zeros(p), np.zeros(q)
     v = np.random.default_rng(2).standard_normal(p)
-    return problem.compiled(BATCH), z, x, v, buffers, out, np.zeros(1, dtype=np.int64)
+    return problem.compiled(BATCH), z, x, v, new, out, np.zeros(2, dtype=np.int64)
 
 
 def mean_over_batches(P, call, out):
@@ -292,20 +298,24 @@ def mean_over_batches(P, call, out):
     return total
 
 
-def full(P, z, x, v, buffers, count):
-    out = np.zeros_like(z), np.zeros_like(z), np.zeros_like(x)
-    directions(P, z, x, v, -1, -1, buffers, *out, count)
-    return out
+def full(P, z, x, v, new, count):
+    directions(P, z, x, v, -1, -1, *new, count)
+    return tuple(one.copy() for one in new[:3])
+
+
+def check_equal(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        largest = max(1.0, np.abs(other).max())
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-12 * largest)
 
 
 def walked(case, n_steps):
     """SABA's memory after some iterations, with the point of the last call of each batch."""
-    P, z, x, v, buffers, out, count = state(case)
+    P, z, x, v, new, out, count = state(case)
     memory, rng, asked = empty_memory(P, len(z), len(x)), np.random.default_rng(3), {}
     for _ in range(n_steps):
         i, j = int(rng.integers(P.n_batches)), int(rng.integers(P.m_batches))
-        saba_directions(P, memory, z, x, v, i, j, buffers, *out, count)
-        saba_remember(memory, i, j, buffers)
+        saba_directions(P, memory, z, x, v, i, j, new, out, count)
         asked["inner", i] = asked["outer", j] = z.copy(), x.copy(), v.copy()
         z, v, x = (a - 0.05 * d for a, d in zip((z, v, x), out, strict=True))
     return P, memory, asked, (z, x, v)
@@ -313,60 +323,42 @@ def walked(case, n_steps):
 
 @pytest.mark.parametrize("n_steps", [0, 3, 200])
 def test_directions_of_saba_are_unbiased_whatever_its_memory(case, n_steps):
-    P, memory, _, (z, x, v) = walked(case, n_steps)
-    _, _, _, _, buffers, out, count = state(case)
-    found = mean_over_batches(
-        P,
-        lambda i, j: saba_directions(P, memory, z, x, v, i, j, buffers, *out, count),
-        out,
-    )
-    for one, expected in zip(found, full(P, z, x, v, buffers, count), strict=True):
-        np.testing.assert_allclose(
-            one, expected, rtol=0, atol=1e-12 * max(1, np.abs(expected).max())
-        )
+    P, memory, _, point = walked(case, n_steps)
+    _, _, _, _, new, out, count = state(case)
+
+    def call(i, j):
+        kept = Memory(*(one.copy() for one in memory))
+        saba_directions(P, kept, *point, i, j, new, out, count)
+
+    check_equal(mean_over_batches(P, call, out), full(P, *point, new, count))
 
 
 def test_directions_of_soba_are_unbiased(case):
-    P, z, x, v, buffers, out, count = state(case)
-    found = mean_over_batches(
-        P, lambda i, j: directions(P, z, x, v, i, j, buffers, *out, count), out
-    )
-    for one, expected in zip(found, full(P, z, x, v, buffers, count), strict=True):
-        np.testing.assert_allclose(
-            one, expected, rtol=0, atol=1e-12 * max(1, np.abs(expected).max())
-        )
+    P, z, x, v, new, _, count = state(case)
+    found = mean_over_batches(P, lambda i, j: directions(P, z, x, v, i, j, *new, count), new[:3])
+    check_equal(found, full(P, z, x, v, new, count))
 
 
 def test_directions_of_srba_are_unbiased_after_full_ones(case):
-    P, z, x, v, buffers, _, count = state(case)
-    before = z + 0.1, x - 0.2, v + 0.3
-    first, old = (
-        full(P, *before, buffers, count),
-        tuple(np.zeros(len(one)) for one in (z, z, x) * 2),
-    )
-    out = tuple(one.copy() for one in first)
+    P, z, x, v, new, out, count = state(case)
+    before = z + 0.1, v + 0.3, x - 0.2
+    srba_directions(P, *(before[k] for k in (0, 2, 1)), before, -1, -1, new, out, count)
+    first = [one.copy() for one in out]
+    check_equal(first, full(P, *(before[k] for k in (0, 2, 1)), new, count))
 
     def call(i, j):
         for one, start in zip(out, first, strict=True):
             one[:] = start
-        srba_directions(P, before, z, x, v, i, j, buffers, old, *out, count)
+        srba_directions(P, z, x, v, before, i, j, new, out, count)
 
-    for one, expected in zip(
-        mean_over_batches(P, call, out), full(P, z, x, v, buffers, count), strict=True
-    ):
-        np.testing.assert_allclose(
-            one, expected, rtol=0, atol=1e-12 * max(1, np.abs(expected).max())
-        )
+    check_equal(mean_over_batches(P, call, out), full(P, z, x, v, new, count))
 
 
 @pytest.mark.parametrize("n_steps", [3, 200])
 def test_the_memory_of_saba_is_what_computing_it_anew_gives(case, n_steps):
     _, memory, asked, _ = walked(case, n_steps)
-    oracle, rows = (
-        Counting(case[0]),
-        {name: np.zeros_like(getattr(memory, name)) for name in "ghcf"},
-    )
-    rows["fx"] = np.zeros_like(memory.fx)
+    oracle = Counting(case[0])
+    rows = {name: np.zeros_like(one[:-1]) for name, one in memory._asdict().items()}
     for (where, k), (z, x, v) in asked.items():
         if where == "inner":
             rows["g"][k], rows["h"][k] = oracle.gradient(z, x, k), oracle.hessian(z, x, v, k)
@@ -374,9 +366,10 @@ def test_the_memory_of_saba_is_what_computing_it_anew_gives(case, n_steps):
         else:
             rows["f"][k], rows["fx"][k] = oracle.outside(z, x, k)
     for name, expected in rows.items():
-        np.testing.assert_allclose(getattr(memory, name), expected, rtol=1e-11, atol=1e-12)
-        mean = getattr(memory, f"mean_{name}")  # a running mean, which collects rounding
-        np.testing.assert_allclose(mean, expected.mean(axis=0), rtol=1e-10, atol=1e-12)
+        found = getattr(memory, name)
+        np.testing.assert_allclose(found[:-1], expected, rtol=1e-11, atol=1e-12)
+        # The last row is a running mean, which collects rounding.
+        np.testing.assert_allclose(found[-1], expected.mean(axis=0), rtol=1e-10, atol=1e-12)
 
 
 def test_a_full_start_of_saba_costs_a_pass_and_is_the_full_direction_first():
