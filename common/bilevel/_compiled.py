@@ -25,8 +25,8 @@ GRADIENT, HESSIAN, CROSS, OUTER_GRADIENT = 1, 2, 4, 8
 ALL = GRADIENT + HESSIAN + CROSS
 FIRST, SECOND = 1, 2
 
-# Without "reassoc": the sums of a run are always taken in the same order.
-compiled = numba.njit(cache=True, error_model="numpy", fastmath={"contract"})
+# "reassoc" lets sums be taken in parts, by vector instructions.
+compiled = numba.njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
 
 
 class Data(NamedTuple):

@@ -264,9 +264,9 @@ def logistic(*, rng, n=4096, m=4096, n_features=22, find_lowest=True):
 
 
 def lowest(problem, x, *, bound=12.0):
-    """The lowest value of h that is found from several starts, each |x| at most a bound.
+    """The lowest value of h that is found from two starts, each |x| at most a bound.
 
-    By L-BFGS with exact values and gradients, from x and from penalties that are all equal. h need
+    By L-BFGS with exact values and gradients, from x and from penalties that are all small. h need
     not be convex, so this is no proof.
 
     Parameters
@@ -286,12 +286,15 @@ def lowest(problem, x, *, bound=12.0):
     """
     x = problem.check_outer(x)
 
+    z = None
+
     def both(x):
-        z = problem.minimizer(x)
+        nonlocal z
+        z = problem.minimizer(x, start=z)
         return problem.value(x, z=z), problem.gradient(x, z=z)
 
-    starts = [np.clip(x, -bound, bound), *(np.full(len(x), level) for level in (-8.0, -4.0, 0.0))]
-    options = {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500}
+    starts = [np.clip(x, -bound, bound), np.full(len(x), -bound / 2)]
+    options = {"ftol": 1e-13, "gtol": 1e-8, "maxiter": 300}
     bounds = [(-bound, bound)] * len(x)
     return min(
         float(minimize(both, x0, jac=True, method="L-BFGS-B", bounds=bounds, options=options).fun)
