@@ -86,22 +86,56 @@ class Memory(NamedTuple):
 
 
 def work(p, q, n_series):
-    """Arrays for the loops: of the sizes of z and of x, and of drawn batches."""
+    """Arrays for the loops.
+
+    Parameters
+    ----------
+    p, q : int
+        Entries of z and x.
+    n_series : int
+
+    Returns
+    -------
+    of_z, of_x : tuple of ndarray
+    drawn : ndarray of int, shape (n_series,)
+    """
     of_z, of_x = tuple(np.zeros(p) for _ in range(9)), tuple(np.zeros(q) for _ in range(7))
     return of_z, of_x, np.zeros(n_series, dtype=np.int64)
 
 
 def empty_memory(data, p, q):
-    """SABA's memory before the first iteration."""
+    """SABA's memory before the first iteration.
+
+    Parameters
+    ----------
+    data : Data
+    p, q : int
+        Entries of z and x.
+
+    Returns
+    -------
+    memory : Memory
+    """
     n, m = data.n_batches + 1, data.m_batches + 1
     return Memory(*(np.zeros(shape) for shape in ((n, p), (n, p), (n, q), (m, p), (m, q))))
 
 
 @compiled
 def inner(P, want, z, x, v, k, g, h, c, count):
-    """Means over batch k of the inner problem's derivatives, as far as wanted.
+    """Means over a batch of the inner problem's derivatives, as far as wanted.
 
-    ``g`` becomes d_z G, ``h`` d_zz G v, and ``c`` d_xz G v or d_x G.
+    Parameters
+    ----------
+    P : Data
+    want : int
+        Sum of `GRADIENT` and the like.
+    z, x, v : ndarray
+    k : int
+        The batch; -1 is all samples.
+    g, h, c : ndarray
+        Become d_z G, d_zz G v, and d_xz G v or d_x G.
+    count : ndarray of int
+        Its first entry grows by the calls.
     """
     if P.kind == QUADRATIC:
         _quadratic_inner(P, want, z, x, v, k, g, h, c)
@@ -115,7 +149,13 @@ def inner(P, want, z, x, v, k, g, h, c, count):
 
 @compiled
 def outer(P, want, z, x, k, f, c, count):
-    """Means over batch k of the outer problem's gradients: ``f`` becomes d_z F, ``c`` d_x F."""
+    """Means over a batch of the outer problem's gradients; see `inner`.
+
+    Parameters
+    ----------
+    f : ndarray
+        Becomes d_z F, and ``c`` d_x F.
+    """
     if P.kind == QUADRATIC:
         row = k if k >= 0 else P.m_batches
         if want & FIRST:
@@ -347,7 +387,15 @@ def _copy(a, b):
 
 @compiled
 def directions(P, z, x, v, i, j, g, h, c, f, fx, count):
-    """D_z, D_v and D_x, in g, h and c, from inner batch i and outer batch j; -1 is all samples."""
+    """D_z, D_v and D_x, which ``g``, ``h`` and ``c`` become; see `inner`.
+
+    Parameters
+    ----------
+    i, j : int
+        Inner and outer batch.
+    f, fx : ndarray
+        Become d_z F and d_x F.
+    """
     inner(P, ALL, z, x, v, i, g, h, c, count)
     outer(P, FIRST | SECOND, z, x, j, f, fx, count)
     _move(h, -1.0, f)
@@ -356,6 +404,22 @@ def directions(P, z, x, v, i, j, g, h, c, f, fx, count):
 
 @compiled
 def soba(P, rng, z, x, o, log, M, W):
+    """SOBA, and arguments of all loops.
+
+    Parameters
+    ----------
+    P : Data
+    rng : numpy.random.Generator
+    z, x : ndarray
+        The start; they move.
+    o : Options
+    log : Log
+        Is filled.
+    M : Memory
+        Of SABA, empty for others.
+    W : tuple
+        See `work`.
+    """
     v, g, h, f = W[0][:4]
     c, fx = W[1][:2]
     t = 0
@@ -383,7 +447,20 @@ def _exchange(rows, k, new, found):
 
 @compiled
 def saba_directions(P, M, z, x, v, i, j, new, out, count):
-    """As `directions`, each quantity less its row and plus the mean of rows, which are renewed."""
+    """As `directions`, each quantity less its row and plus the mean of rows, which are renewed.
+
+    Parameters
+    ----------
+    P : Data
+    M : Memory
+    z, x, v : ndarray
+    i, j : int
+    new : tuple of ndarray
+        Become the quantities of the batches.
+    out : tuple of ndarray
+        Become D_z, D_v and D_x.
+    count : ndarray of int
+    """
     g, h, c, f, fx = new
     dz, dv, dx = out
     inner(P, ALL, z, x, v, i, g, h, c, count)
@@ -401,6 +478,7 @@ def saba_directions(P, M, z, x, v, i, j, new, out, count):
 
 @compiled
 def saba(P, rng, z, x, o, log, M, W):
+    """SABA; see `soba`."""
     v, g, h, f, dz, dv = W[0][:6]
     c, fx, dx = W[1][:3]
     new, out = (g, h, c, f, fx), (dz, dv, dx)
@@ -424,7 +502,21 @@ def saba(P, rng, z, x, o, log, M, W):
 
 @compiled
 def srba_directions(P, z, x, v, old, i, j, new, out, count):
-    """Add what a batch says to have changed since the point before, or be anew for batches -1."""
+    """Add what a batch says to have changed since the point before, or be anew for batches -1.
+
+    Parameters
+    ----------
+    P : Data
+    z, x, v : ndarray
+    old : tuple of ndarray
+        z, v and x before.
+    i, j : int
+    new : tuple of ndarray
+        As in `saba_directions`.
+    out : tuple of ndarray
+        D_z, D_v and D_x, which change.
+    count : ndarray of int
+    """
     g, h, c, f, fx = new
     dz, dv, dx = out
     if i >= 0:
@@ -445,6 +537,7 @@ def srba_directions(P, z, x, v, old, i, j, new, out, count):
 
 @compiled
 def srba(P, rng, z, x, o, log, M, W):
+    """SRBA; see `soba`."""
     v, g, h, f, dz, dv, z_old, v_old = W[0][:8]
     c, fx, dx, x_old = W[1][:4]
     old, new, out = (z_old, v_old, x_old), (g, h, c, f, fx), (dz, dv, dx)
@@ -491,6 +584,7 @@ def _hypergradient(P, z, x, i, j, drawn, n, o, v, g, h, f, c, dx, count):
 
 @compiled
 def amigo(P, rng, z, x, o, log, M, W):
+    """AmIGO; see `soba`."""
     v, g, h, f = W[0][:4]
     c, fx = W[1][:2]
     while _more(log, z, x):
@@ -519,6 +613,7 @@ def _estimate(P, rng, z, x, o, W, count):
 
 @compiled
 def stocbio(P, rng, z, x, o, log, M, W):
+    """StocBiO; see `soba`."""
     _, g, h = W[0][:3]
     c, _, dx = W[1][:3]
     while _more(log, z, x):
@@ -529,6 +624,7 @@ def stocbio(P, rng, z, x, o, log, M, W):
 
 @compiled
 def bsa(P, rng, z, x, o, log, M, W):
+    """BSA; see `soba`."""
     _, g, h = W[0][:3]
     c, _, dx = W[1][:3]
     t = 0
@@ -541,6 +637,7 @@ def bsa(P, rng, z, x, o, log, M, W):
 
 @compiled
 def ttsa(P, rng, z, x, o, log, M, W):
+    """TTSA; see `soba`."""
     _, g, h = W[0][:3]
     c, _, dx = W[1][:3]
     t = 0
@@ -572,6 +669,7 @@ def _change(P, z, x, z_old, x_old, i, l, j, n, fresh, o, W, dz, dx, stay, count)
 
 @compiled
 def momentum(P, rng, z, x, o, log, M, W):
+    """MRBO with the whole series, SUSTAIN with one term of it; see `soba`."""
     dz, z_old = W[0][-2:]
     dx, x_old = W[1][-2:]
     drawn = W[2]
@@ -591,6 +689,7 @@ def momentum(P, rng, z, x, o, log, M, W):
 
 @compiled
 def fsla(P, rng, z, x, o, log, M, W):
+    """FSLA; see `soba`."""
     v, g, h, f, z_old, v_old = W[0][:6]
     c, fx, dx, x_old = W[1][:4]
     t = 0
@@ -618,6 +717,7 @@ def fsla(P, rng, z, x, o, log, M, W):
 
 @compiled
 def vrbo(P, rng, z, x, o, log, M, W):
+    """VRBO; see `soba`."""
     dz, z_old = W[0][-2:]
     dx, x_old = W[1][-2:]
     drawn = W[2]
@@ -642,6 +742,7 @@ def vrbo(P, rng, z, x, o, log, M, W):
 
 @compiled
 def f2sa(P, rng, z, x, o, log, M, W):
+    """F2SA; see `soba`."""
     y, g, h, f = W[0][:4]
     c, fx, other = W[1][:3]
     _copy(y, z)

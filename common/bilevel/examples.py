@@ -42,11 +42,25 @@ class Example:
             ``excess``, h above its minimum, and ``gradient``, the squared norm of its gradient
             over that at the start; or ``error``, of a cleaning problem on test rows, and ``loss``,
             F at (z, x). NaN where the run has diverged before.
+
+        Raises
+        ------
+        NotImplementedError
+            Here: each kind of problem has its own.
         """
         raise NotImplementedError
 
     def last(self, run):
-        """What `measure` says of the last point."""
+        """What `measure` says of the last point.
+
+        Parameters
+        ----------
+        run : common.bilevel.solvers.Run
+
+        Returns
+        -------
+        numbers : dict of str to float
+        """
         end = run._replace(calls=run.calls[-1:], z=run.z[-1:], x=run.x[-1:])
         return {name: float(one[0]) for name, one in self.measure(end).items()}
 
