@@ -99,7 +99,8 @@ def best_steps(table, by):
         lower, a pair is left out.
     by : str or list of str
         The column that decides; others decide where it is equal, such as everywhere infinite. What
-        is missing counts as infinite.
+        is missing counts as infinite. Where there is a column ``diverged``, a pair with which some
+        run has diverged comes after all with which none has.
 
     Returns
     -------
@@ -118,8 +119,10 @@ def best_steps(table, by):
     filled = table.fillna(dict.fromkeys(by, np.inf))
     groups = filled.groupby(["solver", "step", "ratio"], sort=True)
     medians = groups[by].agg(lambda one: float(np.median(one)))
+    medians["_diverged"] = groups["diverged"].any() if "diverged" in table else False
     medians = medians[groups["seed"].nunique() == table["seed"].nunique()].reset_index()
-    best = medians.sort_values([*by, "step"], kind="stable").groupby("solver").head(1)
+    medians = medians.sort_values(["_diverged", *by, "step"], kind="stable")
+    best = medians.groupby("solver").head(1).drop(columns="_diverged")
     order = {name: place for place, name in enumerate(dict.fromkeys(table["solver"]))}
     return best.sort_values("solver", key=lambda one: one.map(order)).reset_index(drop=True)
 

@@ -90,6 +90,17 @@ def test_steps_that_some_seed_could_not_take_are_left_out():
     assert best_steps(table, "reached")["step"].tolist() == [0.1]
 
 
+def test_steps_with_which_a_run_has_diverged_come_last():
+    table = runs(
+        [("a", 0.1, 1, s, 5, 0) for s in range(3)]
+        + [("a", 0.2, 1, s, v, 0) for s, v in enumerate([1, 1, np.nan])]
+        + [("b", 0.2, 1, s, v, 0) for s, v in enumerate([1, 1, np.nan])]
+    )
+    assert best_steps(table, "reached")["step"].tolist() == [0.2, 0.2]
+    table["diverged"] = table["reached"].isna()
+    assert best_steps(table, "reached")["step"].tolist() == [0.1, 0.2]
+
+
 def test_a_table_without_the_column_is_refused():
     with pytest.raises(ValueError, match="the table of runs has no column 'loss'; it has"):
         best_steps(runs([("a", 0.1, 1, 0, 5, 0)]), "loss")
