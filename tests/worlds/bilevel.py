@@ -28,11 +28,11 @@ def world(true, scale):
             "calls": quadratic["calls"],
         }
 
-    def selection(solver, seed):
+    def selection(choice, solver, seed):
         ahead, behind = (1e-5, 1e-3) if true else (1e-2, 1e-3)
         return {"excess": (ahead if solver == "saba" else behind) * spread(seed)}
 
-    def labels(solver, seed):
+    def labels(choice, solver, seed):
         error = 0.1 if true == (solver == "saba") else 0.13
         auc = 0.98 if true else 0.6
         return {
@@ -44,6 +44,9 @@ def world(true, scale):
     def published(problem, time_s, solver):
         return {"median": 0.2 if true == (solver == "SABA") else 0.21}
 
+    splits = range(cleaning["n_seeds"])
+    cleaned = rows(labels, choice=["grid"], solver=cleaning["solvers"], seed=splits)
+    with_papers_steps = rows(labels, choice=["paper"], solver=["saba"], seed=splits)
     equal = rows(toy, choice=["equal"], solver=["saba", "srba"], seed=range(quadratic["n_seeds"]))
     chosen = rows(
         toy,
@@ -54,11 +57,12 @@ def world(true, scale):
     return {
         "finals-quadratic": pd.concat([chosen, equal], ignore_index=True),
         "finals-logistic": rows(
-            selection, solver=logistic["solvers"], seed=range(logistic["n_seeds"])
+            selection,
+            choice=["final"],
+            solver=logistic["solvers"],
+            seed=range(logistic["n_seeds"]),
         ),
-        "finals-cleaning": rows(
-            labels, solver=cleaning["solvers"], seed=range(cleaning["n_seeds"])
-        ),
+        "finals-cleaning": pd.concat([cleaned, with_papers_steps], ignore_index=True),
         "curves_2022": rows(
             published,
             problem=["ijcnn1", "datacleaning0_5", "datacleaning0_7", "datacleaning0_9"],
