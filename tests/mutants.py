@@ -40,7 +40,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("common", "data", "notebooks", "papers", "tests", "snakemake_logger_plugin_lines")
+COPIED = ("common", "data", "docs", "notebooks", "papers", "tests", "snakemake_logger_plugin_lines")
 DRAWING = ("figures.py", "looks.py", "palette.py")  # whether a plot is pretty, no test can say
 SLOWEST = 10  # seconds of processor time; tests that take longer are left out
 ALLOWANCE = 30  # seconds of processor time beyond five times what the tests take

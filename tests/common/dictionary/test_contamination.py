@@ -54,7 +54,7 @@ def test_artefacts_replace_stretches_and_nothing_else():
     assert n_max / 2 < mask.sum() <= n_max
     for c in range(2):
         assert dirty[c].max() <= 2 * X[c].max() and dirty[c].min() >= 2 * X[c].min()
-        assert dirty[c].max() > X[c].max()
+        assert dirty[c].max() > X[c].max() and dirty[c].min() < X[c].min()
     again, _ = contaminated(X, n_times_artefact=3 * L, level=2.0, rng=np.random.default_rng(2))
     assert not np.array_equal(again, dirty)  # drawn, not fixed
 
