@@ -7,7 +7,6 @@ reason.
 
 import contextlib
 import os
-import sys
 import textwrap
 from pathlib import Path
 
@@ -65,7 +64,6 @@ STYLE = {
 }
 
 PNG_DPI = 150
-_SCREEN_DPI = 100  # in a notebook
 _STAMP_SIZE = 6.0  # points
 _STAMP_COLOR = "#666666"
 
@@ -187,7 +185,7 @@ def save(fig, table, *, svg, scale, data):
     A line below the figure names the scale and the data. ``<name>.json`` is written by the
     notebook runner when the notebook ends; in a notebook run by hand it is written here and says
     so, with ``"interactive": true``. The files are renamed into place when all are complete, the
-    SVG last, and the same figure gives the same bytes. The notebook of a job shows the saved PNG.
+    SVG last, and the same figure gives the same bytes.
 
     Parameters
     ----------
@@ -220,9 +218,7 @@ def save(fig, table, *, svg, scale, data):
             fig.savefig(vector, bbox_inches=area, metadata={"Date": None, "Creator": None})
             fig.savefig(pixels, bbox_inches=area, metadata={"Software": None}, dpi=PNG_DPI)
             files.write_csv(svg.with_suffix(".csv"), table)
-    if os.environ.get("ARTIFACTS_JOB"):
-        _show_saved(fig, svg.with_suffix(".png"))
-    else:
+    if not os.environ.get("ARTIFACTS_JOB"):
         _record_by_hand(svg, scale=scale)
 
 
@@ -277,18 +273,6 @@ def _stamp(fig, text):
     )
     strip = (1.4 * len(lines) + 0.4) * _STAMP_SIZE / 72
     return Bbox.from_extents(0, -strip, width, height)
-
-
-def _show_saved(fig, pixels):
-    """In a notebook of a job, show the saved picture: IPython would draw the figure once more."""
-    if "IPython" not in sys.modules or not sys.modules["IPython"].get_ipython():
-        return
-    from IPython.display import Image, display
-    from matplotlib import pyplot as plt
-
-    plt.close(fig)
-    width = round(fig.get_figwidth() * _SCREEN_DPI)
-    display(Image(filename=str(files.resolve(pixels)), width=width))
 
 
 def _record_by_hand(svg, *, scale):

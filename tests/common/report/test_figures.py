@@ -1,6 +1,5 @@
 """A saved figure: four files that agree, the same bytes each time, its scale on its face."""
 
-import base64
 import hashlib
 import json
 import re
@@ -9,7 +8,6 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from IPython.utils.capture import capture_output
 from PIL import Image
 
 from common import files
@@ -261,21 +259,6 @@ def test_the_whole_stamp_is_on_the_png(repository, table):
 def test_an_svg_holds_text(repository, table):
     save(table)
     assert "Time (s)" in words(repository)
-
-
-def test_the_notebook_of_a_job_shows_the_saved_picture(repository, table):
-    from IPython.core.interactiveshell import InteractiveShell
-
-    InteractiveShell.instance()
-    try:
-        with capture_output() as shown:
-            save(table)
-    finally:
-        InteractiveShell.clear_instance()
-    (picture,) = shown.outputs
-    saved = (repository / "papers/toy/figures/bars.png").read_bytes()
-    assert base64.b64decode(picture.data["image/png"]) == saved
-    assert not plt.get_fignums()  # so that IPython does not draw it once more
 
 
 # By hand
