@@ -19,7 +19,7 @@ PIP    = $(PY) -m pip --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help env figures test lint unit workflow smoke test-embedded test-dispatch test-lock lab paper index report \
+.PHONY: help env figures test lint unit workflow pytest smoke test-embedded test-dispatch test-lock lab paper index report \
     site archive checkers peers slurm lock clean distclean FORCE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -80,7 +80,7 @@ figures: $(READY)
 	@$(PY) -m common.report.reference summary $(PAPER)
 
 test: $(READY)
-	@MAKE="$(MAKE)" $(PY) tests/stages.py lint unit $(if $(PAPER),,workflow) smoke
+	@MAKE="$(MAKE)" $(PY) tests/stages.py lint $(if $(PAPER),unit,pytest) smoke
 
 test-dispatch: $(READY)
 	@$(PY) tests/dispatch.py
@@ -101,6 +101,11 @@ unit: $(READY)
 workflow: $(READY)
 	@echo "== Snakemake on a toy paper"
 	@$(PY) -m pytest $(QUIET) -m workflow -n 3 --dist loadfile tests/workflow  # they wait a lot
+
+# Both together: those of the workflow wait while others compute. They come first, as they last long.
+pytest: $(READY)
+	@echo "== Unit tests, and Snakemake on a toy paper"
+	@$(PY) -m pytest $(QUIET) -n 4 --dist loadfile --ignore tests/test_repository.py tests/workflow tests
 
 # In a copy, .smoke/: figures and results of other scales stay as they are.
 smoke: $(READY)

@@ -1,6 +1,6 @@
 """The stages of ``make test``, and at the end what each took, also where one fails.
 
-    python tests/stages.py lint unit workflow smoke
+    python tests/stages.py lint pytest smoke
 
 Each stage is a target of the Makefile; the first one that fails ends it. Processor time is that of
 all processes of a stage, user and system. Where other programs run beside, it says more than time.
