@@ -4,6 +4,8 @@
   filtered, each pair's channels are gathered in a list (four lists, one after another), and their
   products averaged. Shifts come from one Fourier transform of each channel's squared spectrum.
 - *floor*: the Fourier transforms alone that a loss and a gradient need, of half of the directions.
+- *pywph*: that library (`make peers`), on the covariances of model C without shifts; ours beside
+  it is *unshifted*. It computes groups of covariances, each with its backward pass.
 
 Each runs in a process of its own on one thread, so that the peak of memory is its own. Processor
 times, the best of ``--repeats``. The losses of both are compared first, in double precision on a
@@ -13,9 +15,11 @@ Run with ``python benchmarks/bench_harmonics.py``.
 """
 
 import argparse
+import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -26,6 +30,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # without an insta
 from common.scattering.filters_bump import filter_bank
 from common.scattering.harmonic_covariances import HarmonicCovariances
 from common.scattering.harmonics import harmonics
+from common.workflow import peers
+
+
+def pairs(J, L):
+    """Scale, direction and harmonic of both channels of each covariance of model C."""
+    turn, found = 2 * L, []
+    for j in range(J):
+        kinds = [(j, 1, 0), (j, 1, 1), (j, 0, 0)]
+        if j + 1 < J:
+            kinds += [(j + 1, 0, 0), (j + 1, 0, 1), (j + 1, 0, 2), (j + 1, 1, 2)]
+        for j2, k, k2 in kinds:
+            for q in range(turn):
+                for q2 in range(turn):
+                    if min((q - q2) % turn, (q2 - q) % turn) <= L // 2:
+                        found.append((j, q, k, j2, q2, k2))
+    return found
 
 
 class Gathered:
@@ -37,26 +57,13 @@ class Gathered:
         self.J, self.L, self.dn = J, L, dn
         bank = filter_bank(image.shape, J, L)
         self.phi, self.psi = (torch.as_tensor(f).to(image) for f in bank)
-        self.pairs = self._pairs()
+        places = torch.tensor(pairs(J, L)).reshape(-1, 2, 3) @ torch.tensor([6 * L, 3, 1])
+        self.pairs = places.T
         with torch.no_grad():
             channels, low = self.channels(image)
             means, scales = self.statistics(channels), self.statistics(low)
             self.observed, self.observed_low = means, scales
             self.target = [part.detach() for part in self.moments(image)]
-
-    def _pairs(self):
-        turn, found = 2 * self.L, []
-        for j in range(self.J):
-            kinds = [(j, 1, 0), (j, 1, 1), (j, 0, 0)]
-            if j + 1 < self.J:
-                kinds += [(j + 1, 0, 0), (j + 1, 0, 1), (j + 1, 0, 2), (j + 1, 1, 2)]
-            for j2, k, k2 in kinds:
-                for q in range(turn):
-                    for q2 in range(turn):
-                        if min((q - q2) % turn, (q2 - q) % turn) <= self.L // 2:
-                            first = (j * turn + q) * 3 + k
-                            found.append((first, (j2 * turn + q2) * 3 + k2))
-        return torch.tensor(found).T
 
     def channels(self, x):
         spectrum = torch.fft.fft2(x)
@@ -74,8 +81,8 @@ class Gathered:
         channels, low = self.channels(x)
         v = (channels - self.observed[0]) / self.observed[1]
         low = (low - self.observed_low[0]) / self.observed_low[1]
-        for pairs in self.pairs.chunk(self.n_chunks, dim=1):
-            yield (v[pairs[0]] * v[pairs[1]].conj()).mean(dim=(1, 2))
+        for first, second in self.pairs.chunk(self.n_chunks, dim=1):
+            yield (v[first] * v[second].conj()).mean(dim=(1, 2))
         for j in range(self.J):
             of_scale = v.unflatten(0, (self.J, 2 * self.L, 3))[j, :, :2].flatten(0, 1)
             yield self.shifted(of_scale, 2**j)
@@ -100,6 +107,10 @@ def ours(image, J, L):
     return HarmonicCovariances(image.shape, J, L, dj=1, dn=2).fit(image).loss
 
 
+def unshifted(image, J, L):
+    return HarmonicCovariances(image.shape, J, L, dj=1).fit(image).loss
+
+
 def gathered(image, J, L):
     return Gathered(image, J, L).loss
 
@@ -114,7 +125,7 @@ def floor(image, J, L):
     return loss
 
 
-WAYS = {"ours": ours, "gathered": gathered, "floor": floor}
+WAYS = {"ours": ours, "gathered": gathered, "floor": floor, "unshifted": unshifted}
 
 
 def image(n, seed, dtype):
@@ -156,6 +167,16 @@ def main():
             command += [f"--{name}", str(value)]
         found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
         print(f"{way}: {float(found[0]):.3f} s of processor time, peak {found[1]} MB")
+    if not peers.installed("pywph"):
+        return print(f"pywph: not installed in {peers.PYTHON}; make peers")
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(pairs(options.scales, options.directions), file)
+        file.flush()
+        command = ["--pairs", file.name, "--repeats", options.repeats]
+        for name, value in zip(("size", "scales", "directions"), sizes, strict=True):
+            command += [f"--{name}", value]
+        found = peers.run("pywph", "benchmarks/peers/pywph_speed.py", *command).split()
+    print(f"pywph: {float(found[0]):.3f} s of processor time, peak {found[1]} MB, {found[2]} pairs")
 
 
 if __name__ == "__main__":
