@@ -67,7 +67,7 @@ def main():
     parser.add_argument("--scales", type=int, default=5)
     parser.add_argument("--directions", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--per-group", type=int, default=100, help="covariances computed at once")
+    parser.add_argument("--per-group", type=int, default=30, help="covariances computed at once")
     parser.add_argument("--pairs", required=True, help="file of the covariances, JSON")
     options = parser.parse_args()
     torch.set_num_threads(1)
