@@ -93,7 +93,21 @@ def use_style(styles=None):
         validation.choice(look["color"], OKABE_ITO, f"the colour of {name}")
     _looks.clear()
     _looks.update(looks)
+    _draw_no_more_than_shown()
     _reset_style()
+
+
+def _draw_no_more_than_shown():
+    """Keep pyplot from drawing every figure after a cell of a notebook.
+
+    The backend of a notebook draws it once more to show it, so the first picture is never seen.
+    """
+    inline = "module://matplotlib_inline.backend_inline"
+    if matplotlib.get_backend(auto_select=False) in (inline, "inline"):
+        import matplotlib.pyplot as plt
+
+        plt.switch_backend(inline)  # pyplot would install its hook with the first figure
+        plt.uninstall_repl_displayhook()
 
 
 def _reset_style():
@@ -216,7 +230,10 @@ def save(fig, table, *, svg, scale, data):
             vector = stack.enter_context(files.atomic(svg))
             pixels = stack.enter_context(files.atomic(svg.with_suffix(".png")))
             fig.savefig(vector, bbox_inches=area, metadata={"Date": None, "Creator": None})
+            engine = fig.get_layout_engine()
+            fig.set_layout_engine("none")  # the layout is computed once: both show the same
             fig.savefig(pixels, bbox_inches=area, metadata={"Software": None}, dpi=PNG_DPI)
+            fig.set_layout_engine(engine)
             files.write_csv(svg.with_suffix(".csv"), table)
     if not os.environ.get("ARTIFACTS_JOB"):
         _record_by_hand(svg, scale=scale)

@@ -2,7 +2,11 @@
 
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -16,6 +20,7 @@ from common.report import figures
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+CHECKOUT = Path(__file__).resolve().parents[3]
 SVG = "papers/toy/figures/bars.svg"
 DATA = "simulated data · 4 subjects × 3 seeds"
 
@@ -340,3 +345,24 @@ def test_a_figure_without_numbers_is_refused(repository, table, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         save(table, fig=plt.figure())
     assert not list(repository.iterdir())
+
+
+def test_a_notebook_draws_a_figure_to_show_it_and_no_more():
+    code = """
+import matplotlib.figure
+from IPython.core.interactiveshell import InteractiveShell
+
+shell = InteractiveShell.instance()
+draw, drawn = matplotlib.figure.Figure.draw, []
+matplotlib.figure.Figure.draw = lambda *given: (drawn.append(1), draw(*given))
+shell.run_cell("import matplotlib.pyplot as plt; from common.report import figures")
+shell.run_cell("figures.use_style()")
+shell.run_cell("fig, ax = plt.subplots(); ax.plot([1, 2])")
+print("drawn", len(drawn))
+"""
+    environment = os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=CHECKOUT, env=environment, capture_output=True, text=True
+    )
+    # Once to find where everything is, once to make the picture.
+    assert done.stdout.endswith("drawn 2\n"), done.stdout + done.stderr
