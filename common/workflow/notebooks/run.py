@@ -299,16 +299,28 @@ def _end_with(job, asker):
 def _watch_snakemake():
     """Function that tells whether the Snakemake that runs now has ended.
 
-    Snakemake starts a shell that starts this process. The shell outlives a killed Snakemake and
-    gets another parent.
+    Snakemake starts a shell with the command of this process. Some shells become this process, as
+    bash does: its parent is Snakemake, whose own parent may end, a terminal that is closed. Others
+    wait: the shell outlives a killed Snakemake and gets another parent.
     """
-    shell = os.getppid()
-    snakemake = _parent(shell)
-    return lambda: snakemake is not None and (os.getppid() != shell or _parent(shell) != snakemake)
+    parent = os.getppid()
+    if not _has_started(parent):
+        return lambda: os.getppid() != parent
+    snakemake = _parent(parent)
+    return lambda: os.getppid() != parent or _parent(parent) != snakemake
+
+
+def _has_started(process):
+    """Whether a process is the shell that has started this one's script."""
+    try:
+        command = Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:  # no /proc
+        return False
+    return os.fsencode(Path(sys.argv[0]).name) in command
 
 
 def _parent(process):
-    """Parent of a process; None where there is no ``/proc``."""
+    """Parent of a process; None where it has ended."""
     try:
         # The name, in parentheses, may hold spaces: count from its end.
         return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])

@@ -415,6 +415,7 @@ def test_a_folder_without_git(root):
 
 
 def test_the_command_prints_one_line(root, monkeypatch, capsys):
+    monkeypatch.setattr(archive, "find_spec", lambda name: True)
     assert archive.main(["toi"]) == 1
     assert capsys.readouterr().err.startswith("there is no paper 'toi'; did you mean 'toy'?")
     monkeypatch.setattr(archive, "find_spec", lambda name: None)
