@@ -63,7 +63,7 @@ def alpha_persistence(points, *, window=None):
     Returns
     -------
     persistence : Persistence
-        In the unit of the points.
+        In the unit of the points. On the torus, to 1e-9 of its side where points lie on one circle.
 
     Raises
     ------
@@ -88,6 +88,13 @@ def alpha_persistence(points, *, window=None):
         points = check_points(points, window=window, at_least=3)
     distinct = np.unique(points, axis=0)
     mesh = _triangulate(distinct, window)
+    if mesh is None:  # copies of points on one circle, or of a lattice, are triangulated unlike
+        mesh = _triangulate(_nudged(distinct, window), window)
+    if mesh is None:
+        raise ValueError(
+            f"the {len(distinct)} different points are too few, or leave too large a gap, for a "
+            f"triangulation of the torus of side {window:g}. Leave window out, or give more points."
+        )
     deaths = np.concatenate([np.zeros(len(points) - len(distinct)), _component_deaths(mesh)])
     return Persistence(np.sort(deaths), _holes(mesh))
 
@@ -153,7 +160,15 @@ class _Mesh(NamedTuple):
     radius: np.ndarray
 
 
+def _nudged(points, window):
+    """Points moved by at most 1e-9 of the window, after which no four are on a circle."""
+    index = np.arange(1, len(points) + 1)[:, None]
+    moved = points + 1e-9 * window * ((index * np.array([0.7548776662, 0.5698402910])) % 1)
+    return np.where(moved < window, moved, points)
+
+
 def _triangulate(points, window):
+    """The mesh; None where periodic copies do not come to one of the torus."""
     places, origin = points, np.arange(len(points))
     if window is not None:
         places, origin = copies_around(points, window=window, margin=_MARGIN * window)
@@ -197,10 +212,7 @@ def _triangulate(points, window):
         2 * radius[:-1].max(initial=0) > _MARGIN * window
         or (len(first), kept.sum()) != (3 * n, 2 * n)
     ):
-        raise ValueError(
-            f"the {n} different points are too few, or leave too large a gap, for a triangulation "
-            f"of the torus of side {window:g}. Leave window out, or give more points."
-        )
+        return None
     sides = np.full((len(first), 2), len(radius) - 1)
     order = np.argsort(edge, kind="stable")
     begin = np.concatenate([[0], np.cumsum(counts)[:-1]])

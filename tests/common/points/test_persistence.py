@@ -112,6 +112,28 @@ def test_the_torus_has_no_border():
     np.testing.assert_allclose(larger.holes, 5 * found.holes)
 
 
+def test_a_lattice_on_the_torus_has_a_hole_for_each_square_but_one():
+    place = (np.arange(8) + 0.3) / 8
+    lattice = np.stack(np.meshgrid(place, place), axis=-1).reshape(-1, 2)
+    found = alpha_persistence(lattice, window=1.0)
+    np.testing.assert_allclose(found.components, [1 / 16] * 63, atol=1e-8)
+    lasting = found.holes[found.holes[:, 1] - found.holes[:, 0] > 1e-6]
+    np.testing.assert_allclose(lasting, [[1 / 16, np.sqrt(0.5) / 8]] * 63, atol=1e-8)
+
+
+def test_points_on_one_circle_are_triangulated_on_the_torus():
+    # Their copies differ by rounding, so that each could be triangulated in a way of its own.
+    angle = 2 * np.pi * np.random.default_rng(0).random((9, 60))
+    middle = uniform(9, 4)[:, None]
+    rings = middle + 0.07 * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    points = np.concatenate([rings.reshape(-1, 2) % 1, uniform(40, 5)])
+    found = alpha_persistence(points, window=1.0)
+    moved = alpha_persistence((points + np.array([0.4, 0.9])) % 1, window=1.0)
+    np.testing.assert_allclose(found.components, moved.components, atol=2e-9)
+    radii = np.linspace(0.003, 0.1, 50)
+    np.testing.assert_allclose(betti_curves(found, radii), betti_curves(moved, radii))
+
+
 def test_inside_the_torus_is_like_the_plane():
     # Points far from the borders, and a frame of others that is dense.
     points = 0.5 + 0.2 * (uniform(60) - 0.5)
