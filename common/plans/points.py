@@ -3,11 +3,11 @@
 __all__ = ["JUDGED", "MODELS", "PROCESSES", "Plan"]
 
 PROCESSES = {
-    "voronoi": "Voronoi edges",
-    "circles": "circles",
-    "turbulence": "turbulence (Cox)",
+    "voronoi": "points on Voronoi edges",
+    "circles": "points on circles",
+    "turbulence": "points driven by turbulence",
 }
-"""Processes by their titles, in the order of figures and claims."""
+"""Processes and what their points are, in the order of figures and claims."""
 
 MODELS = ["harmonics", "second-order", "finest"]
 """What is fitted to each observed pattern."""

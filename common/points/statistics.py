@@ -12,7 +12,13 @@ from common import validation
 from common.points.rasterise import rasterise
 from common.points.windows import check_points
 
-__all__ = ["largest_correlation", "pair_correlation", "power_spectrum", "radial_spectrum"]
+__all__ = [
+    "largest_correlation",
+    "mean_nearest_distance",
+    "pair_correlation",
+    "power_spectrum",
+    "radial_spectrum",
+]
 
 
 def pair_correlation(points, edges, *, window=1.0):
@@ -117,6 +123,32 @@ def radial_spectrum(points, highest, *, window=1.0):
     n = np.bincount(ring.ravel())
     mean = np.bincount(ring.ravel(), S.ravel()) / n
     return np.arange(1, highest), mean[1:highest]
+
+
+def mean_nearest_distance(points, *, window=1.0):
+    r"""Mean distance to the nearest point on the torus, times the root of the density.
+
+    Of a Poisson process it is 1/2: no other point is within r with the probability
+    :math:`\exp(-\lambda \pi r^2)`, whose integral over r is :math:`1 / (2 \sqrt\lambda)`.
+
+    Parameters
+    ----------
+    points, window
+        As in `pair_correlation`.
+
+    Returns
+    -------
+    distance : float
+        Without unit.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `pair_correlation`.
+    """
+    points = check_points(points, window=window)
+    distances, _ = cKDTree(points, boxsize=window).query(points, 2)
+    return float(distances[:, 1].mean() * np.sqrt(len(points)) / window)
 
 
 def largest_correlation(points, other, *, size=64, sigma=0.75, window=1.0):

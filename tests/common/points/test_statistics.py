@@ -5,6 +5,7 @@ import pytest
 
 from common.points.statistics import (
     largest_correlation,
+    mean_nearest_distance,
     pair_correlation,
     power_spectrum,
     radial_spectrum,
@@ -76,6 +77,15 @@ def test_the_spectrum_of_a_poisson_process_is_1():
     # At each wave vector |sum|² / n is exponential of mean 1; opposite ones are equal.
     error = S.std(axis=0, ddof=1) / np.sqrt(200)
     assert (np.abs(S.mean(axis=0) - 1) < 5 * error).all()
+
+
+def test_the_nearest_point_of_a_poisson_process_is_at_half_the_mean_spacing():
+    found = [mean_nearest_distance(uniform(200, seed)) for seed in range(100)]
+    # Of n points, not of a Poisson number, it is larger by about 3 / 8n, 0.2 %.
+    assert np.mean(found) == pytest.approx(0.5, abs=0.001 + 5 * np.std(found) / 10)
+    place = 3 * (np.arange(5) + 0.1) / 5
+    lattice = np.stack(np.meshgrid(place, place), axis=-1).reshape(-1, 2)
+    assert mean_nearest_distance(lattice, window=3.0) == pytest.approx(1)
 
 
 def test_shifts_round_the_borders_change_nothing():
