@@ -24,7 +24,7 @@ import torch
 from common import validation
 from common.scattering.base import check_finite
 from common.scattering.filters_bump import check_shape, filter_bank, frequencies
-from common.scattering.harmonics import harmonics
+from common.scattering.harmonics import phase_and_modulus, powers_of_phase, pull_back
 
 __all__ = ["PatternMoments"]
 
@@ -127,12 +127,12 @@ class PatternMoments:
         """
         check_finite(self._image(image), "image")
         with torch.no_grad():
-            channels = self._channels(image[None])
-            means = [v.mean(dim=(0, -1), keepdim=True) for v in channels]
+            first, second = self._channels(image[None], 0.0, 0.0)
             low = self._low(image[None])
-            if not (channels[0].abs().amax() > 1e-6 * (1 + image.abs().amax())):
+            if not (first.abs().amax() > 1e-6 * (1 + image.abs().amax())):
                 raise ValueError(f"the image is constant, {image.mean():g}: it has no moments.")
-            self._means, self._low_mean = means, low.mean()
+            self._means = first.mean(dim=-1, keepdim=True), second.mean(dim=-1, keepdim=True)
+            self._low_mean = low.mean()
             self.target = self(image)
             self.weight = torch.as_tensor(self._rows.weight).to(image)
             self.power = float((self.target**2 * self.weight).sum())
@@ -159,12 +159,7 @@ class PatternMoments:
         if self._means is None:
             raise ValueError("there is no observed image yet; call fit(image) first.")
         images = self._image(x).reshape(-1, self.size, self.size)
-        first, second = (
-            _real_rows([v - mean.to(v) for v, mean in zip(part, means, strict=True)])
-            for part, means in zip(
-                self._split(self._channels(images)), self._split(self._means), strict=True
-            )
-        )
+        first, second = self._channels(images, *(mean.to(images) for mean in self._means))
         products = (first @ second.mT).flatten(1) / self.size**2
         places, weights = (part.to(images.device) for part in self._rows.places_and_weights)
         weights = weights.to(products)
@@ -195,27 +190,12 @@ class PatternMoments:
 
     # ---- channels
 
-    def _split(self, channels):
-        """Channels of first wavelets and of second ones; see `_channels`."""
-        n = self._rows.n_first
-        return channels[:n], channels[n:]
-
-    def _channels(self, images):
-        """One tensor a harmonic, first those of first wavelets, shape (n_images, n, n_pixels)."""
+    def _channels(self, images, *means):
+        """Real rows of first and of second channels, less their means; see `_Rows`."""
         spectrum = torch.fft.fft2(images)
         z = torch.fft.ifft2(spectrum[:, None] * self._of_images(images)[0]).flatten(-2)
-        n_plain = self.J * self.L
-        rows = self._rows
-        first = harmonics(z, rows.first)
-        seconds = []
-        for k, begin in rows.second.items():
-            plain = z[:, begin * self.L : n_plain]
-            # Harmonics of both kinds that are alike are computed once.
-            known = dict(zip(rows.first, first, strict=True)).get(k)
-            seconds.append(
-                harmonics(plain, [k])[0] if known is None else known[:, begin * self.L : n_plain]
-            )
-        return [*first, *seconds]
+        second = {k: begin * self.L for k, begin in self._rows.second.items()}
+        return _RealRows.apply(z, self._rows.first, second, self.J * self.L, *means)
 
     def _low(self, images):
         low = torch.fft.ifft2(torch.fft.fft2(images) * self._of_images(images)[1])
@@ -344,9 +324,64 @@ class _Rows:
         )
 
 
-def _real_rows(channels):
-    """Real rows of all channels, shape (n_images, n_rows, n_pixels)."""
-    rows = []
-    for v in channels:
-        rows += [v.real, v.imag] if v.is_complex() else [v]
-    return torch.cat(rows, dim=1)
+class _RealRows(torch.autograd.Function):
+    """Harmonics as rows of real numbers; of complex ones, first all real parts.
+
+    From coefficients of shape (n_images, n, n_pixels), of which the first ``n_plain`` are not
+    translated, to rows of the harmonics ``first`` of all, and of the harmonics ``second`` of those
+    not translated, each from a channel on. A harmonic of both kinds is computed once.
+    """
+
+    @staticmethod
+    def forward(ctx, z, first, second, n_plain, mean, mean_of_second):
+        phase, modulus = phase_and_modulus(z)
+        power = powers_of_phase(phase[:, :n_plain])
+        one = z.real.new_empty(len(z), sum(_parts(k) for k in first) * z.shape[1], z.shape[2])
+        n_second = sum(_parts(k) * (n_plain - begin) for k, begin in second.items())
+        two = z.real.new_empty(len(z), n_second, z.shape[2])
+        for k, rows in _slices(first, dict.fromkeys(first, 0), z.shape[1]):
+            for part, values in zip(rows, (z.real, z.imag) if k else (modulus,), strict=True):
+                one[:, part] = values
+        for k, rows in _slices(second, second, n_plain):
+            if k < 2:
+                w = z[:, second[k] : n_plain] if k else modulus[:, second[k] : n_plain]
+            else:
+                w = z[:, second[k] : n_plain] * power(k - 1)[:, second[k] :]
+            for part, values in zip(rows, (w.real, w.imag) if k else (w,), strict=True):
+                two[:, part] = values
+        ctx.layout = first, second, n_plain
+        ctx.save_for_backward(phase)
+        return one.sub_(mean), two.sub_(mean_of_second)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, of_first, of_second):
+        (phase,) = ctx.saved_tensors
+        first, second, n_plain = ctx.layout
+        total = torch.zeros_like(phase)
+        parts = [
+            (k, rows, of_first, 0, phase.shape[1])
+            for k, rows in _slices(first, dict.fromkeys(first, 0), phase.shape[1])
+        ]
+        parts += [(k, rows, of_second, second[k], n_plain)
+                  for k, rows in _slices(second, second, n_plain)]  # fmt: skip
+        for k, rows, gradients, begin, end in parts:
+            gradient = gradients[:, rows[0]]
+            if k:
+                gradient = torch.complex(gradient, gradients[:, rows[1]])
+            total[:, begin:end] += pull_back(gradient, powers_of_phase(phase[:, begin:end]), k)
+        return total, None, None, None, None, None
+
+
+def _parts(k):
+    """Real numbers of a harmonic."""
+    return 2 if k else 1
+
+
+def _slices(orders, begins, n):
+    """Of each harmonic of channels from a first one to n, the rows of its parts."""
+    at = 0
+    for k in orders:
+        size = n - begins[k]
+        yield k, [slice(at + size * part, at + size * (part + 1)) for part in range(_parts(k))]
+        at += _parts(k) * size
