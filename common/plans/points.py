@@ -30,7 +30,7 @@ class Plan:
 
     @property
     def processes(self):
-        """Processes of this scale: the smoke scale leaves one out."""
+        """Processes of this scale: the smoke scale has one."""
         return list(self.settings["processes"])
 
     def tables(self):

@@ -33,8 +33,8 @@ def test_processes_are_known_ones_in_their_order(settings):
     assert Plan(settings).processes == known
 
 
-def test_a_process_does_not_depend_on_settings_of_the_others(settings):
-    plan = Plan(settings)
+def test_a_process_does_not_depend_on_settings_of_the_others():
+    plan = Plan(steps.of("particle-gradient", {"scale": "embedded"}).settings)
     voronoi, turbulence = (
         plan.simulation(SimpleNamespace(process=name)) for name in ("voronoi", "turbulence")
     )
@@ -43,8 +43,8 @@ def test_a_process_does_not_depend_on_settings_of_the_others(settings):
 
 
 def test_a_judge_reads_the_syntheses_of_its_process_alone(settings):
-    names = Plan(settings).syntheses(SimpleNamespace(process="voronoi"))
-    assert names[0] == "syntheses-voronoi-0.npz" and len(names) == settings["n_patterns"]
+    names = Plan(settings).syntheses(SimpleNamespace(process="turbulence"))
+    assert names[0] == "syntheses-turbulence-0.npz" and len(names) == settings["n_patterns"]
 
 
 def test_what_is_shown_is_computed(settings):
