@@ -235,7 +235,7 @@ class MaximumEntropy:
             def energy(x, stage=stage, sigma=sigma, power=power):
                 return self.moments[stage].loss(rasterise(x, self.size, sigma)) / power
 
-            # The optimiser compares gradients with an absolute tolerance: hence the authors' factor.
+            # The optimiser's tolerance on gradients is absolute: hence the authors' factor.
             found = descend(energy, x, iterations=self.iterations[stage], factor=1e6, progress=bar)
             x = found.x
             stages.append((sigma, found.history, self._relative(x, len(self.sigmas) - 1)))
