@@ -1,0 +1,1 @@
+"""Planar point patterns in a square window: processes, statistics, and models of one pattern."""
