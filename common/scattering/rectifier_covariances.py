@@ -131,6 +131,8 @@ class RectifierCovariances:
         What is done first to a channel of an image that is not periodic; see the module.
     extras : bool, default=True
         Whether the moduli, and in colour the correlations of pixels, are among the moments.
+    color_weight : float, default=1000
+        What squared differences of colours' correlations are multiplied by in the loss.
 
     Attributes
     ----------
@@ -154,9 +156,9 @@ class RectifierCovariances:
     values of shape (..., n_moments), differentiable, in the precision and on the device of the
     images.
 
-    The authors' loss adds squares of sums over pixels times 1e-6, and of differences of colours'
-    correlations. Here moments are means, so that a correlation of colours weighs as much as another
-    moment: more than with them, by 4295 for 256 by 256 pixels.
+    The authors add up squared differences of sums over pixels, times 1e-6, and those of colours'
+    correlations. Here moments are means; in their loss a correlation would weigh 1/4295 of another
+    moment for images of 256 by 256 pixels, and hardly be seen. By the default it is met first.
 
     Examples
     --------
@@ -179,6 +181,7 @@ class RectifierCovariances:
         periodic=False,
         order="center",
         extras=True,
+        color_weight=1000.0,
     ):
         self.shape, self.n_colors = _shape(shape, J)
         self.J, self.L = int(J), validation.count(L, "L")
@@ -197,6 +200,7 @@ class RectifierCovariances:
                 f"shifts of 2**{self.J - 1} = {reach} pixels leave no pixels of images of shape "
                 f"{self.shape}; J must be smaller than {self.J} for them."
             )
+        self.color_weight = validation.number(color_weight, "color_weight", at_least=0)
         self._groups = self._make_groups()
         self._bank = filter_bank(self.shape[-2:], self.J, self.L)
         self._cache = {}
@@ -303,9 +307,11 @@ class RectifierCovariances:
             As the call.
         """
         difference = (self(x) - self.target.to(x)).square()
-        total = difference.sum(dim=-1)
         n = self.n_colors * (self.n_colors - 1) // 2 if self.extras else 0
-        return total + difference[..., -n:].sum(dim=-1) if n else total
+        if not n:
+            return difference.sum(dim=-1)
+        of_colors = 2 * self.color_weight * difference[..., -n:].sum(dim=-1)
+        return difference[..., :-n].sum(dim=-1) + of_colors
 
     # ---- channels
 

@@ -245,11 +245,11 @@ def test_color_correlations_are_numpys():
 
 def test_a_wrong_correlation_of_colors_counts_twice():
     shape = (3, 12, 12)
-    C = RectifierCovariances(shape, 1, 2).fit(draw(0, shape=shape))
+    C = RectifierCovariances(shape, 1, 2, color_weight=3).fit(draw(0, shape=shape))
     x = draw(1, shape=shape)
     difference = (C(x) - C.target).square()
     both = (color_correlations(x) - color_correlations(draw(0, shape=shape))).square().sum()
-    expected = difference[:-3].sum() + both
+    expected = difference[:-3].sum() + 3 * both
     torch.testing.assert_close(C.loss(x), expected)
 
 
@@ -273,6 +273,7 @@ def test_shifts_are_eight_at_each_scale():
         ((16, 16), {"at": "some"}, ValueError, "at must be"),
         ((16, 16), {"pairs": "some"}, ValueError, "pairs must be"),
         ((16, 16), {"order": "some"}, ValueError, "order must be"),
+        ((16, 16), {"color_weight": -1}, ValueError, "color_weight must be at least 0"),
         ((16, 16), {"L": 2.5}, TypeError, "L must be a whole number"),
     ],
 )
