@@ -299,7 +299,7 @@ class MaximumEntropy:
         if image.ndim == 3 and of_harmonics:
             raise ValueError(
                 f"model {self.model} is of grey images, got colours: shape "
-                f"{(*image.shape[1:], len(image))}. Take model='rectifiers', or the mean of colours."
+                f"{(*image.shape[1:], len(image))}. Take model='rectifiers', or their mean."
             )
         J = self.J
         if J is None:

@@ -87,8 +87,7 @@ def cut(picture, size, *, top=0, left=0, reduce=1):
     picture = validation.array(picture, "picture")
     size, reduce = validation.count(size, "size"), validation.count(reduce, "reduce")
     top, left = (
-        validation.count(place, name, at_least=0)
-        for place, name in ((top, "top"), (left, "left"))
+        validation.count(place, name, at_least=0) for place, name in ((top, "top"), (left, "left"))
     )
     height, width = (n // reduce for n in picture.shape[:2])
     if top + size > height or left + size > width:
@@ -196,10 +195,11 @@ class Judge:
     -----
     `scores` gives
 
-    - ``network``: relative squared distance of Gram matrices of 16 random filters of each of 3, 7,
-      11 and 15 pixels, see `RandomFilterGrams`;
-    - ``second``: the same of a network of two layers, with 16 filters of each of 3, 5 and 7 pixels
-      in the first one and 32 in the second one, so that a model of one layer has no advantage;
+    - ``one_layer``: relative squared distance of Gram matrices of 16 random filters of each of 3,
+      7, 11 and 15 pixels, see `RandomFilterGrams`;
+    - ``two_layers``: the same of a network of two layers, with 16 filters of each of 3, 5 and 7
+      pixels in the first one and 32 in the second one, so that a model of one layer has no
+      advantage;
     - ``haar``: root mean square difference of `haar_shapes`;
     - ``copied``: `largest_correlation` with the observed image.
     """
@@ -233,8 +233,8 @@ class Judge:
         image = validation.array(image, "image", ndim=2).astype(float)
         haar = np.sqrt(np.mean((haar_shapes(image) - self._haar) ** 2))
         return {
-            "network": self.network.loss(torch.as_tensor(image)).item(),
-            "second": self.second.loss(torch.as_tensor(image)).item(),
+            "one_layer": self.network.loss(torch.as_tensor(image)).item(),
+            "two_layers": self.second.loss(torch.as_tensor(image)).item(),
             "haar": float(haar),
             "copied": largest_correlation(image, self.observed),
         }

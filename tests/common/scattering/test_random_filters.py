@@ -37,7 +37,9 @@ def test_a_second_layer_sees_averages_of_the_first():
     assert gram.shape == (5, 5) and found.n_moments == 15
     assert torch.linalg.eigvalsh(gram).min() > -1e-12 * gram.trace()
     # Two images of one layer's Gram matrix have different ones here: scrambled pixels.
-    scrambled = torch.as_tensor(np.random.default_rng(2).permuted(x.numpy().ravel()).reshape(x.shape))
+    scrambled = torch.as_tensor(
+        np.random.default_rng(2).permuted(x.numpy().ravel()).reshape(x.shape)
+    )
     assert found.loss(scrambled) > 1e-6
 
 

@@ -174,11 +174,11 @@ def test_the_judge_gives_the_observed_the_best_scores():
     observed = mosaic(64, rng=generator())
     judge = Judge(observed, rng=generator(1))
     best = judge.scores(observed)
-    assert best == {"network": 0, "second": 0, "haar": 0, "copied": pytest.approx(1)}
+    assert best == {"one_layer": 0, "two_layers": 0, "haar": 0, "copied": pytest.approx(1)}
     noise = observed.mean() + observed.std() * generator(3).standard_normal(observed.shape)
     others = [judge.scores(mosaic(64, rng=generator(seed))) for seed in range(2, 8)]
     far = judge.scores(noise)
-    for name in ("network", "second", "haar"):
+    for name in ("one_layer", "two_layers", "haar"):
         assert 0 < np.mean([scores[name] for scores in others]) < far[name]
     assert Judge(observed, rng=generator(1)).scores(noise) == far
 
