@@ -1,10 +1,13 @@
 r"""Gram matrices of random filters, rectified: a model of textures, and a judge of others.
 
 A network of one layer has random filters of several sizes. Of an image, less the mean and divided
-by the standard deviation of the observed one, its rectified responses :math:`r_f(v)`, where all
-filters fit, give
+by the standard deviation of the observed one, its rectified responses :math:`r_f(v)` give
 
-.. math:: G_{f, g} = \frac1P \sum_v r_f(v)\, r_g(v).
+.. math:: G_{f, g} = \frac1P \sum_v r_f(v)\, r_g(v)
+
+over the P places where both filters fit, or, so that all sums are of the same places, over those
+where the widest filter fits. Then pixels near the border are seen by few filters, and a model that
+is fitted leaves noise there.
 
 With two layers, other random filters look at all of the first layer's responses, after averages
 over squares of two by two pixels.
@@ -34,6 +37,8 @@ class RandomFilterGrams:
     sizes : sequence of int
         Sides of the square filters in pixels, each odd. Values of a filter are normal, of standard
         deviation 1 / side.
+    common : bool, default=True
+        Whether all sums are of the places where the widest filter fits.
     n_deep : int, default=0
         Number of filters of a second layer, of five by five pixels of all responses of the first
         one; with 0 there is none.
@@ -50,7 +55,8 @@ class RandomFilterGrams:
     Raises
     ------
     ValueError
-        If a count is out of range, or a size is even.
+        If a count is out of range, a size is even, or a second layer is asked for without places
+        that are common to all filters.
     TypeError
         If a count is no whole number, or ``rng`` no generator.
 
@@ -62,13 +68,19 @@ class RandomFilterGrams:
     (36, 0.0)
     """
 
-    def __init__(self, n_filters, sizes, *, n_deep=0, rng):
+    def __init__(self, n_filters, sizes, *, common=True, n_deep=0, rng):
         validation.generator(rng)
         self.n_filters = validation.count(n_filters, "n_filters")
         self.sizes = [validation.count(side, "a size of filters") for side in sizes]
         n_deep = validation.count(n_deep, "n_deep", at_least=0)
         if not self.sizes or any(side % 2 == 0 for side in self.sizes):
             raise ValueError(f"sizes must be odd numbers of pixels, got {list(sizes)}.")
+        self.common = validation.choice(common, (False, True), "common")
+        if n_deep and not common:
+            raise ValueError(
+                f"a second layer needs the places that all filters share, got n_deep={n_deep} and "
+                "common=False. Set common=True."
+            )
         self._filters = [
             torch.as_tensor(rng.standard_normal((self.n_filters, 1, side, side)) / side)
             for side in self.sizes
@@ -140,16 +152,18 @@ class RandomFilterGrams:
         z = ((x - self._mean.to(x)) / self._std.to(x)).reshape(-1, 1, *x.shape[-2:])
         parts, widest = [], max(self.sizes)
         for side, filters in zip(self.sizes, self._filters, strict=True):
-            # The pixels where the widest filter fits, whatever the size.
-            margin = (widest - side) // 2
+            margin = (widest - side) // 2 if self.common else 0
             inner = z[..., margin : z.shape[-2] - margin, margin : z.shape[-1] - margin]
-            parts.append(conv(inner, filters.to(z)))
-        found = torch.cat(parts, dim=1).clamp(min=0)
+            found = conv(inner, filters.to(z)).clamp(min=0)
+            # Where a filter does not fit, it has no response.
+            room = 0 if self.common else side // 2
+            parts.append(torch.nn.functional.pad(found, (room,) * 4) if room else found)
+        found = torch.cat(parts, dim=1)
         if self._deep is not None:
             pooled = torch.nn.functional.avg_pool2d(found, 2)
             found = conv(pooled, self._deep.to(z)).clamp(min=0)
         flat = found.flatten(2)
-        gram = flat @ flat.mT / flat.shape[-1]
+        gram = flat @ flat.mT / self._counts(flat, x.shape[-2:])
         return gram.reshape(*x.shape[:-2], *gram.shape[-2:])
 
     def loss(self, x):
@@ -172,3 +186,12 @@ class RandomFilterGrams:
         gram = self(x)
         target = self.target.to(gram)
         return (gram - target).square().sum(dim=(-2, -1)) / target.square().sum()
+
+    def _counts(self, flat, shape):
+        """Places that each product is summed over."""
+        if self.common:
+            return flat.shape[-1]
+        wider = np.maximum.outer(self.sizes, self.sizes)
+        counts = np.prod([n + 1 - wider for n in shape], axis=0)
+        counts = torch.as_tensor(counts).to(flat)
+        return counts.repeat_interleave(self.n_filters, 0).repeat_interleave(self.n_filters, 1)

@@ -16,17 +16,23 @@ def grams(seed=0, sizes=(3, 7), **options):
     return RandomFilterGrams(4, sizes, rng=np.random.default_rng(seed), **options)
 
 
-def test_a_gram_matrix_is_of_filters_where_the_widest_fits():
+@pytest.mark.parametrize("common", [True, False])
+def test_a_gram_matrix_is_of_filters_where_they_fit(common):
     observed, x = draw(0), draw(1)
-    found = grams().fit(observed)
+    found = grams(common=common).fit(observed)
     rng = np.random.default_rng(0)
     z = (x - observed.mean()) / observed.std(ddof=1)
     responses = []
     for side in (3, 7):
         for kernel in rng.standard_normal((4, side, side)) / side:
-            whole = correlate2d(z, kernel, mode="same")
-            responses.append(np.maximum(whole[3:-3, 3:-3], 0).ravel())
-    expected = np.array(responses) @ np.array(responses).T / len(responses[0])
+            response = np.full(x.shape, np.nan)
+            valid = correlate2d(z, kernel, mode="valid")
+            response[side // 2 : -(side // 2), side // 2 : -(side // 2)] = np.maximum(valid, 0)
+            responses.append(response)
+    fits = ~np.isnan(responses[-1])
+    expected = [
+        [np.nanmean((a * b)[fits] if common else a * b) for b in responses] for a in responses
+    ]
     np.testing.assert_allclose(found(torch.as_tensor(x)), expected, rtol=1e-12)
 
 
@@ -50,9 +56,9 @@ def test_the_unit_of_the_image_does_not_matter(n_deep):
     torch.testing.assert_close(one, other)
 
 
-@pytest.mark.parametrize("n_deep", [0, 5])
-def test_gradients_are_differences(n_deep):
-    found = grams(n_deep=n_deep).fit(draw(0))
+@pytest.mark.parametrize("options", [{}, {"n_deep": 5}, {"common": False}])
+def test_gradients_are_differences(options):
+    found = grams(**options).fit(draw(0))
     x, step = torch.as_tensor(draw(1)).requires_grad_(), torch.as_tensor(draw(2))
     (gradient,) = torch.autograd.grad(found.loss(x), x)
     with torch.no_grad():
@@ -81,6 +87,7 @@ def test_published_size_of_the_full_network():
         (lambda: grams(sizes=(3, 4)), ValueError, r"sizes must be odd numbers of pixels, got \[3"),
         (lambda: grams(sizes=()), ValueError, "sizes must be odd"),
         (lambda: grams(n_deep=-1), ValueError, "n_deep must be at least 0, got -1"),
+        (lambda: grams(n_deep=2, common=False), ValueError, "Set common=True"),
         (lambda: RandomFilterGrams(0, (3,), rng=np.random.default_rng(0)), ValueError, "n_filters"),
         (lambda: RandomFilterGrams(1, (3,), rng=3), TypeError, "rng=np.random.default_rng"),
         (lambda: grams().fit(draw(0, (6, 20))), ValueError, "at least 7 pixels each"),
