@@ -96,7 +96,7 @@ def color_correlations(x):
 
     Examples
     --------
-    >>> color_correlations(torch.tensor([[[0.0, 1.0]], [[3.0, 1.0]]])).tolist()
+    >>> color_correlations(torch.tensor([[[0.0, 1.0]], [[3.0, 1.0]]])).round().tolist()
     [[1.0, -1.0], [-1.0, 1.0]]
     """
     flat = x.flatten(-2)
