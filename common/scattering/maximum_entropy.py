@@ -4,8 +4,10 @@ r"""Maximum entropy models of a stationary image, from one observation.
   entropy. It has the form :math:`P = 1 / (F b)`, with the squares of filters times waves as columns
   of F, and b minimises the convex :math:`\frac12 \sum_\omega \log P(\omega) + \frac12\, b \cdot Y`.
 - **B**, **C**, **D**, microcanonical: white noise moved until its covariances of phase harmonics
-are   the observed ones. B stays within scales, C goes to the next one, D is C averaged over
-rotations   and without shifts, which takes far fewer moments.
+  are the observed ones. B stays within scales, C goes to the next one, D is C averaged over
+  rotations and without shifts, which takes far fewer moments.
+- **rectifiers**, microcanonical as well: of rectified wavelet coefficients at many shifts, for
+  textures in grey or in colour. **rectifiers-same** has shifts of each channel with itself alone.
 """
 
 import numpy as np
@@ -15,6 +17,7 @@ from common import validation
 from common.scattering.base import check_finite
 from common.scattering.filters_bump import check_shape, filter_bank, frequencies
 from common.scattering.harmonic_covariances import HarmonicCovariances
+from common.scattering.rectifier_covariances import RectifierCovariances
 from common.scattering.synthesis import descend, match_histogram
 
 __all__ = ["MODELS", "GaussianModel", "MaximumEntropy"]
@@ -24,8 +27,10 @@ MODELS = {
     "B": {"dj": 0, "dn": 2},
     "C": {"dj": 1, "dn": 2},
     "D": {"dj": 1, "isotropic": True},
+    "rectifiers": {},
+    "rectifiers-same": {"at": "same"},
 }
-"""The models of the paper; those of harmonics by the options of `HarmonicCovariances`."""
+"""Models by the options of `HarmonicCovariances`, or of `RectifierCovariances`."""
 
 
 class GaussianModel:
@@ -187,23 +192,25 @@ class MaximumEntropy:
 
     Parameters
     ----------
-    model : {"A", "B", "C", "D"} or object, default="C"
+    model : {"A", "B", "C", "D", "rectifiers", "rectifiers-same"} or object, default="C"
         Of the module's description; or an object with ``fit(image)``, which returns itself, and
         ``loss(x)`` of a tensor, as `HarmonicCovariances` with other options than these models'.
     J : int, optional
         Number of scales; where it is left out, so many that the largest is an eighth of the
         shorter side, and at most 5.
-    L : int, default=8
-        Number of directions in half a turn.
+    L : int, optional
+        Number of directions in half a turn; where it is left out, 8, and 4 of rectifiers.
     iterations : int or sequence of int, default=500
         Of L-BFGS; of a sequence, each begins with an empty memory.
-    periodic : bool, default=True
-        Whether the image continues at the opposite border; see `HarmonicCovariances`.
+    periodic : bool, optional
+        Whether the image continues at the opposite border; where it is left out, it does for models
+        of harmonics, and does not for those of rectifiers. See `HarmonicCovariances`.
     histogram : bool, default=False
-        Whether samples get the grey levels of the observed image at the end.
+        Whether samples get the grey levels of the observed image at the end, or its levels of each
+        colour.
     start : tuple of float, optional
-        Mean and standard deviation of the white noise that is moved; those of the observed image
-        where it is left out.
+        Mean and standard deviation of the white noise that is moved; those of the observed image,
+        or of each colour, where it is left out.
     factor : float, default=100
         See `common.scattering.synthesis.descend`.
 
@@ -215,8 +222,7 @@ class MaximumEntropy:
     Raises
     ------
     ValueError
-        If there is no such model, an option is out of range, or model A is asked for on an image
-        that is not periodic.
+        If there is no such model, or model A is asked for on an image that is not periodic.
 
     Examples
     --------
@@ -224,6 +230,13 @@ class MaximumEntropy:
     >>> model = MaximumEntropy("B", J=2, L=4, iterations=5).fit(image)
     >>> model.sample(2, rng=np.random.default_rng(1), progress=False).shape
     (2, 32, 32)
+
+    In colour:
+
+    >>> image = np.random.default_rng(0).uniform(size=(32, 32, 3))
+    >>> model = MaximumEntropy("rectifiers", J=2, iterations=5).fit(image)
+    >>> model.sample(rng=np.random.default_rng(1), progress=False).shape
+    (1, 32, 32, 3)
     """
 
     def __init__(
@@ -231,9 +244,9 @@ class MaximumEntropy:
         model="C",
         *,
         J=None,
-        L=8,
+        L=None,
         iterations=500,
-        periodic=True,
+        periodic=None,
         histogram=False,
         start=None,
         factor=100.0,
@@ -245,6 +258,9 @@ class MaximumEntropy:
                 f"model must be one of {', '.join(MODELS)}, or have fit(image) and loss(x); "
                 f"got {model!r}."
             )
+        of_rectifiers = isinstance(model, str) and model.startswith("rectifiers")
+        L = (4 if of_rectifiers else 8) if L is None else L
+        periodic = not of_rectifiers if periodic is None else periodic
         if model == "A" and not periodic:
             raise ValueError(
                 "model A is of periodic images alone: its covariances come from a spectrum. Take "
@@ -261,9 +277,10 @@ class MaximumEntropy:
 
         Parameters
         ----------
-        image : ndarray or Tensor, shape (height, width)
+        image : ndarray or Tensor, shape (height, width) or (height, width, n_colors)
             In single or double precision, which is that of the computation; whole numbers become
-            double.
+            double. Colours are for models of rectifiers, and for models that are given as an
+            object, which sees them as the first axis.
 
         Returns
         -------
@@ -272,16 +289,27 @@ class MaximumEntropy:
         Raises
         ------
         ValueError
-            If the image does not fit the scales, is constant, or a value is not finite.
+            If the image does not fit the scales, is constant, a value is not finite, or it has
+            colours that the model does not know of.
         TypeError
             If it does not hold numbers.
         """
         image = _one_image(image)
+        of_harmonics = isinstance(self.model, str) and not self.model.startswith("rectifiers")
+        if image.ndim == 3 and of_harmonics:
+            raise ValueError(
+                f"model {self.model} is of grey images, got colours: shape "
+                f"{(*image.shape[1:], len(image))}. Take model='rectifiers', or their mean."
+            )
         J = self.J
         if J is None:
-            J = int(np.clip(min(image.shape).bit_length() - 4, 1, 5))
+            J = int(np.clip(min(image.shape[-2:]).bit_length() - 4, 1, 5))
         if self.model == "A":
             self.moments = GaussianModel(J, self.L)
+        elif isinstance(self.model, str) and not of_harmonics:
+            self.moments = RectifierCovariances(
+                image.shape, J, self.L, periodic=self.periodic, **MODELS[self.model]
+            )
         elif isinstance(self.model, str):
             self.moments = HarmonicCovariances(
                 image.shape, J, self.L, periodic=self.periodic, **MODELS[self.model]
@@ -304,7 +332,7 @@ class MaximumEntropy:
 
         Returns
         -------
-        images : ndarray, shape (n, height, width)
+        images : ndarray, shape (n, height, width) or (n, height, width, n_colors)
 
         Raises
         ------
@@ -326,14 +354,19 @@ class MaximumEntropy:
             bar = tqdm(total=n * int(runs.sum()), disable=not progress, unit="step")
             with bar:
                 found = np.stack([self._descend(rng, bar) for _ in range(n)])
-        if self.histogram:
-            observed = self._observed.cpu().numpy()
-            found = np.stack([match_histogram(image, observed) for image in found])
-        return found
+        observed = self._observed.cpu().numpy()
+        if self.histogram and observed.ndim == 3:
+            found = [[*map(match_histogram, image, observed)] for image in found]
+        elif self.histogram:
+            found = [match_histogram(image, observed) for image in found]
+        found = np.stack(found)
+        return np.moveaxis(found, 1, -1) if observed.ndim == 3 else found
 
     def _descend(self, rng, bar):
         x = self._observed
         mean, std = (x.mean(), x.std()) if self.start is None else self.start
+        if x.ndim == 3 and self.start is None:
+            mean, std = (f(dim=(-2, -1), keepdim=True) for f in (x.mean, x.std))
         noise = rng.standard_normal(x.shape)
         if x.is_complex():
             noise = (noise + 1j * rng.standard_normal(x.shape)) / np.sqrt(2)
@@ -399,8 +432,13 @@ def _one_image(image):
         image = torch.as_tensor(values.copy())
     if not (image.is_floating_point() or image.is_complex()):
         image = image.double()
-    if image.ndim != 2:
-        raise ValueError(f"image must have shape (height, width), got {tuple(image.shape)}.")
+    if image.ndim == 3 and image.shape[-1] in (2, 3, 4):
+        image = image.movedim(-1, 0).contiguous()
+    elif image.ndim != 2:
+        raise ValueError(
+            "image must have shape (height, width), or (height, width, n_colors) with 2 to 4 "
+            f"colours, got {tuple(image.shape)}."
+        )
     check_finite(image, "image")
     return image
 

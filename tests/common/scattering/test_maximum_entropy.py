@@ -124,6 +124,48 @@ def test_the_number_of_scales_follows_the_image():
     assert MaximumEntropy("B", L=2).fit(noise).moments.J == 3
 
 
+def colored(image):
+    """Three colours that depend on each other."""
+    red, other = image, np.roll(image, 5, axis=0)
+    return np.stack([red, red + 0.5 * other, other**2], axis=-1)
+
+
+@pytest.mark.parametrize("model", ["rectifiers", "rectifiers-same"])
+def test_textures_approach_the_observed_moments(image, model):
+    found = MaximumEntropy(model, J=J, iterations=40, histogram=True).fit(image)
+    (drawn,) = found.sample(rng=np.random.default_rng(0), progress=False)
+    (history,) = found.histories
+    assert history[-1] < 0.01 * history[0]
+    assert found.moments.order == "center" and not found.moments.periodic and found.moments.L == 4
+    np.testing.assert_allclose(np.sort(drawn, axis=None), np.sort(image, axis=None))
+    assert abs(np.corrcoef(drawn.ravel(), image.ravel())[0, 1]) < 0.5
+
+
+def test_a_sample_in_color_has_colors_last_and_their_correlations(image):
+    observed = colored(np.sqrt(image))
+    model = MaximumEntropy("rectifiers", J=J, L=2, iterations=100).fit(observed)
+    drawn = model.sample(2, rng=np.random.default_rng(0), progress=False)
+    assert drawn.shape == (2, *observed.shape)
+    expected = np.corrcoef(observed.reshape(-1, 3).T)
+    for values in drawn:
+        # A hundred iterations; noise begins without any correlation.
+        np.testing.assert_allclose(np.corrcoef(values.reshape(-1, 3).T), expected, atol=0.02)
+    # The first loss is that of noise with mean and deviation of each colour.
+    first = torch.as_tensor(observed).movedim(-1, 0)
+    noise = np.random.default_rng(0).standard_normal(first.shape)
+    start = first.mean(dim=(1, 2), keepdim=True) + first.std(dim=(1, 2), keepdim=True) * noise
+    assert model.histories[0][0] == pytest.approx(model.moments.loss(start).item())
+
+
+def test_each_color_can_get_its_observed_levels(image):
+    observed = colored(image)
+    model = MaximumEntropy("rectifiers", J=1, L=2, iterations=2, histogram=True).fit(observed)
+    (drawn,) = model.sample(rng=np.random.default_rng(0), progress=False)
+    for c in range(3):
+        levels = (np.sort(values[..., c], axis=None) for values in (drawn, observed))
+        np.testing.assert_allclose(*levels)
+
+
 def nan(image):
     return np.where(image == image.max(), np.nan, image)
 
@@ -131,7 +173,7 @@ def nan(image):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda x: MaximumEntropy("E"), ValueError, "model must be one of A, B, C, D, got 'E'"),
+        (lambda x: MaximumEntropy("E"), ValueError, "model must be one of A, B, C, D, rectifiers"),
         (lambda x: MaximumEntropy(3), ValueError, r"or have fit\(image\) and loss\(x\); got 3"),
         (
             lambda x: MaximumEntropy("A", periodic=False),
@@ -141,6 +183,15 @@ def nan(image):
         (lambda x: MaximumEntropy("C").fit(nan(x)), ValueError, r"image\[\d+, \d+\] is nan"),
         (lambda x: MaximumEntropy("A").fit(nan(x)), ValueError, r"image\[\d+, \d+\] is nan"),
         (lambda x: MaximumEntropy("C").fit(x[0]), ValueError, r"image must have shape \(height, w"),
+        (lambda x: MaximumEntropy("C").fit(colored(x)), ValueError, "model C is of grey images"),
+        (lambda x: MaximumEntropy("A").fit(colored(x)), ValueError, "model A is of grey images"),
+        (lambda x: MaximumEntropy("rectifiers").fit(x[None]), ValueError, "with 2 to 4 colours"),
+        (lambda x: MaximumEntropy("rectifiers").fit(1j * x), TypeError, "must be real"),
+        (
+            lambda x: MaximumEntropy("rectifiers").fit(0 * colored(x)),
+            ValueError,
+            "Is the image constant",
+        ),
         (lambda x: MaximumEntropy("C").fit([["a"]]), TypeError, "image must hold numbers, got an"),
         (lambda x: MaximumEntropy("C", J=5).fit(x), ValueError, "J must be at most 4 for them"),
         (lambda x: MaximumEntropy("C").fit(0 * x + 2), ValueError, "Is the image constant"),
