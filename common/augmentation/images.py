@@ -18,6 +18,7 @@ __all__ = [
     "AFFINE_OPERATIONS",
     "COLOR_OPERATIONS",
     "AffineRanges",
+    "FlipAndMove",
     "convolutional_network",
     "make_image_operation",
     "pictures",
@@ -55,6 +56,10 @@ class _Affine(Operation):
         return uniform((len(X),), X, generator)
 
     def apply(self, X, draws, magnitude, prepared=None):
+        return warp(X, self.maps(draws, magnitude))
+
+    def maps(self, draws, magnitude):
+        """Affine maps of the draws, shape (n_images, 2, 3)."""
         amount = (2 * draws - 1) * (magnitude * self.scale)
         zero, one = torch.zeros_like(amount), torch.ones_like(amount)
         if self.name == "rotate":
@@ -68,7 +73,7 @@ class _Affine(Operation):
                 "shear-x": [one, amount, zero, zero, one, zero],
                 "shear-y": [one, zero, zero, amount, one, zero],
             }[self.name]
-        return warp(X, torch.stack(entries, -1).reshape(-1, 2, 3))
+        return torch.stack(entries, -1).reshape(-1, 2, 3)
 
 
 class _Color(Operation):
@@ -132,6 +137,41 @@ def warp(X, maps):
     """
     grid = functional.affine_grid(maps, X.shape, align_corners=False)
     return functional.grid_sample(X, grid, align_corners=False)
+
+
+class FlipAndMove(nn.Module):
+    """What is usual for small images: each flipped with probability 1/2, and moved by some pixels.
+
+    In evaluation images stay as they are.
+
+    Parameters
+    ----------
+    n_pixels : int, default=4
+        Largest movement in each direction; what comes in from beyond the edge is 0.
+
+    Raises
+    ------
+    ValueError
+        If the number of pixels is not positive.
+    """
+
+    def __init__(self, n_pixels=4):
+        super().__init__()
+        self.n_pixels = validation.count(n_pixels, "n_pixels")
+
+    def forward(self, X):
+        """Augment a batch of shape (n_images, n_channels, height, width)."""
+        if not self.training:
+            return X
+        n_images, height, width = len(X), *X.shape[2:]
+        flipped = uniform((n_images, 1, 1, 1), X) < 0.5
+        padded = functional.pad(torch.where(flipped, X.flip(-1), X), [self.n_pixels] * 4)
+        starts = torch.randint(2 * self.n_pixels + 1, (2, n_images, 1), device=X.device)
+        rows = starts[0] + torch.arange(height, device=X.device)
+        columns = starts[1] + torch.arange(width, device=X.device)
+        where = torch.arange(n_images, device=X.device)[:, None, None]
+        moved = padded.permute(0, 2, 3, 1)[where, rows[:, :, None], columns[:, None]]
+        return moved.permute(0, 3, 1, 2)
 
 
 class AffineRanges(nn.Module):

@@ -46,6 +46,7 @@ from torch import nn
 from torch.nn import functional
 
 from common import validation
+from common.augmentation.images import warp
 from common.augmentation.operations import Operation, apply_sometimes, make_operation, uniform
 
 __all__ = [
@@ -193,11 +194,26 @@ class AugmentationLayer(nn.Module):
 
     def _sum(self, X, magnitudes, prepared):
         probabilities = self.probabilities
-        total = None
-        for i in (probabilities > _NEGLIGIBLE).nonzero()[:, 0].tolist():
-            part = probabilities[i] * self._apply(i, X, magnitudes[i], prepared[i])
-            total = part if total is None else total + part
-        return total
+        counts = (probabilities > _NEGLIGIBLE).nonzero()[:, 0].tolist()
+        together = [i for i in counts if hasattr(self.operations[i], "maps")]
+        parts = []
+        if len(together) > 1:
+            parts.append(self._warped(X, together, magnitudes, probabilities))
+            counts = [i for i in counts if i not in together]
+        for i in counts:
+            parts.append(probabilities[i] * self._apply(i, X, magnitudes[i], prepared[i]))
+        return sum(parts[1:], start=parts[0])
+
+    def _warped(self, X, indices, magnitudes, probabilities):
+        """Affine operations, all images read at once."""
+        several = [self.operations[i] for i in indices]
+        maps = [
+            one.maps(one.draw(X, self.generator), magnitudes[i])
+            for i, one in zip(indices, several, strict=True)
+        ]
+        images = X.repeat(len(several), 1, 1, 1)
+        images = warp(images, torch.cat(maps)).reshape(len(several), -1)
+        return (probabilities[indices] @ images).reshape(X.shape)
 
     def _one_of(self, X, prepared):
         magnitudes, probabilities = self.bounded, self.probabilities

@@ -7,6 +7,7 @@ with f = 2, 4, 6 or 8 Hz for the four classes. Classes are intervals of 1 Hz, 1 
 up to 0.5 Hz in either direction leads at most into the gap between them.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -155,7 +156,7 @@ class Perceptrons(nn.Module):
     def __init__(self, n_inputs, n_neurons, n_layers, n_classes, *, seeds):
         super().__init__()
         sizes = [n_inputs, *[n_neurons] * n_layers, n_classes]
-        for name, size in zip(("n_inputs", "n_neurons", "n_classes"), sizes[:2] + sizes[-1:]):
+        for name, size in (("n_inputs", n_inputs), ("n_neurons", n_neurons)):
             validation.count(size, name)
         validation.count(n_layers, "n_layers")
         validation.count(len(seeds), "the number of seeds")
@@ -163,7 +164,7 @@ class Perceptrons(nn.Module):
         for seed in seeds:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                networks.append([nn.Linear(*pair) for pair in zip(sizes, sizes[1:])])
+                networks.append([nn.Linear(*pair) for pair in itertools.pairwise(sizes)])
         layers = list(zip(*networks, strict=True))
         self.matrices = nn.ParameterList(
             torch.stack([one.weight.detach().T for one in layer]) for layer in layers
