@@ -201,7 +201,7 @@ class AugmentationLayer(nn.Module):
             parts.append(self._warped(X, together, magnitudes, probabilities))
             counts = [i for i in counts if i not in together]
         for i in counts:
-            parts.append(probabilities[i] * self._apply(i, X, magnitudes[i], prepared[i]))
+            parts.append(probabilities[i] * self._operate(i, X, magnitudes[i], prepared[i]))
         return sum(parts[1:], start=parts[0])
 
     def _warped(self, X, indices, magnitudes, probabilities):
@@ -224,10 +224,10 @@ class AugmentationLayer(nn.Module):
         for i in chosen.unique().tolist():
             rows = (chosen == i).nonzero()[:, 0]
             ready = None if prepared[i] is None else prepared[i][rows]
-            out[rows] = self._apply(i, X[rows], magnitudes[i], ready)
+            out[rows] = self._operate(i, X[rows], magnitudes[i], ready)
         return out
 
-    def _apply(self, i, X, magnitude, prepared):
+    def _operate(self, i, X, magnitude, prepared):
         operation = self.operations[i]
         changed = operation(X, magnitude, generator=self.generator, prepared=prepared)
         if operation.has_magnitude:

@@ -551,8 +551,8 @@ def _notch(X, centres, bandwidth, *, sfreq):
     one_side = low_pass(centres - offset) - low_pass(centres + offset)
     n_edge = min(half, n_times - 1)
     n_fft = next_fast_len(n_times + n_edge + half, real=True)
-    # Symmetric about 0, hence with a real spectrum; an impulse passes everything. Of windows shorter
-    # than the kernel, lags meet in the middle that reach from no sample to another.
+    # Symmetric about 0, hence with a real spectrum; an impulse passes everything. Of short windows,
+    # lags meet in the middle that reach from no sample to another.
     middle = one_side.new_zeros(len(X), max(n_fft - 2 * half - 1, 0))
     kernel = torch.cat([one_side[:, : n_fft - half], middle, one_side[:, 1:].flip(1)], 1)
     gain = 1 + torch.fft.rfft(kernel).real.to(X.dtype)
