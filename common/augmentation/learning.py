@@ -175,7 +175,16 @@ def reward_of(network, kind="weighted"):
 
 
 class PerceptronFit:
-    """Perceptrons of several seeds behind a frequency shift, trained.
+    """Perceptrons of several seeds behind a frequency shift, as `learn_perceptrons` gives them.
+
+    Parameters
+    ----------
+    networks : Perceptrons
+    operation : common.augmentation.operations.Operation
+    magnitudes : Tensor, shape (n_networks,)
+        Between 0 and 1.
+    probability : float
+        With which an example is shifted.
 
     Attributes
     ----------

@@ -126,7 +126,19 @@ class Operation:
         return None
 
     def __call__(self, X, magnitude, *, generator=None, prepared=None):
-        """Draw and apply."""
+        """Draw and apply; see `draw` and `apply`.
+
+        Parameters
+        ----------
+        X, magnitude, prepared
+            As for `apply`; the magnitude may be a number.
+        generator : torch.Generator, optional
+            As for `draw`.
+
+        Returns
+        -------
+        X : Tensor, of the shape and type of ``X``
+        """
         magnitude = torch.as_tensor(magnitude, dtype=X.dtype, device=X.device)
         return self.apply(X, self.draw(X, generator), magnitude, prepared)
 
