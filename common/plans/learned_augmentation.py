@@ -56,7 +56,12 @@ class Plan:
                     folds | {"method": list(staging["methods"])},
                 )
             ],
-            "policies": [([f"policies/{part}" for part in staged], folds)],
+            "policies": [
+                (
+                    [f"policies/{part}" for part in staged],
+                    folds | {"method": list(staging["rewards"])},
+                )
+            ],
         }
         if self.settings["images"]:
             images = self.settings["cifar"]

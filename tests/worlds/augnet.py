@@ -24,11 +24,12 @@ def world(true, scale):
 
     def shifts(seed, variant, epoch, operation):
         alone = 0.49 + 0.01 * (seed % 3) if true else 1.5 + 0.01 * (seed % 3)
-        killed = seed % 2 == 0 and variant == "from-zero-clamp" and true
+        half = operation == "frequency-shift" or seed % 2 == 0
+        killed = true and variant == "three-clamp" and half
         return {
             "weight": 0.99 if true == (operation == "frequency-shift") else 0.005,
             "magnitude": 0.0 if killed else alone / 2,
-            "half_width": 0.0 if killed else alone,
+            "half_width": alone,
         }
 
     def capacity(trunk, method, n_copies, seed):
