@@ -12,10 +12,11 @@ A network averages C draws of its layers A in front of a trunk,
 Cross-entropy alone would make magnitudes vanish, so a penalty rewards large ones:
 :math:`L - \lambda \|\mu \odot p\|_2`, over all layers as one vector.
 
-**Bounds.** The authors clamp magnitudes within the layer. A clamp has no gradient below 0, so a
-step below 0 kills an operation for good (``bound="clamp"``, the reference). Here steps are
-projected: after each, a magnitude outside of [0, 1] is set to the nearest bound, from where the
-next gradient may bring it back (``bound="project"``, and `keep_bounds`).
+**Bounds.** The authors clamp magnitudes within the layer. A clamp has no gradient below 0, so that
+after a step below 0 nothing but weight decay can bring an operation back (``bound="clamp"``, the
+reference). Here steps are projected: after each, a magnitude outside of [0, 1] is set to the
+nearest bound, from where the next gradient may bring it back (``bound="project"``, and
+`keep_bounds`).
 
 **Operations without magnitude** (sign flip, time reverse, symmetry) take :math:`\mu_i` for the
 probability with which they are applied, and learn it. The authors' code means to, but freezes all
