@@ -16,7 +16,7 @@ for module in [name for name in sys.modules if name.partition(".")[0] == "common
 sys.modules.setdefault("rfc3987_syntax", None)
 
 from common.report import reference
-from common.workflow import locks, papers, peaks, steps, targets, wiring
+from common.workflow import locks, papers, peaks, slurm, steps, targets, wiring
 from common.workflow.notebooks import provenance
 
 wiring.check_folder(workflow)
@@ -27,6 +27,7 @@ if workflow.is_main_process and not workflow.dryrun:
     provenance.refresh_index()
 
 wiring.prepare_commands()
+slurm.use(workflow)
 BROKEN = {}  # paper to what is wrong with it
 
 
