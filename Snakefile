@@ -27,6 +27,7 @@ if workflow.is_main_process and not workflow.dryrun:
     provenance.refresh_index()
 
 wiring.prepare_commands()
+wiring.spare_repetition()
 slurm.use(workflow)
 BROKEN = {}  # paper to what is wrong with it
 
@@ -35,8 +36,9 @@ include: "data/rules.smk"
 
 
 # A folder below papers/ with a paper.yaml is a paper. A hyphen in its name is an underscore in those
-# of its rules.
-for PAPER in papers.names():
+# of its rules. A job on a cluster reads those of its own paper only.
+PAPERS = slurm.papers_of_job(papers.names(), sys.argv)
+for PAPER in PAPERS:
     MODULE = papers.module(PAPER)
     PREFIX = f"{MODULE}_"
 
@@ -52,7 +54,7 @@ for PAPER in papers.names():
         use rule * from MODULE as PREFIX*
 
 
-TARGETS = targets.of_papers(workflow, config, BROKEN)
+TARGETS = targets.of_papers(workflow, config, BROKEN, PAPERS)
 
 
 localrules:

@@ -25,8 +25,12 @@ import time
 from pathlib import Path
 
 from common import files
+from common.workflow import papers
 
-__all__ = ["Record", "explain", "is_done", "papers_of_job", "retried", "submissions", "use"]
+__all__ = [
+    "Record", "chunk", "downloads_together", "explain", "is_done", "papers_of_job", "retried",
+    "submissions", "use",
+]  # fmt: skip
 
 FOLDER = ".snakemake/slurm"
 """What has been submitted: one file for each job of Slurm, named by its number."""
@@ -39,6 +43,7 @@ _AWAY = re.compile(
 )
 _PATIENCE = 1800  # s, during which a submission is tried again while the controller is away
 _PAUSE = 15  # s
+_DOWNLOADS = 20  # subjects of a data set that are downloaded one after the other
 _OVER_MEMORY = re.compile(r"(?i)exceeded (job )?memory limit|oom.kill|out of memory")
 _FAILED_STEP = re.compile(r"^\S.* failed: ", re.MULTILINE)
 
@@ -60,32 +65,38 @@ def use(workflow):
         plugin.executor = _executor(plugin.executor)
 
 
-def papers_of_job(workflow, names, module):
-    """Papers whose rules this process needs: all, but in a job only that of its rules.
+def papers_of_job(names, arguments):
+    """Papers whose rules a process of Snakemake reads: all, but in a job only that of its rules.
 
     Parameters
     ----------
-    workflow : snakemake.workflow.Workflow
     names : list of str
         Folders of all papers.
-    module : callable
-        Gives the prefix of a paper's rules.
+    arguments : list of str
+        Command line of the process; in a job Snakemake names its rules there.
 
     Returns
     -------
     names : list of str
+
+    Examples
+    --------
+    >>> job = ["snakemake", "--allowed-rules", "hawkes_meg_gather", "--mode", "remote"]
+    >>> papers_of_job(["hawkes", "hawkes-meg", "unhap"], job)
+    ['hawkes-meg']
+    >>> papers_of_job(["hawkes", "unhap"], ["snakemake", "-j2"])
+    ['hawkes', 'unhap']
     """
-    allowed = workflow.dag_settings and workflow.dag_settings.allowed_rules
-    if workflow.is_main_process or not allowed:
+    if "--allowed-rules" not in arguments or "remote" not in arguments:
         return names
-    if "scoreboard" in allowed:
+    rules = arguments[arguments.index("--allowed-rules") + 1 :]
+    rules = list(itertools.takewhile(lambda word: not word.startswith("--"), rules))
+    if "scoreboard" in rules:
         return names
-    # One module's name may begin with another's.
-    owners = {
-        max((name for name in names if rule.startswith(f"{module(name)}_")), key=len, default=None)
-        for rule in allowed
-    }
-    return [name for name in names if name in owners]
+    # The name of one module may be how another's begins.
+    prefixes = {f"{papers.module(name)}_": name for name in names}
+    owners = {max(filter(rule.startswith, prefixes), key=len, default="") for rule in rules}
+    return [name for prefix, name in prefixes.items() if prefix in owners]
 
 
 def submissions(jobs):
@@ -132,6 +143,21 @@ def retried(resources, attempt):
         name: value * factor if name in _DOUBLED and isinstance(value, int) else value
         for name, value in resources.items()
     }
+
+
+def downloads_together(wildcards):
+    """Name of the downloads that go to a cluster in one submission, one after the other.
+
+    Parameters
+    ----------
+    wildcards : snakemake.io.Wildcards
+        ``name`` of the data set, and ``subject``.
+
+    Returns
+    -------
+    group : str
+    """
+    return f"fetch-{wildcards.name}-{int(wildcards.subject) // _DOWNLOADS}"
 
 
 def explain(state, *, number, log, resources, text=""):

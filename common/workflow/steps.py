@@ -367,6 +367,9 @@ def complete(workflow, paper):
         )
     for name, rule in steps.items():
         needs = paper.paper.resources.get(name, papers.Resources()).at(paper.scale)
+        # One GPU for a step that uses one where it finds it; on this machine nobody counts them.
+        if dict(rule.params.items()).get("device", "cpu") != "cpu":
+            needs["gpu"] = 1
         for key, value in needs.items():
             if key not in rule.resources:
                 rule.resources[key] = value
