@@ -60,6 +60,8 @@ def use(workflow):
 
     if workflow.remote_exec:
         _record_what_a_job_did()
+    else:
+        _one_group_for_each_name()
     plugin = ExecutorPluginRegistry().plugins.get("slurm")
     if workflow.is_main_process and plugin is not None:
         plugin.executor = _executor(plugin.executor)
@@ -321,6 +323,28 @@ def _record_what_a_job_did():
 
     noted.__wrapped__ = finished
     PersistenceBase.finished = noted
+
+
+def _one_group_for_each_name():
+    """Make one group of the jobs whose group has the same name.
+
+    Snakemake makes one of those that depend on each other, and puts as many of these together as
+    ``--group-components`` says, in any order. A name here says which jobs go together, so that they
+    are the same ones after a restart.
+    """
+    from snakemake.dag import DAG
+
+    def update(self):
+        groups = {}
+        for group in {id(group): group for group in self._group.values()}.values():
+            whole = groups.setdefault(group.groupid, group)
+            if whole is not group:
+                whole.merge(group)
+        self._group = {job: group for group in groups.values() for job in group.jobs}
+        for group in groups.values():
+            group.finalize()
+
+    DAG._update_group_components = update
 
 
 def _keep_what_is_done(done):

@@ -365,13 +365,15 @@ def complete(workflow, paper):
             f"papers/{paper.name}/paper.yaml: resources.{unknown[0]} names no step"
             f"{papers.near(unknown[0], list(steps))}"
         )
+    usual = workflow.resource_settings._parsed_default_resources
     for name, rule in steps.items():
         needs = paper.paper.resources.get(name, papers.Resources()).at(paper.scale)
         # One GPU for a step that uses one where it finds it; on this machine nobody counts them.
         if dict(rule.params.items()).get("device", "cpu") != "cpu":
             needs["gpu"] = 1
         for key, value in needs.items():
-            if key not in rule.resources:
+            # What no rule and no option states is that of --default-resources, the same object.
+            if key not in rule.resources or rule.resources[key] is usual.get(key):
                 rule.resources[key] = value
 
 

@@ -12,6 +12,7 @@ import secrets
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -175,7 +176,7 @@ class Cluster:
         (here / "munge").chmod(0o755)
         _write(here / "munge/key", secrets.token_bytes(1024), 0o400)
         for number in range(self.gpus):
-            (here / f"gpu{number}").touch()
+            os.mknod(here / f"gpu{number}", stat.S_IFCHR | 0o666, os.makedev(1, 3))  # /dev/null
         owner = "mysql"
         _write(here / "my.cnf", MARIADB.format(here=here, port=ports["mariadbd"], owner=owner))
         _write(here / "init.sql", SQL.format(password=password))
@@ -216,8 +217,9 @@ class Cluster:
     def logs(self):
         """The last lines of every daemon's log."""
         pieces = []
-        for path in sorted([*self.folder.glob("*.out"), *self.folder.glob("*.log")]):
-            lines = path.read_text(errors="replace").splitlines()[-15:]
+        names = ["munged.out", "mariadbd.out", "slurmdbd.log", "slurmctld.log", "slurmd.log"]
+        for path in filter(Path.exists, map(self.folder.joinpath, names)):
+            lines = path.read_text(errors="replace").splitlines()[-8:]
             pieces += [f"-- {path.name}", *lines] if lines else []
         return "\n".join(pieces)
 
