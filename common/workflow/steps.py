@@ -372,8 +372,12 @@ def complete(workflow, paper):
         if dict(rule.params.items()).get("device", "cpu") != "cpu":
             needs["gpu"] = 1
         for key, value in needs.items():
-            # What no rule and no option states is that of --default-resources, the same object.
-            if key not in rule.resources or rule.resources[key] is usual.get(key):
+            # What neither the rule nor --set-resources states is that of --default-resources.
+            if key in rule.resources and key in usual:
+                is_stated = rule.resources[key].raw != usual[key].raw
+            else:
+                is_stated = key in rule.resources
+            if not is_stated:
                 rule.resources[key] = value
 
 
