@@ -28,8 +28,8 @@ from common import files
 from common.workflow import papers
 
 __all__ = [
-    "Record", "chunk", "downloads_together", "explain", "is_done", "papers_of_job", "retried",
-    "submissions", "use",
+    "Record", "chunk", "downloads_together", "explain", "group", "is_done", "papers_of_job",
+    "retried", "use",
 ]  # fmt: skip
 
 FOLDER = ".snakemake/slurm"
@@ -101,23 +101,20 @@ def papers_of_job(names, arguments):
     return [name for prefix, name in prefixes.items() if prefix in owners]
 
 
-def submissions(jobs):
-    """What some jobs are submitted as: those of a group together, any other by itself.
+def group(job):
+    """Name of the jobs with which a job goes to a cluster; also where no cluster is used.
 
     Parameters
     ----------
-    jobs : iterable of snakemake.jobs.Job
-        Of a graph that knows their groups; jobs that run where Snakemake does are left out.
+    job : snakemake.jobs.Job
 
     Returns
     -------
-    submissions : list of list of snakemake.jobs.Job
+    name : str or None
+        None for a job that goes by itself.
     """
-    groups = {}
-    for job in jobs:
-        if not job.is_local:
-            groups.setdefault(job.group or f"job {job.jobid}", []).append(job)
-    return list(groups.values())
+    name = job.rule._group
+    return name(job.wildcards) if callable(name) else name
 
 
 def retried(resources, attempt):
