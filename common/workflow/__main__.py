@@ -66,8 +66,8 @@ def _plan(options):
 
 
 _COLUMNS = [
-    "paper", "step", "jobs", "submissions", "download_bytes", "downloads_of_unknown_size", "core_hours_least",
-    "core_hours_most", "gpu_hours_least", "gpu_hours_most", "mem_mb", "source",
+    "paper", "step", "jobs", "submissions", "download_bytes", "downloads_of_unknown_size",
+    "core_hours_least", "core_hours_most", "gpu_hours_least", "gpu_hours_most", "mem_mb", "source",
 ]  # fmt: skip
 
 
@@ -75,7 +75,15 @@ def _values(cost):
     values = [*cost.core_hours, *cost.gpu_hours]
     hours = ["unknown" if value is None else f"{value:.6g}" for value in values]
     memory = "unknown" if cost.mem_mb is None else cost.mem_mb
-    return [cost.jobs, cost.submissions, cost.size, cost.unsized, *hours, memory, " / ".join(cost.sources)]
+    return [
+        cost.jobs,
+        cost.submissions,
+        cost.size,
+        cost.unsized,
+        *hours,
+        memory,
+        " / ".join(cost.sources),
+    ]
 
 
 def _table(costs_of):

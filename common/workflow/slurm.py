@@ -15,11 +15,13 @@ what a run that lasts for days needs besides:
 """
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
 import re
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -378,6 +380,8 @@ def _executor(base):
     """The plugin's executor with what this module adds to it."""
     if hasattr(base, "is_of_this_repository"):
         return base
+    plugin = sys.modules[base.__module__]
+    plugin.query_job_status = _in_one_word(plugin.query_job_status)
 
     class Executor(base):
         is_of_this_repository = True
@@ -412,7 +416,9 @@ def _executor(base):
 
         def get_account_arg(self, job):
             # Without one, Slurm takes the default account of the user.
-            return super().get_account_arg(job) if job.resources.get("slurm_account") else iter([""])
+            return (
+                super().get_account_arg(job) if job.resources.get("slurm_account") else iter([""])
+            )
 
         # Submission
 
@@ -598,6 +604,18 @@ def _text(log):
         return files.resolve(log).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def _in_one_word(query):
+    """The plugin's question for states, with `CANCELLED` for what it takes for a running job."""
+
+    @functools.wraps(query)
+    async def states(*arguments):
+        found, seconds = await query(*arguments)
+        words = {number: (state.split() or [""])[0] for number, state in (found or {}).items()}
+        return found and {number: word.rstrip("+") for number, word in words.items()}, seconds
+
+    return states
 
 
 def _submitted(job, number=None, aux=None):

@@ -125,7 +125,8 @@ class Cluster:
         commands = {
             "munged": [
                 "--foreground", "--force", f"--socket={self.folder}/munge/socket",
-                *(f"--{key}-file={self.folder}/munge/{key}" for key in ("key", "log", "pid", "seed")),
+                *(f"--{one}-file={self.folder}/munge/{one}" for one in ("key", "log", "pid")),
+                f"--seed-file={self.folder}/munge/seed",
             ],
             "mariadbd": [f"--defaults-file={self.folder}/my.cnf"],
             "slurmdbd": ["-D"],
@@ -304,7 +305,8 @@ SlurmdTimeout=120
 InactiveLimit=0
 SlurmdParameters=config_overrides
 GresTypes=gpu
-NodeName=node NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:{gpus} State=UNKNOWN
+NodeName=node NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cpus} \\
+    RealMemory={memory} Gres=gpu:{gpus} State=UNKNOWN
 PartitionName=short Nodes=node Default=YES MaxTime=INFINITE State=UP
 """
 

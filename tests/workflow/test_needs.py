@@ -1,4 +1,4 @@
-"""What a job needs, and with which it goes to a cluster, on the way from paper.yaml to Snakemake."""
+"""What a job needs and with which it is submitted, on the way from paper.yaml to Snakemake."""
 
 import importlib.util
 
@@ -45,7 +45,9 @@ def test_a_step_that_uses_a_gpu_where_it_finds_one_asks_for_one(repository):
     assert "gpu" not in asked(repository, SCALE)
     line = '        notebook=paper.notebook("2-scale.ipynb"),\n'
     repository.edit("papers/toy/rules.smk", line, f"{line}        device=paper.device,\n")
-    repository.edit("papers/toy/2-scale.ipynb", '"pause = 0.0"', '"pause = 0.0\\n",\n    "device = \\"auto\\""')
+    repository.edit(
+        "papers/toy/2-scale.ipynb", '"pause = 0.0"', '"pause = 0.0\\n",\n    "device = \\"auto\\""'
+    )
     assert asked(repository, SCALE)["gpu"] == "1"
     assert "gpu" not in asked(repository, SCALE, "--config", "device=cpu")
 

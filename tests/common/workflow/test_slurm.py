@@ -103,7 +103,11 @@ def test_each_further_try_asks_for_twice_the_memory_and_time_and_for_no_more_gpu
     ("state", "text", "why"),
     [
         ("TIMEOUT", "", "it took longer than the 2 minutes that it had asked for (runtime)"),
-        ("OUT_OF_MEMORY", "", "it took more than the 600 MB of memory that it had asked for (mem_mb)"),
+        (
+            "OUT_OF_MEMORY",
+            "",
+            "it took more than the 600 MB of memory that it had asked for (mem_mb)",
+        ),
         ("FAILED", "error: Exceeded job memory limit", "it took more than the 600 MB of memory"),
         ("FAILED", "slurmstepd: error: Detected 1 oom_kill event", "it took more than the 600 MB"),
         ("CANCELLED by 1000", "*** JOB 7 ON node CANCELLED ***", "it was cancelled"),
@@ -120,13 +124,13 @@ def test_an_error_names_job_reason_and_log(state, text, why):
 
 
 def test_an_error_of_a_notebook_is_shown_as_the_job_has_said_it():
-    text = "Building DAG of jobs...\n\ntoy_scale seed=1 failed: cell 4:\n    1 / 0\nZeroDivisionError\n"
+    text = "Building DAG of jobs...\n\ntoy_scale seed=1 failed: cell 4:\n    1 / 0\nDivisionError\n"
     message = slurm.explain("FAILED", number="7", log="a/7.log", resources=ASKED, text=text)
     assert message.splitlines() == [
         "Slurm job 7, log a/7.log:",
         "toy_scale seed=1 failed: cell 4:",
         "    1 / 0",
-        "ZeroDivisionError",
+        "DivisionError",
     ]
 
 
