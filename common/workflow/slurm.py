@@ -467,7 +467,8 @@ def _executor(base):
             known = {record.number for record in Record.read_all()}
             for number, noted in _patiently(lambda: _queue(self.run_uuid)).items():
                 if noted == comment and number not in known:
-                    self._adopt(job, number, str(self._log_of(job, number)))
+                    aux = {"slurm_logfile": self._log_of(job, number)}
+                    self._report_job_submission_threadsafe(_submitted(job, number, aux))
                     return True
             return False
 
@@ -483,8 +484,12 @@ def _executor(base):
             name = files.resolve(_NAME)
             self._noted = {record.number: record for record in Record.read_all()}
             last = name.read_text(encoding="utf-8").strip() if name.exists() else ""
-            queue = _patiently(lambda: _queue(last)) if last and self._noted else {}
-            alive = [number for number in queue if number in self._noted]
+            queue = _patiently(lambda: _queue(last)) if last else {}
+            for number in queue.keys() - self._noted.keys():
+                self._cancel(number, last)  # killed before it was noted what this is
+            alive = queue.keys() & self._noted.keys()
+            for number in self._noted.keys() - alive:
+                self._noted[number].remove()
             if alive:
                 self.run_uuid = last
                 self.logger.warning(
@@ -502,13 +507,13 @@ def _executor(base):
                 return False
             queue = _patiently(lambda: _queue(self.run_uuid))
             alive = [record for record in noted if record.number in queue]
-            for record in alive or noted[-1:]:
-                is_this = digests.items() <= record.jobs.items()
-                if is_this and (
-                    len(alive) == 1 or all(is_done(one, record.since) for one in self._left(job))
-                ):
-                    self._adopt(job, record.number, record.log, record)
-                    return True
+            these = [one for one in noted if digests.items() <= one.jobs.items()]
+            if len(alive) == 1 and alive[0] in these:
+                self._adopt(job, alive[0])
+                return True
+            if not alive and any(self._are_done(job, one) for one in these):
+                self.report_job_success(_submitted(job))  # it ended while this run began
+                return True
             for record in alive:
                 self._cancel(record.number)
             for record in noted:
@@ -516,17 +521,17 @@ def _executor(base):
                 record.remove()
             return False
 
-        def _adopt(self, job, number, log, record=None):
-            info = _submitted(job, number, {"slurm_logfile": files.resolve(log)})
-            if record is None:
-                return self._report_job_submission_threadsafe(info)
-            self._noted.pop(number, None)
-            info.aux["record"] = record
-            super()._report_job_submission_threadsafe(info)
+        def _adopt(self, job, record):
+            self._noted.pop(record.number, None)
+            aux = {"slurm_logfile": files.resolve(record.log), "record": record}
+            super()._report_job_submission_threadsafe(_submitted(job, record.number, aux))
 
-        def _cancel(self, number):
+        def _are_done(self, job, record):
+            return all(is_done(one, record.since) for one in self._left(job))
+
+        def _cancel(self, number, name=None):
             subprocess.run(["scancel", number], capture_output=True, timeout=120)
-            while number in _patiently(lambda: _queue(self.run_uuid)):
+            while number in _patiently(lambda: _queue(name or self.run_uuid)):
                 time.sleep(2)
 
         def _left(self, job):
@@ -549,8 +554,11 @@ def _executor(base):
             super().report_job_success(job_info)
 
         def report_job_error(self, job_info, msg=None, **options):
+            record = (job_info.aux or {}).get("record")
+            if record is not None and self._are_done(job_info.job, record):
+                return self.report_job_success(job_info)  # ended when its work was done
             self._ended.add(id(job_info))
-            record = self._forget(job_info)
+            self._forget(job_info)
             if record is not None and job_info.job.is_group():
                 done = self._done.setdefault(id(job_info.job), set())
                 done |= {one for one in job_info.job.jobs if is_done(one, record.since)}
@@ -571,10 +579,8 @@ def _executor(base):
                 one.log_error(msg if number == 0 else "", aux_logs=options.get("aux_logs"))
 
         def _forget(self, job_info):
-            record = (job_info.aux or {}).get("record")
-            if record is not None:
+            if record := (job_info.aux or {}).get("record"):
                 record.remove()
-            return record
 
         def _leave_gpus_out_where_none_are(self):
             try:
