@@ -1,5 +1,6 @@
 """Jobs on a cluster, as far as no cluster is needed; tests/slurm/run has one."""
 
+import asyncio
 import itertools
 import json
 import os
@@ -199,3 +200,19 @@ def test_jobs_in_the_queue_and_none_known_while_the_controller_is_away(
     program.unlink()
     monkeypatch.setenv("PATH", str(tmp_path))
     assert slurm._queue("a-name") is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "states"),
+    [
+        ({"7": "CANCELLED by 1000", "8": "RUNNING"}, {"7": "CANCELLED", "8": "RUNNING"}),
+        ({"7": "CANCELLED+", "8": ""}, {"7": "CANCELLED", "8": ""}),
+        ({}, {}),
+        (None, None),  # no answer; {} would be that there are no jobs
+    ],
+)
+def test_a_cancelled_job_is_seen_by_the_plugin_whoever_cancelled_it(answer, states):
+    async def query(command, logger):
+        return answer, 0.1
+
+    assert asyncio.run(slurm._in_one_word(query)("sacct", None)) == (states, 0.1)
