@@ -19,7 +19,8 @@ PIP    = $(PY) -m pip --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help env figures test lint unit workflow pytest smoke test-embedded test-dispatch test-lock lab paper index report \
+.PHONY: help env figures test lint unit workflow pytest smoke test-embedded test-dispatch test-lock test-slurm lab \
+    paper index report site archive checkers peers slurm lock clean distclean FORCE
     site archive checkers peers slurm lock clean distclean FORCE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -33,6 +34,7 @@ help:
 	@echo "make test PAPER=dance      what one paper needs of these"
 	@echo "make test-embedded         every figure at the embedded scale, checked"
 	@echo "make test-dispatch         tests of numbers with the kernels of other processors, half an hour"
+	@echo "make test-slurm            jobs on a real Slurm that is set up for it; needs root, half an hour"
 	@echo "make lint                  formatting and style only"
 	@echo "make lab                   JupyterLab at the root of the repository"
 	@echo "make paper NAME=my-paper   the folder of a new paper, a copy of papers/_template"
@@ -122,6 +124,10 @@ test-embedded: $(READY)
 # Asks the package index for every pin on every supported Python and platform.
 test-lock: $(READY)
 	@TEST_LOCK=1 $(PY) -m pytest $(QUIET) tests/common/workflow/test_environment.py -k every_pin_is_found
+
+# Status 77: there can be no Slurm here, and it has said why.
+test-slurm: slurm
+	@$(PY) tests/slurm/run; status=$$?; test $$status -eq 0 -o $$status -eq 77
 
 lab: $(READY)
 	@PYTHONPATH="$(CURDIR)" $(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" $(LAB)

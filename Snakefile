@@ -16,7 +16,7 @@ for module in [name for name in sys.modules if name.partition(".")[0] == "common
 sys.modules.setdefault("rfc3987_syntax", None)
 
 from common.report import reference
-from common.workflow import locks, papers, peaks, steps, targets, wiring
+from common.workflow import locks, papers, peaks, slurm, steps, targets, wiring
 from common.workflow.notebooks import provenance
 
 wiring.check_folder(workflow)
@@ -27,6 +27,8 @@ if workflow.is_main_process and not workflow.dryrun:
     provenance.refresh_index()
 
 wiring.prepare_commands()
+wiring.spare_repetition()
+slurm.use(workflow)
 BROKEN = {}  # paper to what is wrong with it
 
 
@@ -34,8 +36,9 @@ include: "data/rules.smk"
 
 
 # A folder below papers/ with a paper.yaml is a paper. A hyphen in its name is an underscore in those
-# of its rules.
-for PAPER in papers.names():
+# of its rules. A job on a cluster reads those of its own paper only.
+PAPERS = slurm.papers_of_job(papers.names(), sys.argv)
+for PAPER in PAPERS:
     MODULE = papers.module(PAPER)
     PREFIX = f"{MODULE}_"
 
@@ -51,7 +54,7 @@ for PAPER in papers.names():
         use rule * from MODULE as PREFIX*
 
 
-TARGETS = targets.of_papers(workflow, config, BROKEN)
+TARGETS = targets.of_papers(workflow, config, BROKEN, PAPERS)
 
 
 localrules:

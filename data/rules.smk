@@ -2,7 +2,7 @@
 import os
 
 from common import registry
-from common.workflow import steps
+from common.workflow import slurm, steps
 
 if config.get(
     "mirror"
@@ -23,6 +23,8 @@ rule fetch_subject:
     wildcard_constraints:
         name="|".join(BY_SUBJECT),
         subject=r"\d+",
+    group:
+        slurm.downloads_together
     threads: 1
     resources:
         mem_mb=4000,

@@ -63,6 +63,7 @@ _NO_RULE = re.compile(r"No rule to produce (.*) \(if you use input functions")
 _NO_PAIR = re.compile(r"Invalid config definition.*\(Unparsable value: (?P<value>.*)\)")
 _STOPPED = "Stopped. What is finished is kept; the same command goes on from there."
 # Said by the lines of the jobs themselves.
+_KNOWN = ("MinJobAge ",)  # warnings that ask for nothing
 _REPEATED = ("returned non-zero exit status", "At least one job did not complete successfully")
 _LOCKED = (
     "This folder is locked by another snakemake run. Wait for it to end. "
@@ -92,7 +93,7 @@ class LogHandler(LogHandlerBase):
         self.total = 0
         self.started = 0
         self.jobs = {}  # job id -> (place, label, time of start)
-        self.failed = []
+        self.failed = set()
         self.interrupted = False
         _accept_any_encoding()
         if threading.current_thread() is threading.main_thread():
@@ -156,24 +157,31 @@ class LogHandler(LogHandlerBase):
     def _job_info(self, record):
         if _is_target(record.rule_name):
             return None
-        self.started += 1
+        if record.jobid in self.jobs:  # it is tried again
+            place = self.jobs[record.jobid][0]
+        else:
+            self.started = place = self.started + 1
         values = dict(record.wildcards or {})
         label = "  ".join([record.rule_name, " ".join(f"{k}={v}" for k, v in values.items())])
-        self.jobs[record.jobid] = self.started, label.strip(), time.monotonic()
+        self.jobs[record.jobid] = place, label.strip(), time.monotonic()
         reason = f"  ({_shorten(record.reason)})" if self.common_settings.dryrun else ""
-        return f"{self._place(self.started)} {label.strip()}{reason}"
+        return f"{self._place(place)} {label.strip()}{reason}"
 
     def _job_finished(self, record):
         if record.job_id not in self.jobs:
             return None
         place, label, start = self.jobs[record.job_id]
+        self.failed.discard(label)  # when it was tried first
         return f"{self._place(place)} {label}  done  {_duration(time.monotonic() - start)}"
 
     def _job_error(self, record):
         place, label, _ = self.jobs.get(record.jobid, (0, record.rule_name, None))
-        self.failed.append(label)
+        self.failed.add(label)
         notebooks = [name for name in record.log or () if name.endswith(".ipynb")]
-        return "  ".join([f"{self._place(place)} {label}  FAILED", *notebooks])
+        line = "  ".join([f"{self._place(place)} {label}  FAILED", *notebooks])
+        # A local job has said itself why; of one on a cluster, common/workflow/slurm.py says it.
+        why = getattr(record, "rule_msg", None) or ""
+        return f"{line}\n{why}" if why.startswith("Slurm") else line
 
     def _error(self, record):
         message = record.getMessage()
@@ -204,6 +212,8 @@ class LogHandler(LogHandlerBase):
             return message
         if message.startswith("Exiting because a job execution failed"):
             return f"{len(self.failed)} job(s) failed. What is finished is kept: fix, run it again."
+        if message.startswith(_KNOWN):
+            return None
         if record.levelno >= logging.WARNING or message.startswith(_KEPT):
             return message.strip()
         return None

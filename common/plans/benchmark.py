@@ -1,11 +1,16 @@
 """What the steps of the study of pipelines are: pieces, inputs, and what tables hold."""
 
 import csv
+import functools
 
 from common import files, registry
 from common.benchmark import plan
+from common.workflow import slurm
 
 __all__ = ["Plan", "read_columns"]
+
+_TOGETHER = 15
+"""Subjects in one submission to a cluster: with this, the paper's 6,313 jobs are some 500."""
 
 
 def read_columns(path):
@@ -89,6 +94,26 @@ class Plan:
         """Minutes of a job, by its group of pipelines."""
         minutes = self.settings["minutes"]
         return minutes.get(self.pieces[wildcards.piece]["group"], minutes["default"])
+
+    def together(self, wildcards):
+        """Name of the jobs with which a job goes to a cluster, one after the other.
+
+        They are a group of pipelines on several subjects of one data set.
+        """
+        return self._submitted[wildcards.piece]
+
+    @functools.cached_property
+    def _submitted(self):
+        alike = {}
+        for name, piece in self.pieces.items():
+            key = f"{piece['paradigm']}-{piece['dataset']}-{piece['group']}"
+            alike.setdefault(key, []).append(name)
+        return {
+            name: f"{key}-{number}"
+            for key, names in alike.items()
+            for number, part in enumerate(slurm.chunk(names, _TOGETHER))
+            for name in part
+        }
 
     def piece(self, wildcards):
         """What is evaluated."""

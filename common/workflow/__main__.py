@@ -54,6 +54,9 @@ def _plan(options):
     shown += [("total", found)] if len(names) > 1 else []
     print("\n".join(_table([(name, costs.total(jobs)) for name, jobs in shown])))
     print(f"\n{_NOTES}")
+    whole = costs.total(found)
+    if whole.submissions < whole.jobs:
+        print(f"On a cluster, short jobs go together: {whole.submissions:,} submissions.")
     if users := [name for name, jobs in of.items() if any(job.folders for job in jobs)]:
         print(
             f"Data that you obtain yourself (folders in config.yaml) may be read by: "
@@ -63,8 +66,8 @@ def _plan(options):
 
 
 _COLUMNS = [
-    "paper", "step", "jobs", "download_bytes", "downloads_of_unknown_size", "core_hours_least",
-    "core_hours_most", "gpu_hours_least", "gpu_hours_most", "mem_mb", "source",
+    "paper", "step", "jobs", "submissions", "download_bytes", "downloads_of_unknown_size",
+    "core_hours_least", "core_hours_most", "gpu_hours_least", "gpu_hours_most", "mem_mb", "source",
 ]  # fmt: skip
 
 
@@ -72,7 +75,15 @@ def _values(cost):
     values = [*cost.core_hours, *cost.gpu_hours]
     hours = ["unknown" if value is None else f"{value:.6g}" for value in values]
     memory = "unknown" if cost.mem_mb is None else cost.mem_mb
-    return [cost.jobs, cost.size, cost.unsized, *hours, memory, " / ".join(cost.sources)]
+    return [
+        cost.jobs,
+        cost.submissions,
+        cost.size,
+        cost.unsized,
+        *hours,
+        memory,
+        " / ".join(cost.sources),
+    ]
 
 
 def _table(costs_of):

@@ -17,7 +17,7 @@ import dataclasses
 import typing
 
 from common import files, registry
-from common.workflow import papers, peaks
+from common.workflow import papers, peaks, slurm
 
 __all__ = [
     "BOUNDED", "DECLARED", "MEASURED", "SCALE", "UNTIMED", "Cost", "Job", "by_step", "jobs", "total"
@@ -59,6 +59,8 @@ class Job:
         Mean time of the step's jobs that have run at this scale, in s.
     least : float or None
         Processor time of the step's shortest job at the embedded scale, in s.
+    group : str or None
+        Name of the jobs with which it goes to a cluster.
     """
 
     papers: frozenset
@@ -72,6 +74,7 @@ class Job:
     folders: bool = False
     measured: float | None = None
     least: float | None = None
+    group: str | None = None
 
     @property
     def source(self):
@@ -114,6 +117,8 @@ class Cost(typing.NamedTuple):
     Attributes
     ----------
     jobs : int
+    submissions : int
+        To a cluster; jobs of a group go together.
     size : int
         Of downloads whose size is known, in bytes.
     unsized : int
@@ -127,6 +132,7 @@ class Cost(typing.NamedTuple):
     """
 
     jobs: int
+    submissions: int
     size: int
     unsized: int
     core_hours: tuple
@@ -155,6 +161,7 @@ def total(of):
     memory = [job.mem_mb for job in of]
     return Cost(
         jobs=len(of),
+        submissions=len({job.group or job.output for job in of}),
         size=size,
         unsized=unsized,
         core_hours=_together([job.hours for job in timed or of]),
@@ -253,6 +260,7 @@ def _job(job, **alike):
         threads=job.threads,
         mem_mb=_whole(job.resources.get("mem_mb")),
         minutes=_whole(job.resources.get("runtime")),
+        group=slurm.group(job),
         **alike,
     )
 

@@ -77,7 +77,9 @@ def claim(folder=".snakemake"):
     marks = list((folder / "locks").glob("*.lock"))
     removed = bool(marks) and same_machine
     if removed:
-        for mark in [*marks, *folder.glob("scripts/*.run.py")]:
+        # Jobs on a cluster (common/workflow/slurm.py) outlive the run, and use their scripts.
+        has_jobs = any(folder.glob("slurm/*.json"))
+        for mark in [*marks, *([] if has_jobs else folder.glob("scripts/*.run.py"))]:
             mark.unlink(missing_ok=True)
         print("The last run was killed; its lock is removed, its work goes on.", file=sys.stderr)
     _remove_leftovers()

@@ -365,10 +365,19 @@ def complete(workflow, paper):
             f"papers/{paper.name}/paper.yaml: resources.{unknown[0]} names no step"
             f"{papers.near(unknown[0], list(steps))}"
         )
+    usual = workflow.resource_settings._parsed_default_resources
     for name, rule in steps.items():
         needs = paper.paper.resources.get(name, papers.Resources()).at(paper.scale)
+        # One GPU for a step that uses one where it finds it; on this machine nobody counts them.
+        if dict(rule.params.items()).get("device", "cpu") != "cpu":
+            needs["gpu"] = 1
         for key, value in needs.items():
-            if key not in rule.resources:
+            # What neither the rule nor --set-resources states is that of --default-resources.
+            if key in rule.resources and key in usual:
+                is_stated = rule.resources[key].raw != usual[key].raw
+            else:
+                is_stated = key in rule.resources
+            if not is_stated:
                 rule.resources[key] = value
 
 

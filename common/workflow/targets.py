@@ -78,7 +78,7 @@ class Target:
         return [*self.figures, *self.claims]
 
 
-def of_papers(workflow, config, broken):
+def of_papers(workflow, config, broken, names):
     """Targets of every paper.
 
     At scale ``recorded`` nothing is computed: rules that would write recorded tables are dropped.
@@ -90,13 +90,15 @@ def of_papers(workflow, config, broken):
         Snakemake's ``config``.
     broken : dict of str to str
         Papers to leave out, and why. A paper whose rules do not fit its figures is added.
+    names : list of str
+        Papers whose rules were read.
 
     Returns
     -------
     targets : list of Target
     """
     found = []
-    for name in papers.names():
+    for name in names:
         if name in broken:
             continue
         try:

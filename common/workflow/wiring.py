@@ -16,13 +16,13 @@ import sys
 from pathlib import Path
 
 from common import files, sources
-from common.workflow import console, locks, papers, peaks
+from common.workflow import console, locks, papers, peaks, steps
 from common.workflow.notebooks import fingerprint, isolation, provenance, warm
 from common.workflow.notebooks.run import has_gpu_driver
 
 __all__ = [
     "check_folder", "configure", "keep_texts", "keep_warm", "left_out_if_broken", "patterns",
-    "prepare_commands", "record", "unless_broken", "wait_for_jobs_alone",
+    "prepare_commands", "record", "spare_repetition", "unless_broken", "wait_for_jobs_alone",
 ]  # fmt: skip
 
 _DEFAULT_RATE = (100, 1)  # jobs, s: Snakemake's --max-jobs-per-timespan
@@ -291,6 +291,44 @@ def prepare_commands():
 
     PythonScript._execute_cmd = quoted_execute
     RemoteExecutor.get_python_executable = quoted_executable
+
+
+def spare_repetition():
+    """Let Snakemake look up once, and not for each job, what is the same for all jobs of a rule.
+
+    The arguments of the functions in its rules, and the text of the script that runs notebooks: a
+    third of a dry run of thousands of jobs.
+    """
+    from snakemake import common as snakemake_common
+    from snakemake import jobs, rules, script
+
+    if hasattr(script.get_source, "__wrapped__"):  # done before
+        return
+    arguments, source = snakemake_common.get_function_params, script.get_source
+    known, texts = {}, {}
+
+    @functools.wraps(arguments)
+    def arguments_once(function):
+        of_all = getattr(function, "__func__", function)  # of a method, that of the class
+        key = of_all, of_all is function
+        try:
+            if key not in known:
+                known[key] = arguments(function)
+            return known[key]
+        except TypeError:  # it has no hash
+            return arguments(function)
+
+    @functools.wraps(source)
+    def source_once(path, *rest, **options):
+        if str(path) != str(steps.RUN):
+            return source(path, *rest, **options)
+        if path not in texts:
+            texts[path] = source(path, *rest, **options)
+        return texts[path]
+
+    for module in (snakemake_common, jobs, rules):
+        module.get_function_params = arguments_once
+    script.get_source = source_once
 
 
 def record(paper, scale, tables):

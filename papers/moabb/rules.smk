@@ -17,6 +17,8 @@ rule evaluate:
     output:
         scores=f"{paper.results}/scores/{{piece}}.csv",
         times=f"{paper.results}/times/{{piece}}.csv",
+    group:
+        plan.together
     resources:
         mem_mb=paper.settings["mem_mb"],
         runtime=plan.minutes,

@@ -84,7 +84,7 @@ def test_the_largest_memory_is_unknown_where_one_job_declares_none():
 
 def test_nothing_to_run_costs_nothing():
     cost = total([])
-    assert cost == (0, 0, 0, (0, 0), (0, 0), 0, {})
+    assert cost == (0, 0, 0, 0, (0, 0), (0, 0), 0, {})
 
 
 def test_downloads_count_in_bytes_and_not_in_hours():

@@ -11,7 +11,7 @@ import pytest
 from snakemake.exceptions import WorkflowError
 
 from common import files
-from common.workflow import locks
+from common.workflow import locks, slurm
 
 
 @pytest.fixture
@@ -93,6 +93,20 @@ def test_a_run_removes_what_killed_processes_left(root):
     locks.claim()
     assert [path for path in gone + kept if path.exists()] == kept
     assert list(archives.iterdir()) == []
+
+
+@pytest.mark.parametrize("has_jobs", [False, True])
+def test_scripts_of_a_killed_run_stay_while_jobs_of_it_may_run_on_a_cluster(root, has_jobs):
+    (root / ".snakemake/locks").mkdir(parents=True)
+    (root / ".snakemake/locks/0.input.lock").touch()
+    (root / ".snakemake/running").write_text(platform.node())
+    script = root / ".snakemake/scripts/tmp1.run.py"
+    script.parent.mkdir()
+    script.touch()
+    if has_jobs:
+        slurm.Record.write("7", "logs/7.log", {})
+    assert locks.claim() is True
+    assert script.exists() == has_jobs
 
 
 def test_folders_of_killed_jobs_are_removed(tmp_path, monkeypatch):

@@ -100,7 +100,7 @@ def test_at_the_recorded_scale_there_are_the_figures_that_can_be_drawn(root, mon
         return steps("recorded")
 
     monkeypatch.setattr(targets.steps, "of", of)
-    (target,) = targets.of_papers(run, {}, broken)
+    (target,) = targets.of_papers(run, {}, broken, papers.names())
     assert target.all == [LINES]
     assert broken == {"odd": "it is broken", "late": "no such setting"}
     # Nothing is computed: what would write a recorded table is gone.
