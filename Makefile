@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help env figures test lint unit workflow pytest smoke test-embedded test-dispatch test-lock test-slurm lab \
     paper index report site archive checkers peers slurm lock clean distclean FORCE
-    site archive checkers peers slurm lock clean distclean FORCE
+.DEFAULT_GOAL := help
 .NOTPARALLEL:
 
 help:
