@@ -15,7 +15,8 @@ falls by less than 1e-6 of itself, or after so many steps.
 
 **Mini-batches** are drawn without replacement until all samples were used, and so on. Here a step
 must lower the cost of its batch by more than :math:`c s \|g\|^2`; s is halved up to thirty times,
-and then the atoms stay. Every step begins with a length that is halved from one epoch to the next.
+and then the atoms stay. The length that is tried first is 1 for the first hundred steps, and then
+halves every hundred steps, whatever the size of a batch.
 
 An *operation* is one iteration for one sample, forward or in reverse. They are counted, since
 seconds depend on the machine.
@@ -138,8 +139,9 @@ def recovery(D, true):
 
 
 def learn_by_descent(
-    x, start, *, reg, n_iter, learner="ddl", method="fista", depth=None, n_steps=100, tol=1e-6
-):
+    x, start, *, reg, n_iter, learner="ddl", method="fista", depth=None, n_steps=100, tol=1e-6,
+    most_operations=None,
+):  # fmt: skip
     """Atoms of all samples at once, by gradient descent with backtracking.
 
     Parameters
@@ -159,6 +161,8 @@ def learn_by_descent(
         Gradient steps at most; of ``"steps"``, so many more with learned steps.
     tol : float, default=1e-6
         Stop where the cost falls by less, relative to itself.
+    most_operations : float, optional
+        Stop after the gradient step in which these are exceeded.
 
     Returns
     -------
@@ -189,12 +193,14 @@ def learn_by_descent(
     problem = _Samples(x, start, reg, n_iter, method)
     depth = None if depth is None else validation.count(depth, "depth")
     n_steps, tol = validation.count(n_steps, "n_steps"), validation.number(tol, "tol", above=0)
-    depth = 0 if learner == "am" else depth
+    depth, most = 0 if learner == "am" else depth, _most(most_operations)
     D, steps, log = problem.start, np.ones(problem.n_iter), _Log()
     cost = log.begin(problem, D, steps)
     for phase in range(2 if learner == "steps" else 1):
         length = 1.0
         for _ in range(n_steps):
+            if problem.operations >= most:
+                break
             direction = problem.gradient(problem.x, D, steps, depth)
             moved = None
             while moved is None and length >= _SHORTEST:
@@ -213,8 +219,8 @@ def learn_by_descent(
 
 
 def learn_on_batches(
-    x, start, *, reg, n_iter, n_batch, n_epochs, rng, learner="ddl", method="fista", depth=None,
-    first_step=1.0, decrease=None,
+    x, start, *, reg, n_iter, n_batch, n_steps, rng, learner="ddl", method="fista", depth=None,
+    first_step=1.0, n_halving=100, decrease=None, most_operations=None,
 ):  # fmt: skip
     """Atoms from mini-batches, by gradient steps with a line search on each.
 
@@ -224,15 +230,19 @@ def learn_on_batches(
         As in `learn_by_descent`.
     n_batch : int
         Samples of a batch, at most all.
-    n_epochs : int
-        Passes over the samples; those that fill no batch are left out.
+    n_steps : int
+        Gradient steps at most.
     rng : numpy.random.Generator
         Draws the order of the samples.
     learner : {"ddl", "am"}, default="ddl"
     first_step : float, default=1
-        Length of a step that is tried first, in the first epoch.
+        Length of a step that is tried first, until it is halved.
+    n_halving : int, default=100
+        Steps in which it halves, after as many in which it does not.
     decrease : float, optional
         c of the module; by default 10 / ``n_batch``, the rule of the authors' code.
+    most_operations : float, optional
+        As in `learn_by_descent`.
 
     Returns
     -------
@@ -252,30 +262,41 @@ def learn_on_batches(
     problem = _Samples(x, start, reg, n_iter, method)
     n_samples = len(problem.x)
     n_batch = validation.count(n_batch, "n_batch", at_most=n_samples)
-    n_epochs, rng = validation.count(n_epochs, "n_epochs"), validation.generator(rng)
+    n_steps, rng = validation.count(n_steps, "n_steps"), validation.generator(rng)
+    n_halving = validation.count(n_halving, "n_halving")
     depth = None if depth is None else validation.count(depth, "depth")
     depth = 0 if learner == "am" else depth
     first_step = validation.number(first_step, "first_step", above=0)
     decrease = 10 / n_batch if decrease is None else decrease
     decrease = validation.number(decrease, "decrease", at_least=0)
+    most = _most(most_operations)
     D, steps, log = problem.start, np.ones(problem.n_iter), _Log()
     log.add(problem, D, np.nan, 0)
-    for epoch in range(n_epochs):
-        order = rng.permutation(n_samples)
-        for first in range(0, n_samples - n_batch + 1, n_batch):
-            batch = problem.x[order[first : first + n_batch]]
-            direction = problem.gradient(batch, D, steps, depth)
-            log.costs[-1] = direction.cost
-            length = first_step / 2**epoch
-            for _ in range(_MOST_HALVINGS):
-                tried, _ = direction.along(length, learns_steps=False)
-                enough = direction.cost - decrease * length * np.sum(direction.D**2)
-                if problem.cost(batch, tried, steps) < enough:
-                    D = tried
-                    break
-                length /= 2
-            log.add(problem, D, np.nan, 0)
+    batches = _batches(problem.x, n_batch, rng)
+    for step in range(n_steps):
+        if problem.operations >= most:
+            break
+        batch = next(batches)
+        direction = problem.gradient(batch, D, steps, depth)
+        log.costs[-1] = direction.cost
+        length = first_step * 0.5 ** max(0, (step + 1) / n_halving - 1)
+        for _ in range(_MOST_HALVINGS):
+            tried, _ = direction.along(length, learns_steps=False)
+            enough = direction.cost - decrease * length * np.sum(direction.D**2)
+            if problem.cost(batch, tried, steps) < enough:
+                D = tried
+                break
+            length /= 2
+        log.add(problem, D, np.nan, 0)
     return UnrolledLearned(D, steps, log.table())
+
+
+def _batches(x, n_batch, rng):
+    """Batches without end; those of a pass over the samples are disjoint."""
+    while True:
+        order = rng.permutation(len(x))
+        for first in range(0, len(x) - n_batch + 1, n_batch):
+            yield x[order[first : first + n_batch]]
 
 
 class _Samples:
@@ -343,6 +364,12 @@ class _Log:
         names = ("operations", "seconds", "phase", "atoms")
         columns = dict(zip(names, map(np.array, zip(*self.rows, strict=True)), strict=True))
         return {"cost": np.array(self.costs)} | columns
+
+
+def _most(operations):
+    if operations is None:
+        return np.inf
+    return validation.number(operations, "most_operations", above=0)
 
 
 def _unit(D):
