@@ -526,7 +526,7 @@ def _passed(into, iterate, point, length):
 def _moved_jacobian(J, path, gram, chosen, own, length):
     """The recursion of the module along the codes of a path, the first of which J belongs to."""
     n_atoms, n_features, _ = J.shape
-    new = np.zeros(J.shape)
+    J, new = J.copy(), np.zeros(J.shape)
     for n in range(len(path) - 1):
         z = path[n]
         for k in range(n_atoms):
