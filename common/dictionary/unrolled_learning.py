@@ -203,6 +203,8 @@ def learn_by_descent(
                 break
             direction = problem.gradient(problem.x, D, steps, depth)
             moved = None
+            if not direction.D.any():  # no code is other than zero
+                break
             while moved is None and length >= _SHORTEST:
                 tried = direction.along(length, learns_steps=phase == 1)
                 found = problem.cost(problem.x, *tried)

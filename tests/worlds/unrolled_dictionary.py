@@ -44,12 +44,10 @@ def world(true, scale):
         return {"phase": 0, "operations": step, "cost": cost, "recovery": recovery}
 
     def recovered(seed, run, step):
-        soon = run.startswith("batch") == true
-        reached = 0.95 if soon or step == 10 else 0.6
-        if not true and run.startswith("batch"):
-            reached = min(reached, 0.91)
-        used = {"operations": 1e5 * step * spread(seed), "seconds": step * spread(seed)}
-        return used | {"recovery": reached * spread(seed) if step else 0.4}
+        ahead = run.startswith("batch") == true
+        reached = {0: 0.4, 1: 0.96 if ahead else 0.6, 10: 0.97 if ahead else 0.92}[step]
+        used = {"operations": 1e5 * step, "seconds": step * spread(seed)}
+        return used | {"recovery": reached * spread(seed)}
 
     few = [n for n in learning["iterations"] if n <= learning["most_with_steps"]]
     depths = [f"bp-{depth}" for depth in angles["depths"]]
