@@ -369,7 +369,7 @@ def limit_jacobian(problem, x, z, *, features=None):
         right = np.outer(D[S, l], z)
         right[np.arange(len(S)), S] += missing[l]
         J[i, S] = -np.linalg.solve(gram, right)
-    return J
+    return J + 0.0  # no zero has a sign
 
 
 def _checked(problem, x, n_iter, method, steps):

@@ -64,10 +64,11 @@ class UnrolledLearned:
     steps : ndarray, shape (n_iter,)
         Lengths over 1 / L.
     log : dict of str to ndarray
-        By gradient step, the start first. ``cost``: sum over the samples; of mini-batches, that of
-        the batch before the step, and no number for the end. ``operations`` and ``seconds`` (of the
-        processor) until then. ``phase``: 0 while atoms are learned, 1 while steps are, too.
-        ``atoms``: shape (n_steps + 1, n_atoms, n_features).
+        By gradient step, the start first; where operations ended a descent, its end once more.
+        ``cost``: sum over the samples; of mini-batches, that of the batch before the step, and no
+        number for the end. ``operations`` and ``seconds`` (of the processor) until then. ``phase``:
+        0 while atoms are learned, 1 while steps are, too. ``atoms``: shape (n_rows, n_atoms,
+        n_features).
     """
 
     D: np.ndarray
@@ -162,7 +163,7 @@ def learn_by_descent(
     tol : float, default=1e-6
         Stop where the cost falls by less, relative to itself.
     most_operations : float, optional
-        Stop after the gradient step in which these are exceeded.
+        Stop where these are exceeded, within a line search as well.
 
     Returns
     -------
@@ -205,7 +206,7 @@ def learn_by_descent(
             moved = None
             if not direction.D.any():  # no code is other than zero
                 break
-            while moved is None and length >= _SHORTEST:
+            while moved is None and length >= _SHORTEST and problem.operations < most:
                 tried = direction.along(length, learns_steps=phase == 1)
                 found = problem.cost(problem.x, *tried)
                 moved = (*tried, found) if found < cost else None
@@ -217,6 +218,8 @@ def learn_by_descent(
             log.add(problem, D, cost, phase)
             if fallen < tol * cost:
                 break
+    if problem.operations > log.rows[-1][0] and problem.operations >= most:
+        log.add(problem, D, cost, phase)  # a line search that was cut short
     return UnrolledLearned(D, steps, log.table())
 
 
@@ -244,7 +247,7 @@ def learn_on_batches(
     decrease : float, optional
         c of the module; by default 10 / ``n_batch``, the rule of the authors' code.
     most_operations : float, optional
-        As in `learn_by_descent`.
+        Stop after the gradient step in which these are exceeded.
 
     Returns
     -------

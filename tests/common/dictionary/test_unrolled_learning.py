@@ -171,6 +171,10 @@ def test_operations_end_a_run():
     for learned in (descent, random):
         before, after = learned.log["operations"][-2:]
         assert before < 60_000 <= after
+    # No step is as short as the first line search may be: it is cut, and counted.
+    cut = learn_by_descent(X, START, reg=REG, n_iter=8, most_operations=8_000)
+    assert len(cut.log["cost"]) == 2 and np.array_equal(*cut.log["atoms"])
+    assert cut.log["operations"].tolist() == [300 * 8, 300 * 32]
 
 
 @pytest.mark.parametrize("learner", LEARNERS)
