@@ -1,6 +1,6 @@
 """What the steps about dictionaries are: their units, what they are passed, what tables hold."""
 
-__all__ = ["Plan", "RobustPlan"]
+__all__ = ["Plan", "RobustPlan", "UnrolledPlan"]
 
 
 class Plan:
@@ -142,3 +142,62 @@ class RobustPlan:
         """
         given = self.settings["contamination"]
         return {key: value for key, value in given.items() if key != "n_seeds"}
+
+
+class UnrolledPlan:
+    """Steps of a scale of ``papers/unrolled-dictionary``; see `Plan`.
+
+    Parameters
+    ----------
+    settings : dict
+        Of the scale, as in ``paper.yaml``.
+    """
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    def tables(self):
+        """Gathered tables, see `Plan.tables`.
+
+        Returns
+        -------
+        tables : dict of str to list of dict
+        """
+        learning, batches = self.settings["learning"], self.settings["batches"]
+        runs = [f"batch-{size}" for size in batches["sizes"]] + ["all", "am"]
+        contracts = {
+            # More iterations than some are for learners without learned steps alone.
+            "learning": (
+                learning["n_seeds"],
+                {
+                    "learner": learning["learners"],
+                    "n_iter": [
+                        n for n in learning["iterations"] if n <= learning["most_with_steps"]
+                    ],
+                },
+            ),
+            "batches": (batches["n_seeds"], {"run": runs}),
+        }
+        return {
+            table: [
+                {
+                    "parts": [f"{table}/{seed}.csv" for seed in range(n_seeds)],
+                    "contract": {"seed": list(range(n_seeds))} | contract,
+                }
+            ]
+            for table, (n_seeds, contract) in contracts.items()
+        }
+
+    def one(self, step):
+        """How one seed of a step is computed, whatever the number of seeds.
+
+        Parameters
+        ----------
+        step : str
+            Key of the settings.
+
+        Returns
+        -------
+        settings : dict
+        """
+        return {key: value for key, value in self.settings[step].items() if key != "n_seeds"}

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from common.plans.dictionary import Plan, RobustPlan
+from common.plans.dictionary import Plan, RobustPlan, UnrolledPlan
 from common.workflow import steps
 
 
@@ -53,3 +53,30 @@ def test_tables_of_signals_have_parts_and_contracts(robust):
 def test_a_seed_does_not_know_how_many_there_are(robust):
     passed, given = robust.contamination(), robust.settings["contamination"]
     assert passed == {key: value for key, value in given.items() if key != "n_seeds"} != given
+
+
+@pytest.fixture(params=["smoke", "embedded", "paper"])
+def unrolled(request):
+    return UnrolledPlan(steps.of("unrolled-dictionary", {"scale": request.param}).settings)
+
+
+def test_tables_of_learned_dictionaries_have_a_part_a_seed(unrolled):
+    for name, groups in unrolled.tables().items():
+        (group,) = groups
+        n_seeds = unrolled.settings[name]["n_seeds"]
+        assert group["parts"] == [f"{name}/{seed}.csv" for seed in range(n_seeds)]
+        assert group["contract"]["seed"] == list(range(n_seeds))
+        assert prod(map(len, group["contract"].values())) > 0
+
+
+def test_runs_of_batches_are_by_size_and_of_all_samples(unrolled):
+    runs = unrolled.tables()["batches"][0]["contract"]["run"]
+    sizes = unrolled.settings["batches"]["sizes"]
+    assert runs == [*(f"batch-{size}" for size in sizes), "all", "am"]
+
+
+def test_steps_are_asked_for_up_to_some_iterations(unrolled):
+    learning = unrolled.settings["learning"]
+    asked = unrolled.tables()["learning"][0]["contract"]["n_iter"]
+    assert asked == [n for n in learning["iterations"] if n <= learning["most_with_steps"]]
+    assert unrolled.one("learning") == {k: v for k, v in learning.items() if k != "n_seeds"}
