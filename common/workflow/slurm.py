@@ -225,7 +225,7 @@ def is_done(job, since):
 class Record:
     """What was submitted as one job of Slurm; a file in `FOLDER`.
 
-    Attributes
+    Parameters
     ----------
     number : str
         Of the job.
@@ -241,7 +241,17 @@ class Record:
 
     @classmethod
     def write(cls, number, log, jobs):
-        """Note a submission."""
+        """Note a submission.
+
+        Parameters
+        ----------
+        number, log, jobs
+            As of the class.
+
+        Returns
+        -------
+        record : Record
+        """
         path = files.resolve(f"{FOLDER}/{number}.json")
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_json(path, {"log": log, "jobs": jobs})
