@@ -125,16 +125,31 @@ def test_jupyter_is_told_what_to_do(tmp_path, monkeypatch):
 
 
 # With the default profile the Snakefile says it: tests/workflow/test_messages.py.
-def test_another_snakemake_says_which_one_is_meant(monkeypatch):
-    path = files.resolve("profiles/slurm/config.yaml")
-    with path.open() as file:
-        assert yte.process_yaml(file, require_use_yte=True)["logger"] == ["lines"]
-    monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: None)
-    with path.open() as file, pytest.raises(SystemExit) as caught:
-        yte.process_yaml(file, require_use_yte=True)
-    line = str(caught.value)
-    assert line.startswith(f"{sys.executable} lacks this repository's environment: source .venv/")
-    assert "\n" not in line.strip()
+@pytest.mark.parametrize(
+    "missing, line",
+    [
+        ("papermill", f"{sys.executable} lacks this repository's environment: source .venv/"),
+        (
+            "snakemake_executor_plugin_slurm",
+            "Submitting to Slurm needs Snakemake's plugin for it: ",
+        ),
+        (None, None),
+    ],
+)
+def test_another_snakemake_says_which_one_is_meant(monkeypatch, missing, line):
+    def find_spec(name):
+        return None if name == missing else "found"
+
+    # What is installed here does not matter: the plugin is not part of `make env`.
+    monkeypatch.setattr(environment.importlib.util, "find_spec", find_spec)
+    with files.resolve("profiles/slurm/config.yaml").open() as file:
+        if missing is None:
+            assert yte.process_yaml(file, require_use_yte=True)["logger"] == ["lines"]
+            return
+        with pytest.raises(SystemExit) as caught:
+            yte.process_yaml(file, require_use_yte=True)
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value).strip()
 
 
 @pytest.mark.skipif(
