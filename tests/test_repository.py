@@ -370,9 +370,10 @@ def test_every_pin_has_a_wheel_for_every_target():
             has = recorded[f"{name}=={version}"]  # missing: make lock
             if has != "all" and target not in has.split():
                 without.setdefault(name, set()).add(where["python_version"])
-    # connection-pool is plain Python, which needs no compiler. immutables is compiled: what
+    # Two are plain Python, which needs no compiler. immutables is compiled: what
     # common.workflow.prerequisites asks for a compiler for.
-    assert without.pop("connection-pool") == {"3.11", "3.12", "3.13", "3.14"}
+    for plain in ["connection-pool", "nflows"]:
+        assert without.pop(plain) == {"3.11", "3.12", "3.13", "3.14"}
     compiled = {f"{a}.{b}": name for (a, b), name in prerequisites.COMPILED.items()}
     assert {version: name for name, versions in without.items() for version in versions} == compiled
 
