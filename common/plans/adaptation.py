@@ -35,8 +35,12 @@ class Plan:
         return {key: self.datasets[wildcards.dataset][key] for key in keys}
 
     def specification(self, wildcards):
-        """Entry of a method in the catalogue."""
-        return self.methods[wildcards.method]
+        """Entry of a method in the catalogue, with the data set's limit on training samples."""
+        entry = self.methods[wildcards.method]
+        limits = self.datasets[wildcards.dataset].get("subsample_of", {})
+        if wildcards.method in limits:
+            return {**entry, "subsample": limits[wildcards.method]}
+        return entry
 
     def shifts(self, wildcards):
         """Shifts of one unit of a data set, which one job fits."""

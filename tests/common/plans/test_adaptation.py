@@ -33,6 +33,18 @@ def test_some_methods_get_fewer_splits():
     assert asked == [2, 5]
 
 
+def test_some_methods_are_trained_on_fewer_samples():
+    settings = {"datasets": {"large": {"subsample_of": {"ent-ot": 300}}, "small": {}}}
+    plan = Plan(settings, "results")
+    asked = {
+        (dataset, method): plan.specification(SimpleNamespace(dataset=dataset, method=method))
+        for dataset in ("large", "small")
+        for method in ("ent-ot", "lin-ot")
+    }
+    assert asked.pop(("large", "ent-ot")) == {**plan.methods["ent-ot"], "subsample": 300}
+    assert all("subsample" not in entry for entry in asked.values())
+
+
 def test_deep_methods_are_trained_once_per_subject():
     settings = steps.of("skada-bench", {"scale": "paper"}).settings
     plan = Plan(settings, "results")
