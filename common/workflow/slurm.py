@@ -30,8 +30,8 @@ from common import files
 from common.workflow import papers
 
 __all__ = [
-    "Record", "chunk", "downloads_together", "explain", "group", "is_done", "papers_of_job",
-    "retried", "use",
+    "Record", "chunk", "downloads_together", "explain", "group", "is_done", "leave_out_gpus",
+    "papers_of_job", "retried", "use",
 ]  # fmt: skip
 
 FOLDER = ".snakemake/slurm"
@@ -407,7 +407,7 @@ def _executor(base):
             super().__post_init__(*arguments, **options)
             _keep_what_is_done(self._done)
             self._go_on()
-            self._leave_gpus_out_where_none_are()
+            leave_out_gpus(self.workflow.rules, [*self.dag.needrun_jobs()], self.logger.warning)
 
         # What a job does on its node
 
@@ -592,27 +592,40 @@ def _executor(base):
             if record := (job_info.aux or {}).get("record"):
                 record.remove()
 
-        def _leave_gpus_out_where_none_are(self):
-            try:
-                command = ["sinfo", "--noheader", "--format=%G"]
-                done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-            except (OSError, subprocess.TimeoutExpired):
-                return
-            asking = [rule for rule in self.workflow.rules if "gpu" in rule.resources]
-            needed = {job.rule for job in self.dag.needrun_jobs()}
-            if done.returncode or re.search(r"\bgpu\b", done.stdout):
-                return
-            for rule in asking:
-                del rule.resources["gpu"]
-            for job in self.dag.needrun_jobs():
-                job._resources = None
-            if needed.intersection(asking):
-                self.logger.warning(
-                    "No partition of this cluster has GPUs: steps that use one where they find it "
-                    "ask for none and compute on a CPU."
-                )
-
     return Executor
+
+
+def leave_out_gpus(rules, jobs, warn):
+    """Let no step ask for a GPU where no partition of the cluster has one.
+
+    Nothing changes where Slurm does not answer.
+
+    Parameters
+    ----------
+    rules : iterable of snakemake.rules.Rule
+        Of the workflow; their resources are changed.
+    jobs : iterable of snakemake.jobs.Job
+        Those that will run; their resources are made again from their rules.
+    warn : callable
+        Called with one line if a job would have asked for a GPU.
+    """
+    try:
+        command = ["sinfo", "--noheader", "--format=%G"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    except (OSError, subprocess.TimeoutExpired):
+        return
+    if done.returncode or re.search(r"\bgpu\b", done.stdout):
+        return
+    asking = [rule for rule in rules if "gpu" in rule.resources]
+    for rule in asking:
+        del rule.resources["gpu"]
+    for job in jobs:
+        job._resources = None
+    if any(job.rule in asking for job in jobs):
+        warn(
+            "No partition of this cluster has GPUs: steps that use one where they find it "
+            "ask for none and compute on a CPU."
+        )
 
 
 def _text(log):

@@ -216,3 +216,44 @@ def test_a_cancelled_job_is_seen_by_the_plugin_whoever_cancelled_it(answer, stat
         return answer, 0.1
 
     assert asyncio.run(slurm._in_one_word(query)("sacct", None)) == (states, 0.1)
+
+
+@pytest.mark.parametrize(
+    "answer, asks, warns",
+    [
+        ("echo '(null)'", False, True),
+        ("echo 'gpu:2'; echo '(null)'", True, False),
+        ("echo 'gpu:a100:4(S:0-1)'", True, False),
+        ("echo 'gpumem:4'", False, True),  # counted by its administrator, and no GPU
+        ("exit 1", True, False),
+        (None, True, False),
+    ],
+)
+def test_no_job_asks_for_a_gpu_where_the_cluster_has_none(
+    tmp_path, monkeypatch, answer, asks, warns
+):
+    if answer is not None:
+        (tmp_path / "sinfo").write_text(f"#!/bin/sh\n{answer}\n")
+        (tmp_path / "sinfo").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    trains = SimpleNamespace(resources={"mem_mb": 100, "gpu": 1})
+    draws = SimpleNamespace(resources={"mem_mb": 50})
+    jobs = [SimpleNamespace(rule=rule, _resources="known") for rule in (trains, draws)]
+    lines = []
+    slurm.leave_out_gpus([trains, draws], jobs, lines.append)
+    assert ("gpu" in trains.resources) == asks
+    assert [job._resources for job in jobs] == ["known" if asks else None] * 2
+    assert draws.resources == {"mem_mb": 50}
+    assert len(lines) == warns
+    assert all("compute on a CPU" in line for line in lines)
+
+
+def test_no_gpu_is_no_news_where_no_job_would_have_used_one(tmp_path, monkeypatch):
+    (tmp_path / "sinfo").write_text("#!/bin/sh\necho '(null)'\n")
+    (tmp_path / "sinfo").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    trains = SimpleNamespace(resources={"gpu": 1})
+    draws = SimpleNamespace(rule=SimpleNamespace(resources={"mem_mb": 50}), _resources=None)
+    lines = []
+    slurm.leave_out_gpus([trains], [draws], lines.append)
+    assert trains.resources == {} and lines == []
