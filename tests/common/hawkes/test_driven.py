@@ -243,6 +243,16 @@ def test_updating_mean_and_sigma_at_once_can_lose():
     assert model.mean_[0] == pytest.approx(0.833, abs=4 * 0.003 / np.sqrt(500))
 
 
+def test_without_tolerance_it_stops_where_nothing_is_gained():
+    # No event is driven, so the first iteration finds the rate, and the second finds it again.
+    events = np.arange(0.5, 100)
+    model = DrivenProcess(lower=0.1, upper=0.2, tol=0, start=(2.0, 0.0, 0.15, 0.02))
+    model.fit(events, [np.arange(0.0, 100)], 100.0)
+    assert model.converged_
+    assert model.n_iter_ == 2
+    assert model.baseline_ == pytest.approx(1.0)
+
+
 def test_smart_start():
     events, drivers, end_time = make_dense_data()
     model = DrivenProcess(**OPTIONS, max_iter=1).fit(events, drivers, end_time)

@@ -164,9 +164,12 @@ def test_a_process_that_would_explode_is_refused():
 
 
 def test_more_events_than_memory_are_refused(monkeypatch):
-    monkeypatch.setattr(memory, "limit", lambda: (1e-3, "this machine"))
+    # 0.4 immigrants on 12 units of area for 8 of time, and 1.5 descendants each: 96 of 120 bytes.
+    monkeypatch.setattr(memory, "limit", lambda: (0.01151, "this machine"))
     with pytest.raises(ValueError, match=r"simulating about 96 events needs"):
         model().simulate(END, rng=np.random.default_rng(0))
+    monkeypatch.setattr(memory, "limit", lambda: (0.01153, "this machine"))
+    model().simulate(END, rng=np.random.default_rng(0))
 
 
 def test_shapes_that_do_not_fit_are_refused():
