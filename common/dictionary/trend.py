@@ -370,7 +370,7 @@ def separate(x, atoms, *, trend, penalty, mu=None, order=1, n_iter=15, tol=1e-4)
         return 0.5 * rest @ rest + penalty * z.sum() + rough
 
     costs = [value()]
-    for iteration in range(n_iter):
+    for _ in range(n_iter):
         before = costs[-1]
         z, waves = _coded(np.where(observed, x - s, waves), atoms, penalty, z)
         costs.append(value())
@@ -382,7 +382,8 @@ def separate(x, atoms, *, trend, penalty, mu=None, order=1, n_iter=15, tol=1e-4)
             costs.append(value())
         if before - costs[-1] <= tol * before:
             break
-    return Separation(atoms, z, s, np.array(costs), iteration + 1)
+    n_blocks = 2 if mu is None else 3
+    return Separation(atoms, z, s, np.array(costs), (len(costs) - 1) // n_blocks)
 
 
 def _coded(y, atoms, penalty, z):
