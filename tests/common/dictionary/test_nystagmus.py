@@ -84,6 +84,19 @@ def test_asymmetry_is_the_ratio_of_durations():
         assert asymmetry(-3 * wave + 2) == pytest.approx(fall / rise)
 
 
+def test_a_lag_keeps_noise_out_of_the_asymmetry():
+    rng = np.random.default_rng(0)
+    true = cycle("jerk", np.arange(60) / 40)
+    noisy = [true + 0.05 * rng.standard_normal(60) for _ in range(50)]
+    errors = [
+        np.mean([abs(asymmetry(atom, lag=lag) - asymmetry(true)) for atom in noisy])
+        for lag in (1, 3)
+    ]
+    assert errors[1] < 0.5 * errors[0]
+    ramp = np.concatenate([np.arange(30.0), np.arange(29, 0, -1)])
+    assert asymmetry(ramp, lag=3) == pytest.approx(1, abs=0.05)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_share_of_quick_phases_is_that_of_the_trend(kind):
     one = record(kind)
@@ -118,6 +131,8 @@ def test_onsets_are_found_by_true_activations(kind):
         (lambda: record(sfreq=10.0), "sfreq must be at least 50 Hz, got 10.0"),
         (lambda: record(duration=1.0), "duration must be at least 10 s, got 1.0"),
         (lambda: asymmetry(np.ones(5)), "atom is constant, 1 throughout"),
+        (lambda: asymmetry([0.0, 1, 0], lag=3), "lag must be at least 1 and at most 2, got 3"),
+        (lambda: asymmetry([0.0, 1, 0], lag=2), "no value of the atom differs from that 2 samples"),
         (lambda: waveform_recovery(np.ones(5), "jerk", **OF), "atom is constant, 1 throughout"),
         (
             lambda: waveform_recovery([0.0, 1.0], "jerk", period=0.0, sfreq=100.0),
