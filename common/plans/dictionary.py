@@ -1,6 +1,6 @@
 """What the steps about dictionaries are: their units, what they are passed, what tables hold."""
 
-__all__ = ["Plan", "RobustPlan", "UnrolledPlan"]
+__all__ = ["NystagmusPlan", "Plan", "RobustPlan", "UnrolledPlan"]
 
 
 class Plan:
@@ -89,6 +89,49 @@ class Plan:
     def harmonics(self, wildcards):
         """How the waveform of a source is told from a sinusoid."""
         return self.settings["harmonics"][wildcards.source]
+
+
+class NystagmusPlan:
+    """Steps of a scale of ``papers/nystagmus-csc``; see `Plan`.
+
+    Parameters
+    ----------
+    settings : dict
+        Of the scale, as in ``paper.yaml``.
+    """
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    def tables(self):
+        """Gathered tables, see `Plan.tables`.
+
+        Returns
+        -------
+        tables : dict of str to list of dict
+        """
+        one = self.settings["separation"]
+        seeds = list(range(one["n_seeds"]))
+        levels = {"kind": one["kinds"], "method": one["methods"]}
+        contracts = {
+            "scores": (seeds, {"seed": seeds, "sigma": one["sigmas"]} | levels),
+            "atoms": (seeds, {"seed": seeds} | levels),
+            "examples": (seeds[:1], {"kind": one["kinds"]}),
+        }
+        return {
+            table: [{"parts": [f"{table}/{name}.csv" for name in names], "contract": contract}]
+            for table, (names, contract) in contracts.items()
+        }
+
+    def separation(self):
+        """How the records of one seed are simulated and separated, whatever the number of seeds.
+
+        Returns
+        -------
+        settings : dict
+        """
+        given = self.settings["separation"]
+        return {key: given[key] for key in given if key not in ("n_seeds", "enough")}
 
 
 class RobustPlan:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from common.plans.dictionary import Plan, RobustPlan, UnrolledPlan
+from common.plans.dictionary import NystagmusPlan, Plan, RobustPlan, UnrolledPlan
 from common.workflow import steps
 
 
@@ -53,6 +53,23 @@ def test_tables_of_signals_have_parts_and_contracts(robust):
 def test_a_seed_does_not_know_how_many_there_are(robust):
     passed, given = robust.contamination(), robust.settings["contamination"]
     assert passed == {key: value for key, value in given.items() if key != "n_seeds"} != given
+
+
+@pytest.fixture(params=["smoke", "embedded", "paper"])
+def nystagmus(request):
+    return NystagmusPlan(steps.of("nystagmus-csc", {"scale": request.param}).settings)
+
+
+def test_tables_of_records_have_a_part_a_seed_and_examples_of_one(nystagmus):
+    tables, given = nystagmus.tables(), nystagmus.settings["separation"]
+    for name in ("scores", "atoms"):
+        (group,) = tables[name]
+        assert group["parts"] == [f"{name}/{seed}.csv" for seed in range(given["n_seeds"])]
+        assert group["contract"]["seed"] == list(range(given["n_seeds"]))
+        assert prod(map(len, group["contract"].values())) > 0
+    assert tables["examples"][0]["parts"] == ["examples/0.csv"]
+    assert given["shown"] in given["sigmas"]
+    assert given.keys() - nystagmus.separation().keys() == {"n_seeds", "enough"}
 
 
 @pytest.fixture(params=["smoke", "embedded", "paper"])
