@@ -9,6 +9,8 @@ is cut into segments. A segment is *awake* until no coordinate in it would move 
 or *blocked* where the lock forbids the move. Rows and columns of messages are those of the grid.
 """
 
+import itertools
+
 import numba
 import numpy as np
 
@@ -107,7 +109,7 @@ class Part:
             Energy of the residual in the patch where it is largest, and that patch, shape
             (n_channels, h, w).
         """
-        n_atoms, n_channels, h, w = self.D.shape
+        n_atoms, _, h, w = self.D.shape
         ztz = np.zeros((n_atoms, n_atoms, 2 * h - 1, 2 * w - 1))
         ztX = np.zeros(self.D.shape)
         _sum_up(self.z, np.ascontiguousarray(self.X), self.layout, ztz, ztX)
@@ -141,8 +143,8 @@ def boxes(shape, workers):
     columns = np.linspace(0, shape[1], workers[1] + 1).round().astype(int).tolist()
     return [
         (top, bottom, left, right)
-        for top, bottom in zip(rows[:-1], rows[1:], strict=True)
-        for left, right in zip(columns[:-1], columns[1:], strict=True)
+        for top, bottom in itertools.pairwise(rows)
+        for left, right in itertools.pairwise(columns)
     ]
 
 

@@ -23,14 +23,14 @@ of two neighbours at most and F still falls; where more meet, at the corners of 
 and activations grow without bounds. The **soft lock** [2]_ forbids a change where another worker's
 activation within reach would move more, by what this worker knows of it; of equal moves, as in
 identical windows, that of the worker with the lower number goes first. To know :math:`\beta` up to
-L - 1 beyond its part, a worker must hear of changes up to 2 (L - 1) beyond. A lock at *corners* asks
-only where the reach leaves the part in both directions.
+L - 1 beyond its part, a worker must hear of changes up to 2 (L - 1) beyond. A lock at *corners*
+asks only where the reach leaves the part in both directions.
 
 **The clock.** Looking at a value costs a, applying a change or a message costs b for each of the
-:math:`K (2 L - 1)` values it reaches ((2 h - 1) (2 w - 1) on a grid), and a message takes as long as
-``latency`` applications. With a = b = 1 all is deterministic, and the unit is a value looked at or
-changed. Workers take their next step in the order of their clocks, with what had arrived by then,
-so the outcome is that of workers that run at once. `common.dictionary.processes` has real ones.
+:math:`K (2 L - 1)` values it reaches (:math:`K (2 h - 1) (2 w - 1)` on a grid), and a message takes
+as long as ``latency`` applications. With a = b = 1 all is deterministic, and the unit is a value
+looked at or changed. Workers take their next step in the order of their clocks, with what had
+arrived by then, so the outcome is that of workers that run at once. `common.dictionary.processes` has real ones.
 
 References
 ----------
