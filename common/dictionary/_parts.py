@@ -108,6 +108,11 @@ class Part:
         worst : tuple
             Energy of the residual in the patch where it is largest, and that patch, shape
             (n_channels, h, w).
+
+        Notes
+        -----
+        Sums over all parts are those of the whole, as a part knows activations h - 1 rows and w - 1
+        columns beyond its own.
         """
         n_atoms, _, h, w = self.D.shape
         ztz = np.zeros((n_atoms, n_atoms, 2 * h - 1, 2 * w - 1))
@@ -442,29 +447,28 @@ def advance(
     -------
     status : int
         `RUNNING`, `IDLE` if nothing is left to do, or `TOO_FAR` if a change reached the limit.
-    n_updates, n_steps : int
-    looked : int
-        Values looked at.
+    n_updates, n_blocked : int
     place : int
     """
     moves = np.empty(min(layout[9], layout[3] - layout[2]))
-    n_updates, looked = 0, 0
-    for step in range(most):
-        kind, atom, row, column, change, more, place = _step(
+    n_updates, n_blocked = 0, 0
+    for _ in range(most):
+        kind, atom, row, column, change, _, place = _step(
             beta, z, layout, states, place, overlaps, norms, penalty, tol, nonnegative, lock, moves
         )
-        looked += more
         if kind == _NOTHING:
-            return IDLE, n_updates, step, looked, place
+            return IDLE, n_updates, n_blocked, place
+        if kind == _BLOCKED:
+            n_blocked += 1
         if kind == _UPDATED:
             sent[n_updates, 0], sent[n_updates, 1], sent[n_updates, 2] = atom, row, column
             sent[n_updates, 3] = change
             n_updates += 1
             if not abs(change) < limit:
-                return TOO_FAR, n_updates, step + 1, looked, place
+                return TOO_FAR, n_updates, n_blocked, place
             if n_updates == len(sent):
-                return RUNNING, n_updates, step + 1, looked, place
-    return RUNNING, n_updates, most, looked, place
+                return RUNNING, n_updates, n_blocked, place
+    return RUNNING, n_updates, n_blocked, place
 
 
 @numba.njit(cache=True, error_model="numpy")

@@ -30,7 +30,8 @@ asks only where the reach leaves the part in both directions.
 :math:`K (2 L - 1)` values it reaches (:math:`K (2 h - 1) (2 w - 1)` on a grid), and a message takes
 as long as ``latency`` applications. With a = b = 1 all is deterministic, and the unit is a value
 looked at or changed. Workers take their next step in the order of their clocks, with what had
-arrived by then, so the outcome is that of workers that run at once. `common.dictionary.processes` has real ones.
+arrived by then, so the outcome is that of workers that run at once. Real ones are in
+`common.dictionary.processes`.
 
 References
 ----------
@@ -58,7 +59,20 @@ from common.dictionary._parts import (
 )
 from common.dictionary.grids import Problem
 
-__all__ = ["LOCKS", "STRATEGIES", "Clock", "DistributedCode", "Workers", "simulated_code"]
+__all__ = [
+    "LOCKS",
+    "STRATEGIES",
+    "Clock",
+    "DistributedCode",
+    "Workers",
+    "add_sums",
+    "checked_start",
+    "checked_workers",
+    "largest_move",
+    "margin_of",
+    "neighbours",
+    "simulated_code",
+]
 
 STRATEGIES = ("lgcd", "greedy")
 
@@ -323,12 +337,45 @@ class Workers:
             log=truth.table(),
         )
 
+    def sums(self):
+        """What learning atoms asks of all parts.
+
+        Returns
+        -------
+        ztz, ztX, size, worst
+            See `add_sums`.
+        """
+        return add_sums([part.sums() for part in self.parts])
+
     def _largest(self, norms, penalty):
         """By how much the activation that would move most would, in the parts' own view."""
         return max(
             largest_move(part.beta[part.own], part.z[part.own], norms, penalty, self.nonnegative)
             for part in self.parts
         )
+
+
+def add_sums(sums):
+    """Sums of parts.
+
+    Parameters
+    ----------
+    sums : list of tuple
+        ``ztz``, ``ztX`` and ``size``, which add up, and ``worst``, of which the first is compared.
+
+    Returns
+    -------
+    ztz : ndarray, shape (n_atoms, n_atoms, 2 h - 1, 2 w - 1)
+        Products of activations, summed over places, by their distance.
+    ztX : ndarray, shape (n_atoms, n_channels, h, w)
+        Patches of the image, weighted by activations.
+    size : float
+        Sum of absolute activations.
+    worst : tuple
+        Energy of the residual in the patch that is explained worst, and the residual there.
+    """
+    ztz, ztX, size, worst = zip(*sums, strict=True)
+    return sum(ztz), sum(ztX), sum(size), max(worst, key=lambda one: one[0])
 
 
 def checked_workers(workers, shape):
