@@ -114,8 +114,8 @@ def learn_on_grid(
     >>> X[5:8, 10:13] = X[20:23, 30:33] = X[30:33, 5:8] = X[12:15, 45:48] = np.eye(3)
     >>> options = {"n_atoms": 1, "atom_shape": (3, 3), "workers": (2, 2), "lock": "border"}
     >>> learned = learn_on_grid(X, start=np.tri(3)[None, None], **options)
-    >>> np.count_nonzero(learned.z), learned.D[0, 0].round(2).diagonal().tolist()
-    (4, [0.58, 0.58, 0.58])
+    >>> learned.D[0, 0].round(2).diagonal().tolist()
+    [0.58, 0.58, 0.58]
     """
     D = first_atoms(X, n_atoms, atom_shape, start=start, rng=rng)
     atoms = D[:, :, 0] if len(atom_shape) == 1 else D

@@ -1,42 +1,58 @@
-# Draws → errors of their means → table → figure, claims.
+# Simulated signals and crops of a photograph → workers on a simulated clock → tables → figures, claims.
 from common.workflow import steps
 
 paper = steps.of("dicodile", config)
-SETTINGS = paper.settings
-# Tables that are gathered of parts, and what they must hold: a part that is short is an error.
-TABLES = {
-    "errors": [
-        {
-            "parts": expand("errors/{name}.csv", name=SETTINGS["distributions"]),
-            "contract": {
-                "distribution": SETTINGS["distributions"],
-                "n": SETTINGS["n_draws"],
-                "seed": list(range(SETTINGS["n_seeds"])),
-            },
-        }
-    ]
-}
 
 
-rule draw:
+rule strategies:
     output:
-        draws=f"{paper.derived}/{{distribution}}.npz",
+        strategies=f"{paper.results}/tables/strategies.csv",
     params:
-        notebook=paper.notebook("1-draw.ipynb"),
-        n_draws=max(SETTINGS["n_draws"]),
-        n_seeds=SETTINGS["n_seeds"],
+        notebook=paper.notebook("1-strategies.ipynb"),
+        settings=paper.settings["strategies"],
     script:
         steps.RUN
 
 
-rule errors:
-    input:
-        draws=f"{paper.derived}/{{distribution}}.npz",
+rule scaling:
     output:
-        errors=f"{paper.results}/errors/{{distribution}}.csv",
+        scaling=f"{paper.results}/tables/scaling.csv",
     params:
-        notebook=paper.notebook("2-errors.ipynb"),
-        n_draws=SETTINGS["n_draws"],
+        notebook=paper.notebook("2-scaling.ipynb"),
+        settings=paper.settings["scaling"],
+    script:
+        steps.RUN
+
+
+rule interference:
+    output:
+        interference=f"{paper.results}/tables/interference.csv",
+        paths=f"{paper.results}/tables/paths.csv",
+        example=f"{paper.results}/tables/example.csv",
+    params:
+        notebook=paper.notebook("3-interference.ipynb"),
+        settings=paper.settings["interference"],
+    script:
+        steps.RUN
+
+
+rule split:
+    output:
+        split=f"{paper.results}/tables/split.csv",
+    params:
+        notebook=paper.notebook("4-split.ipynb"),
+        settings=paper.settings["split"],
+    script:
+        steps.RUN
+
+
+rule letters:
+    output:
+        letters=f"{paper.results}/tables/letters.csv",
+        atoms=f"{paper.results}/tables/atoms.csv",
+    params:
+        notebook=paper.notebook("5-letters.ipynb"),
+        settings=paper.settings["letters"],
     script:
         steps.RUN
 
