@@ -486,7 +486,9 @@ def run(
     Parameters
     ----------
     beta, z : ndarray
-        Of all workers, one after another; ``starts`` says where each begins.
+        Of all workers, one after another.
+    starts : ndarray of int
+        Where those of each begin.
     layouts, states, first_state : ndarray
         Of `Part`; where the states of each begin.
     near, first_near : ndarray of int

@@ -109,7 +109,16 @@ class Clock:
         validation.number(self.latency, "latency", at_least=0)
 
     def price(self, overlaps):
-        """Time to look at a value, to apply a change, and until a message arrives."""
+        """Time to look at a value, to apply a change, and until a message arrives.
+
+        Parameters
+        ----------
+        overlaps : ndarray, shape (n_atoms, n_atoms, 2 h - 1, 2 w - 1)
+
+        Returns
+        -------
+        price : ndarray, shape (3,)
+        """
         touched = self.change * overlaps[0].size
         return np.array([self.look, touched, self.latency * touched])
 

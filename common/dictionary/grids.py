@@ -114,7 +114,16 @@ class Problem:
         return np.ascontiguousarray(np.roll(np.fft.irfft2(products, sizes), self.reach, (2, 3)))
 
     def given(self, z):
-        """Activations in the shape that the user knows."""
+        """Activations in the shape that the user knows.
+
+        Parameters
+        ----------
+        z : ndarray, shape (n_atoms, n_rows, n_columns)
+
+        Returns
+        -------
+        z : ndarray, shape (n_atoms, n_places) or (n_atoms, n_rows, n_columns)
+        """
         return z[:, 0] if self.flat else z
 
     def on_grid(self, z, name="z"):
