@@ -15,9 +15,15 @@ activations of its own: the authors' script passes one seed to all of them.
 import numpy as np
 
 from common import validation
-from common.dictionary.atoms import RankOneAtoms
+from common.dictionary.atoms import FullAtoms, RankOneAtoms
 
-__all__ = ["mu_recording", "mu_waveform", "simulated_atoms", "simulated_trials"]
+__all__ = [
+    "dense_recording",
+    "mu_recording",
+    "mu_waveform",
+    "simulated_atoms",
+    "simulated_trials",
+]
 
 
 def simulated_atoms(n_channels, n_times_atom):
@@ -97,6 +103,61 @@ def simulated_trials(u, v, *, n_trials, n_valid, density, sigma, rng):
     z = np.where(rng.random(shape) < density, rng.random(shape), 0.0)
     X = np.stack([atoms.convolve(trial) for trial in z])
     return X + sigma * rng.standard_normal(X.shape), z
+
+
+def dense_recording(
+    *, n_atoms, n_channels, n_times_atom, n_lengths, deviation=10.0, sigma=1.0, rng
+):
+    """A recording in which Gaussian atoms overlap everywhere, as DICOD simulates it.
+
+    Atoms are white noise of unit norm. At each sample where an atom may start, it does so with
+    probability K / (C L), with a normal amplitude; so :math:`K^2 / C` atoms overlap at a sample.
+
+    Parameters
+    ----------
+    n_atoms : int
+        K, at most ``n_channels * n_times_atom``.
+    n_channels : int
+        C.
+    n_times_atom : int
+        L.
+    n_lengths : int
+        Length of the recording, in L.
+    deviation : float, default=10
+        Standard deviation of the amplitudes.
+    sigma : float, default=1
+        Standard deviation of the noise.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    X : ndarray, shape (n_channels, n_lengths * n_times_atom)
+    D : ndarray, shape (n_atoms, n_channels, n_times_atom)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is out of range, or ``rng`` is no generator.
+
+    References
+    ----------
+    .. [1] T. Moreau, L. Oudre, N. Vayatis, "DICOD: Distributed Convolutional Coordinate Descent for
+       Convolutional Sparse Coding", ICML 2018, arXiv:1705.10087, section of experiments.
+    """
+    n_channels = validation.count(n_channels, "n_channels")
+    n_times_atom = validation.count(n_times_atom, "n_times_atom")
+    n_atoms = validation.count(n_atoms, "n_atoms", at_most=n_channels * n_times_atom)
+    n_lengths = validation.count(n_lengths, "n_lengths")
+    deviation = validation.number(deviation, "deviation", above=0)
+    sigma = validation.number(sigma, "sigma", at_least=0)
+    rng = validation.generator(rng)
+    D = rng.standard_normal((n_atoms, n_channels, n_times_atom))
+    D /= np.linalg.norm(D, axis=(1, 2), keepdims=True)
+    shape = (n_atoms, (n_lengths - 1) * n_times_atom + 1)
+    active = rng.random(shape) < n_atoms / (n_channels * n_times_atom)
+    z = active * rng.normal(0, deviation, shape)
+    X = FullAtoms(D).convolve(z)
+    return X + sigma * rng.standard_normal(X.shape), D
 
 
 def mu_waveform(n_times_atom, *, sfreq, frequency=10.0, sharpness=0.5):

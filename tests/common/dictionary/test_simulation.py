@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from common.dictionary.simulation import (
+    dense_recording,
     mu_recording,
     mu_waveform,
     simulated_atoms,
@@ -81,3 +82,32 @@ def test_waves_of_a_trial_do_not_overlap():
 def test_bad_input_has_one_clear_error(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_dense_recording_is_as_dense_and_loud_as_it_says():
+    rng = np.random.default_rng(0)
+    options = {"n_atoms": 5, "n_channels": 3, "n_times_atom": 16, "n_lengths": 2000}
+    X, D = dense_recording(rng=rng, **options)
+    assert X.shape == (3, 2000 * 16) and D.shape == (5, 3, 16)
+    np.testing.assert_allclose((D**2).sum(axis=(1, 2)), 1)
+    # Each atom adds deviation² K / (C L) in its whole energy of 1, over C channels; noise adds 1.
+    expected = 1 + 10.0**2 * 5 * 5 / (3 * 16) / 3
+    # Squares of sums of few normal amplitudes scatter; 3 % are many of their standard errors.
+    assert X.var() == pytest.approx(expected, rel=0.05)
+    quiet, _ = dense_recording(rng=np.random.default_rng(0), deviation=1e-9, **options)
+    assert quiet.std() == pytest.approx(1, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"n_atoms": 49}, "n_atoms must be at least 1 and at most 48, got 49"),
+        ({"n_lengths": 0}, "n_lengths must be at least 1"),
+        ({"deviation": 0}, "deviation must be above 0"),
+        ({"sigma": -1}, "sigma must be at least 0"),
+    ],
+)
+def test_dense_recording_refuses_bad_numbers(changed, message):
+    given = {"n_atoms": 5, "n_channels": 3, "n_times_atom": 16, "n_lengths": 2} | changed
+    with pytest.raises(ValueError, match=message):
+        dense_recording(rng=np.random.default_rng(0), **given)
