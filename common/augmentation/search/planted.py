@@ -13,8 +13,8 @@ class signal                                       varies by            operatio
 4     the same, reversed in time                   polarity             sign flip
 ===== ============================================ ==================== ==================
 
-A pulse is :math:`2 (1 - e^{-t/0.03}) e^{-t/0.3}`, t in s. A shift of class 1 leads to class 2, and a
-reversal in time turns class 3 into class 4: no single policy suits all classes.
+A pulse is :math:`2 (1 - e^{-t/0.03}) e^{-t/0.3}`, t in s. A shift of class 1 leads to class
+2, and a reversal in time turns class 3 into class 4: no single policy suits all classes.
 """
 
 from typing import NamedTuple

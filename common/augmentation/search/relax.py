@@ -19,8 +19,8 @@ gradient of :math:`E\, c(z)`. Its parameters are chosen to make :math:`\|g\|^2` 
 Here an example draws one of M programs at each of S stages, and for each of its K operations
 whether it is applied. The control variate sees a relaxation of what was *selected*:
 :math:`s = \operatorname{softmax}(z/\eta)` of each stage, and
-:math:`\sum_i s_i\, \sigma(z^{(i)}/\eta)` of the Bernoulli variables. Of those that were not selected
-only :math:`z = \tilde z` is known, so they add no difference and little noise.
+:math:`\sum_i s_i\, \sigma(z^{(i)}/\eta)` of the Bernoulli variables. Of those that were not
+selected :math:`z = \tilde z`, so they add no difference and little noise.
 
 References
 ----------

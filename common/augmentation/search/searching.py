@@ -12,15 +12,15 @@ the gradient of the mean of :math:`f_n` is the sum over examples of what each of
 the magnitudes it is the gradient of :math:`f_n` itself, of logits and probabilities it is RELAX
 (``adda``, ``dada``), or the gradient of a relaxation (``gumbel``, ``weighted``). The factor
 :math:`\xi` is left out, and values are divided by a running root mean square of theirs: neither
-matters to Adam. Examples meet in batch normalisation, through which the draw of one changes the loss
-of another; that part of the gradient is left out.
+matters to Adam. Examples meet in batch normalisation, through which the draw of one changes the
+loss of another; that part of the gradient is left out.
 
 **The critic** of Faster AutoAugment tells augmented training examples from validation examples
 (Wasserstein, with a penalty on gradients); the policy makes that hard, and keeps labels.
 
 Every search counts its *gradient passes*, forward and backward through the network: five per step
-of ``adda``, ``dada``, ``gumbel`` and ``weighted``; three per step of ``faster-aa`` (two of the critic, one
-of the policy); one per training step of the policies that ``random`` tries.
+of ``adda``, ``dada``, ``gumbel`` and ``weighted``; three per step of ``faster-aa`` (two of the
+critic, one of the policy); one per training step of the policies that ``random`` tries.
 """
 
 import copy
@@ -89,6 +89,7 @@ def search_policy(
     lr=3e-3,
     policy_lr=0.05,
     n_subpolicies=1,
+    n_stages=2,
     sfreq=None,
     ch_names=None,
     scales=None,
@@ -123,6 +124,8 @@ def search_policy(
         Of the network (Adam), and of the unrolled step.
     policy_lr : float, default=0.05
         Of the policy (Adam).
+    n_stages : int, default=2
+        Operations in sequence. Of ``dada`` always two.
     n_subpolicies : int, default=1
         L. Of ``dada``, the number of likeliest pairs that are kept.
     sfreq, ch_names, scales
@@ -160,7 +163,7 @@ def search_policy(
     validation.choice(method, METHODS, "method")
     for name, value in (
         ("n_steps", n_steps), ("batch_size", batch_size), ("n_subpolicies", n_subpolicies),
-        ("watch", watch), ("trial_steps", trial_steps),
+        ("n_stages", n_stages), ("watch", watch), ("trial_steps", trial_steps),
     ):  # fmt: skip
         validation.count(value, name)
     for name, value in (("lr", lr), ("policy_lr", policy_lr)):
@@ -174,12 +177,13 @@ def search_policy(
         if method == "random":
             return _random(
                 model, train, valid, operations, n_groups=n_groups, n_subpolicies=n_subpolicies,
-                trial_steps=trial_steps, seed=seed, **options,
+                n_stages=n_stages, trial_steps=trial_steps, seed=seed, **options,
             )  # fmt: skip
         space = PolicySpace(
             operations,
             n_groups=n_groups,
             n_subpolicies=1 if method == "dada" else n_subpolicies,
+            n_stages=n_stages,
             kind="pairs" if method == "dada" else "stages",
         ).to(X.device)
         kind = _Critic if method == "faster-aa" else _Bilevel
@@ -417,13 +421,19 @@ class _Critic:
 
 
 def _random(
-    model, train, valid, operations, *, n_groups, n_subpolicies, n_steps, trial_steps, batch_size,
-    lr, seed,
+    model, train, valid, operations, *, n_groups, n_subpolicies, n_stages, n_steps, trial_steps,
+    batch_size, lr, seed,
 ):  # fmt: skip
     rng = np.random.default_rng(seed)
     best, curve = None, []
     for trial in range(max(1, 5 * n_steps // trial_steps)):
-        policy = random_policy(operations, n_groups=n_groups, n_subpolicies=n_subpolicies, rng=rng)
+        policy = random_policy(
+            operations,
+            n_groups=n_groups,
+            n_subpolicies=n_subpolicies,
+            n_operations=n_stages,
+            rng=rng,
+        )
         network = fit(
             model, *train, policy, n_steps=trial_steps, batch_size=batch_size, lr=lr, seed=seed
         )
