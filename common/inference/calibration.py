@@ -6,13 +6,12 @@ values 0 to n with equal probability [1]_.
 
 References
 ----------
-.. [1] S. Talts et al., "Validating Bayesian Inference Algorithms with Simulation-Based Calibration",
-   arXiv:1804.06788, theorem 1.
+.. [1] S. Talts et al., "Validating Bayesian Inference Algorithms with Simulation-Based
+   Calibration", arXiv:1804.06788, theorem 1.
 """
 
 from typing import NamedTuple
 
-import numpy as np
 from scipy import stats
 
 from common import validation

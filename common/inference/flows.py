@@ -99,8 +99,8 @@ class ConditionalFlow:
 def fit(build, draw, *, n_steps, batch_size, lr, seed):
     """Train a flow on examples drawn anew for each step.
 
-    Adam, a learning rate that falls to 0 along a cosine, and gradients clipped at a norm of 5: where a
-    parameter follows from the others, its log-density grows without bound.
+    Adam, a learning rate that falls to 0 along a cosine, and gradients clipped at a norm of 5:
+    where a parameter follows from the others, its log-density grows without bound.
 
     Parameters
     ----------

@@ -1,20 +1,22 @@
 r"""Posteriors of models in which extra observations share parameters: HNPE.
 
-An observation :math:`x_0` depends on local parameters :math:`\alpha` and shared ones :math:`\beta`, and N extra
-observations X on the same :math:`\beta`. The posterior is the product of two conditional flows [1]_,
+An observation :math:`x_0` depends on local parameters :math:`\alpha` and shared ones
+:math:`\beta`, and N extra observations X on the same :math:`\beta`. The posterior is the product
+of two conditional flows [1]_,
 
 .. math:: q(\alpha, \beta \mid x_0, X) = q_1(\beta \mid x_0, m(X)) \; q_2(\alpha \mid x_0, \beta),
 
-as :math:`\alpha` given :math:`\beta` depends on :math:`x_0` alone. X enters by its mean m, or another summary. The loss
-:math:`-\log q_1 - \log q_2` is a sum of terms without common weights, so that each flow is trained by itself; and
-:math:`q_2` does not depend on N, so that it is trained once for all N.
+as :math:`\alpha` given :math:`\beta` depends on :math:`x_0` alone. X enters by its mean m, or
+another summary. The loss :math:`-\log q_1 - \log q_2` is a sum of terms without common weights, so
+that each flow is trained by itself; and :math:`q_2` does not depend on N, so that it is trained
+once for all N.
 
 The **naive** posterior is one flow, :math:`q(\alpha, \beta \mid x_0, m(X))`.
 
 References
 ----------
-.. [1] P. L. C. Rodrigues, T. Moreau, G. Louppe, A. Gramfort, "HNPE: Leveraging Global Parameters for Neural
-   Posterior Estimation", NeurIPS 2021, arXiv:2102.06477, section 2.
+.. [1] P. L. C. Rodrigues, T. Moreau, G. Louppe, A. Gramfort, "HNPE: Leveraging Global Parameters
+   for Neural Posterior Estimation", NeurIPS 2021, arXiv:2102.06477, section 2.
 """
 
 import functools
@@ -46,7 +48,8 @@ class HierarchicalPosterior:
     n_simulated, n_invalid : int
         Sets of observations that were drawn, and those left out because a value was not finite.
     losses : dict
-        Mean negative log-density at the end of the training: by ``n_extra``, and that of ``"local"``.
+        Mean negative log-density at the end of the training: by ``n_extra``, and that of
+        ``"local"``.
     """
 
     def __init__(self, prior, shared, method, aggregate, coordinates, parameters):
@@ -81,13 +84,14 @@ class HierarchicalPosterior:
         Returns
         -------
         samples : ndarray, shape (n_observations, n_samples, n_parameters)
-            In the units and the order of the prior; of the shared parameters alone where no more was asked for.
+            In the units and the order of the prior; of the shared parameters alone where no more
+            was asked for.
 
         Raises
         ------
         TypeError, ValueError
-            If an observation is not finite, shapes do not fit, or there is no network for this number of extra
-            observations.
+            If an observation is not finite, shapes do not fit, or there is no network for this
+            number of extra observations.
         """
         n_samples = validation.count(n_samples, "n_samples")
         x, extra = self._observations(x, extra)
@@ -112,8 +116,8 @@ class HierarchicalPosterior:
     def log_prob(self, theta, x, extra=None):
         r"""Logarithm of the density of all parameters.
 
-        With z the coordinates in which the prior is standard normal, :math:`q(\theta) = q(z) \, p(\theta) /
-        \phi(z)`.
+        With z the coordinates in which the prior is standard normal, :math:`q(\theta) = q(z) \,
+        p(\theta) / \phi(z)`.
 
         Parameters
         ----------
@@ -129,8 +133,8 @@ class HierarchicalPosterior:
         Raises
         ------
         TypeError, ValueError
-            As `sample`; if a parameter lies outside of the prior; if there is no flow of the local parameters, or
-            coordinates are others than the prior's.
+            As `sample`; if a parameter lies outside of the prior; if there is no flow of the local
+            parameters, or coordinates are others than the prior's.
         """
         theta = validation.array(theta, "theta", ndim=2)
         x, extra = self._observations(x, extra)
@@ -194,14 +198,15 @@ def hnpe(
 ):
     """Learn the posterior of a simulator whose observations share parameters.
 
-    Simulations are drawn anew in each step. Each network has random numbers of its own, which depend on
-    ``random_state`` and its number of extra observations alone.
+    Simulations are drawn anew in each step. Each network has random numbers of its own, which
+    depend on ``random_state`` and its number of extra observations alone.
 
     Parameters
     ----------
     simulator : callable or object
-        ``simulator(theta, rng) -> ndarray, shape (n, n_features)``, see `common.inference.pools.Hierarchy`; or what has a
-        method ``draw``, as `common.inference.pools.GainPool`.
+        ``simulator(theta, rng) -> ndarray, shape (n, n_features)``, see
+        `common.inference.pools.Hierarchy`; or what has a method ``draw``, as
+        `common.inference.pools.GainPool`.
     prior : BoxPrior
     shared : sequence of str
         Parameters that extra observations share.
@@ -212,11 +217,12 @@ def hnpe(
     parameters : str, default="all"
         ``"shared"``: leave out the flow of the local parameters.
     aggregate : callable, optional
-        ``aggregate(x, extra) -> ndarray, shape (n, n_context)``, what a flow sees of the observations. By default the
-        observation and the mean of the extra ones.
+        ``aggregate(x, extra) -> ndarray, shape (n, n_context)``, what a flow sees of the
+        observations. By default the observation and the mean of the extra ones.
     coordinates : object, optional
-        Coordinates of the shared parameters without bounds, with methods ``to_normal(shared, context)`` and
-        ``from_normal(z, context)``, where ``context`` is what ``aggregate`` gives. By default the prior's.
+        Coordinates of the shared parameters without bounds, with methods ``to_normal(shared,
+        context)`` and ``from_normal(z, context)``, where ``context`` is what ``aggregate`` gives.
+        By default the prior's.
     flow : str, default="spline"
         One of `common.inference.flows.KINDS`.
     n_transforms : int, default=1
@@ -233,8 +239,8 @@ def hnpe(
     Raises
     ------
     TypeError, ValueError
-        If an option is out of range, the prior has no such parameter or reaches outside of the simulator's domain, or more
-        than half of the simulated sets are not finite.
+        If an option is out of range, the prior has no such parameter or reaches outside of the
+        simulator's domain, or more than half of the simulated sets are not finite.
     FloatingPointError
         If a training diverges.
 
@@ -258,6 +264,12 @@ def hnpe(
         random_state = int(np.random.default_rng().integers(2**32))
     validation.count(random_state, "random_state", at_least=0)
     source = simulator if hasattr(simulator, "draw") else Hierarchy(simulator, prior, shared)
+    theirs = getattr(source, "prior", prior)
+    if theirs.names != prior.names or np.any([theirs.low != prior.low, theirs.high != prior.high]):
+        raise ValueError(
+            f"the simulations were drawn from another prior, of {', '.join(theirs.names)} between "
+            f"{theirs.low.tolist()} and {theirs.high.tolist()}. Pass that one."
+        )
     own = (aggregate or with_mean, coordinates, parameters)
     posterior = HierarchicalPosterior(prior, tuple(shared), method, *own)
     if not n_extra:

@@ -1,33 +1,37 @@
 r"""The neural mass model of Jansen and Rit, integrated for many parameters at once.
 
-Three populations with states :math:`Q = (X_0, X_1, X_2)` and derivatives :math:`P = (X_3, X_4, X_5)`,
-:math:`dQ = P\,dt`,
+Three populations with states :math:`Q = (X_0, X_1, X_2)` and derivatives :math:`P = (X_3, X_4,
+X_5)`, :math:`dQ = P\,dt`,
 
 .. math::
     dX_3 &= [A a S(X_1 - X_2) - 2 a X_3 - a^2 X_0] dt + \epsilon_0 dW_0, \\
     dX_4 &= [A a (\mu + 0.8 C S(C X_0)) - 2 a X_4 - a^2 X_1] dt + \sigma dW_1, \\
     dX_5 &= [B b \tfrac C4 S(\tfrac C4 X_0) - 2 b X_5 - b^2 X_2] dt + \epsilon_2 dW_2,
 
-with :math:`S(v) = 5 / (1 + e^{0.56 (6 - v)})`. What is observed is :math:`10^{g/10} (X_1 - X_2)` at 128 Hz:
-the gain g, in dB, acts on the amplitude.
+with :math:`S(v) = 5 / (1 + e^{0.56 (6 - v)})`. What is observed is :math:`10^{g/10} (X_1 - X_2)`
+at 128 Hz: the gain g, in dB, acts on the amplitude.
 
-**Splitting** [1]_. Without S each population is a linear equation with noise, which is solved exactly in one step:
-with :math:`E(t) = e^{-at}`, :math:`(X, P)` is multiplied by
+**Splitting** [1]_. Without S each population is a linear equation with noise, which is solved
+exactly in one step: with :math:`E(t) = e^{-at}`, :math:`(X, P)` is multiplied by
 
 .. math:: E(h) \begin{pmatrix} 1 + a h & h \\ -a^2 h & 1 - a h \end{pmatrix}
 
-and gets a normal number of covariance :math:`s^2 \int_0^h v v^\top dt`, :math:`v = E(t) (t, 1 - a t)`. What S adds
-changes P alone and depends on Q alone, so half a step of it before and half a step after (Strang) are a
-whole step between two steps of the other kind. The error is of second order in h.
+and gets a normal number of covariance :math:`s^2 \int_0^h v v^\top dt`, :math:`v = E(t) (t, 1 - a
+t)`. What S adds changes P alone and depends on Q alone, so half a step of it before and half a
+step after (Strang) are a whole step between two steps of the other kind. The error is of second
+order in h.
 
-**Gain**. It multiplies the signal, so simulations that differ in it only are one simulation; the logarithm of a
-power spectrum rises by g / 5. See `common.inference.pools`.
+**Gain**. It multiplies the signal, so simulations that differ in it only are one simulation; the
+logarithm of a power spectrum rises by g / 5. See `common.inference.pools`.
 
 References
 ----------
-.. [1] E. Buckwar, M. Tamborrino, I. Tubikanec, "Spectral density-based and measure-preserving ABC for partially
-   observed diffusion processes", Statistics and Computing 30, 2020, arXiv:1903.01138.
+.. [1] E. Buckwar, M. Tamborrino, I. Tubikanec, "Spectral density-based and measure-preserving ABC
+   for partially observed diffusion processes", Statistics and Computing 30, 2020,
+   arXiv:1903.01138.
 """
+
+from typing import ClassVar
 
 import numpy as np
 from scipy import linalg
@@ -57,8 +61,8 @@ class JansenRit:
     noise : (float, float), default=(0.01, 1)
         Intensities :math:`\epsilon_0, \epsilon_2` of the other two populations' noise.
     chunk : int, default=2500
-        Simulations at a time. It bounds the memory, about 8 kB for each of them, and is a part of the result: random
-        numbers are drawn chunk by chunk.
+        Simulations at a time. It bounds the memory, about 8 kB for each of them, and is a part of
+        the result: random numbers are drawn chunk by chunk.
     n_substeps : int, default=1
         Integration steps in 2^-10 s.
     dtype : str, default="float32"
@@ -75,7 +79,7 @@ class JansenRit:
         If an option is out of range.
     """
 
-    domain = {"C": (0.0, np.inf), "mu": (0.0, np.inf), "sigma": (0.0, np.inf)}
+    domain: ClassVar = {"C": (0.0, np.inf), "mu": (0.0, np.inf), "sigma": (0.0, np.inf)}
 
     def __init__(
         self,
@@ -105,14 +109,15 @@ class JansenRit:
             ``C`` (no unit), ``mu`` (1/s) and ``sigma`` of each simulation.
         rng : numpy.random.Generator
         reduce : callable, optional
-            What is kept of the signals of a chunk, ``reduce(signals) -> ndarray, shape (n_chunk, ...)``: with it
-            memory does not grow with the signals of all simulations. By default all of them are returned.
+            What is kept of the signals of a chunk, ``reduce(signals) -> ndarray, shape (n_chunk,
+            ...)``: with it memory does not grow with the signals of all simulations. By default
+            all of them are returned.
 
         Returns
         -------
         signals : ndarray, shape (n, n_times)
-            X1 - X2 in mV at 128 Hz, or what ``reduce`` makes of it. A simulation that leaves the range of numbers is NaN
-            or infinite from there on.
+            X1 - X2 in mV at 128 Hz, or what ``reduce`` makes of it. A simulation that leaves the
+            range of numbers is NaN or infinite from there on.
 
         Raises
         ------
@@ -208,9 +213,9 @@ def linear_step(rates, h):
 
     Notes
     -----
-    The covariance is :math:`\int_0^h v v^\top dt` with v the second column of the matrix at time t. With
-    M the generator, it is a block of a matrix exponential (Van Loan), which loses no digits at
-    small h after scaling: :math:`x` is measured in units of h, and time as well.
+    The covariance is :math:`\int_0^h v v^\top dt` with v the second column of the matrix at time
+    t. With M the generator, it is a block of a matrix exponential (Van Loan), which loses no
+    digits at small h after scaling: :math:`x` is measured in units of h, and time as well.
     """
     matrices, factors = [], []
     for rate in np.asarray(rates, dtype=float):
@@ -235,8 +240,8 @@ def log_spectrum(signals, *, n_segments=1):
     signals : array_like, shape (..., n_times)
         At 128 Hz.
     n_segments : int, default=1
-        Equal parts of a signal that are treated as signals of their own: the mean of each is removed, and windows lie
-        within them. Their power is averaged.
+        Equal parts of a signal that are treated as signals of their own: the mean of each is
+        removed, and windows lie within them. Their power is averaged.
 
     Returns
     -------

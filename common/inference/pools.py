@@ -79,8 +79,8 @@ class Hierarchy:
         x = np.asarray(self.simulator(theta.reshape(n * (n_extra + 1), -1), rng), dtype=float)
         if x.ndim != 2 or len(x) != n * (n_extra + 1):
             raise ValueError(
-                f"the simulator must give an array of shape ({n * (n_extra + 1)}, n_features) for as "
-                f"many sets of parameters, got {x.shape}."
+                f"the simulator must give an array of shape ({n * (n_extra + 1)}, n_features) for "
+                f"as many sets of parameters, got {x.shape}."
             )
         x = x.reshape(n, n_extra + 1, -1)
         return Draw(theta[:, 0], x[:, 0], x[:, 1:])
@@ -109,8 +109,8 @@ class GainPool:
     Raises
     ------
     TypeError, ValueError
-        If lengths differ, there are not as many parameters as the prior has besides the gain, a parameter
-        lies outside of its prior, or no simulation is finite.
+        If lengths differ, there are not as many parameters as the prior has besides the gain, a
+        parameter lies outside of its prior, or no simulation is finite.
     """
 
     def __init__(self, theta, spectra, prior):
@@ -119,8 +119,8 @@ class GainPool:
         validation.same_length(theta=theta, spectra=spectra)
         if theta.shape[1] != len(prior) - 1:
             raise ValueError(
-                f"theta must have one column for each of {', '.join(prior.names[:-1])}, and none for "
-                f"the gain, {prior.names[-1]}; got shape {theta.shape}."
+                f"theta must have one column for each of {', '.join(prior.names[:-1])}, and none "
+                f"for the gain, {prior.names[-1]}; got shape {theta.shape}."
             )
         prior.only(prior.names[:-1]).to_normal(theta)
         valid = np.isfinite(spectra).all(axis=1)

@@ -3,8 +3,8 @@ r"""The toy model of a product, and its exact posteriors.
 .. math:: x_i = \alpha_i \beta^\gamma + \sigma \epsilon_i, \qquad \alpha_i, \beta \sim U(0, 1).
 
 The parameter :math:`\beta` is shared by the observation of interest, :math:`x_0`, and by N extra
-ones, each with an :math:`\alpha_i` of its own. Exact posteriors are given for :math:`\gamma = 1` and
-:math:`\sigma = 0`:
+ones, each with an :math:`\alpha_i` of its own. Exact posteriors are given for :math:`\gamma = 1`
+and :math:`\sigma = 0`:
 
 - given all N + 1 observations, which matter by :math:`x_0`, N and their maximum M alone,
 
@@ -18,7 +18,7 @@ ones, each with an :math:`\alpha_i` of its own. Exact posteriors are given for :
   .. math:: p(\beta \mid x_0, m) \propto \beta^{-2} f_N(N m / \beta) \text{ on } [x_0, 1].
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -85,7 +85,7 @@ class ToyModel:
         If an option is no number or out of range.
     """
 
-    domain = {"alpha": (-np.inf, np.inf), "beta": (0.0, np.inf)}
+    domain: ClassVar = {"alpha": (-np.inf, np.inf), "beta": (0.0, np.inf)}
 
     def __init__(self, *, gamma=1.0, sigma=0.0):
         self.gamma = validation.number(gamma, "gamma", above=0)
@@ -173,8 +173,8 @@ def exact_quantiles(levels, x, maximum, n_extra):
     r"""Quantiles of the exact posterior given all observations.
 
     With :math:`F(\beta) = (M^{-N} - \beta^{-N}) / (M^{-N} - 1)`, :math:`\beta(u) = M (1 - u (1 -
-    M^N))^{-1/N}`, and for N = 0 :math:`x_0^{1 - u}`. As :math:`\alpha` falls where :math:`\beta` rises, its
-    quantile is :math:`x_0 / \beta(1 - u)`.
+    M^N))^{-1/N}`, and for N = 0 :math:`x_0^{1 - u}`. As :math:`\alpha` falls where :math:`\beta`
+    rises, its quantile is :math:`x_0 / \beta(1 - u)`.
 
     Parameters
     ----------
@@ -247,8 +247,8 @@ def exact_moments(x, maximum, n_extra):
 def mean_posterior(x, mean, n_extra, *, n_grid=4000):
     r"""Mean and variance of both parameters given the observation and the mean of the extra ones.
 
-    With :math:`s = m / \beta` the density above becomes that of the mean of N uniform numbers, cut to
-    :math:`[m, m / x_0]`: sums over a grid of s in place of integrals.
+    With :math:`s = m / \beta` the density above becomes that of the mean of N uniform numbers, cut
+    to :math:`[m, m / x_0]`: sums over a grid of s in place of integrals.
 
     Parameters
     ----------
@@ -309,7 +309,7 @@ def _observed(x, maximum, n_extra):
     if (maximum < x).any():
         i = int(np.argmax(maximum < x))
         raise ValueError(
-            f"the maximum is {maximum[i]:g}, below the observation x = {x[i]:g} at index {i}. It is "
-            "taken over the observation and the extra ones."
+            f"the maximum is {maximum[i]:g}, below the observation x = {x[i]:g} at index {i}. It "
+            "is taken over the observation and the extra ones."
         )
     return x, maximum, validation.count(n_extra, "n_extra", at_least=0)

@@ -32,7 +32,7 @@ class Plan:
         for seed in _numbers(toy["n_seeds"]):
             numbers = self._numbers_of(seed)
             levels = {"seed": [seed], "truth": truths, "observation": observations}
-            levels |= {"n_observations": sorted(set(sum(numbers.values(), [])))}
+            levels |= {"n_observations": sorted(set().union(*numbers.values()))}
             groups["toy"].append((f"toy/{seed}.csv", levels))
         # Checks and samples are those of the first seed, which has all numbers of observations.
         groups["toy-checks"] = [
