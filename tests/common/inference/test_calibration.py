@@ -7,7 +7,7 @@ from common.inference.calibration import rank_test, ranks
 
 
 def study(spread, seed, n=400, n_samples=20):
-    """Truths N(0, 1), one datum each with unit noise, samples of a posterior that is too wide or not."""
+    """Truths N(0, 1), a datum of each, posteriors ``spread`` times as wide as the exact ones."""
     rng = np.random.default_rng(seed)
     truths = rng.standard_normal(n)
     mean = (truths + rng.standard_normal(n)) / 2

@@ -51,7 +51,7 @@ def test_a_linear_regression_is_learned(kind):
     def build(contexts):
         return ConditionalFlow(kind, 1, contexts, n_transforms=1)
 
-    flow, loss = fit(build, draw, n_steps=400, batch_size=256, lr=5e-3, seed=0)
+    flow, loss = fit(build, draw, n_steps=250, batch_size=128, lr=5e-3, seed=0)
     assert loss == pytest.approx(np.log(0.3) + np.log(2 * np.pi * np.e) / 2, abs=0.06)
     with training.reproducible(0):
         draws = flow.sample(torch.tensor([[1.0, 0.0], [-1.0, 2.0]]), 4000)[..., 0]

@@ -73,7 +73,7 @@ def test_the_maximum_and_its_coordinates_give_a_narrower_posterior():
         shared=["beta"],
         n_extra=[112],
         parameters="shared",
-        n_steps=200,
+        n_steps=250,
         random_state=0,
         **options,
     )
@@ -82,8 +82,10 @@ def test_the_maximum_and_its_coordinates_give_a_narrower_posterior():
     draws = found.sample(np.full((20, 1), 0.25), extra, 200, random_state=0)
     assert draws.shape == (20, 200, 1) and found.names == ("beta",)
     assert (draws >= extra.max(axis=1)[:, None] * (1 - 1e-6)).all()
-    # Exact standard deviation beta / N; given the mean it is beta / √(3 N), six times as much.
-    assert np.median(draws.std(axis=1)) < 3 * 0.5 / 112
+    # An exponential posterior of mean beta / N has an interquartile range of log(3) beta / N; given
+    # the mean of observations it is five times as wide.
+    width = np.median(np.ptp(np.quantile(draws, [0.25, 0.75], axis=1), axis=0))
+    assert width == pytest.approx(np.log(3) * 0.5 / 112, rel=0.5)
 
 
 def test_networks_do_not_depend_on_which_others_are_trained():
@@ -120,7 +122,7 @@ def test_simulations_that_are_not_finite_are_counted_and_reported():
         x = theta[:, :1] * theta[:, 1:]
         return np.where(theta[:, :1] < 0.1, np.nan, x)
 
-    with pytest.warns(RuntimeWarning, match=r"of 2,1\d\d simulated sets .* not finite") as caught:
+    with pytest.warns(RuntimeWarning, match="of 2,096 simulated sets .* not finite") as caught:
         found = hnpe(sometimes, PRIOR, shared=["beta"], **SHORT)
     assert found.n_simulated == 2 * (1024 + 3 * 8)
     assert found.n_invalid == pytest.approx(0.1 * found.n_simulated, rel=0.3)

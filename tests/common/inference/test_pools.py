@@ -43,7 +43,7 @@ def test_a_pool_gives_what_simulations_with_a_gain_would():
 def test_simulations_that_are_not_finite_are_left_out_and_counted():
     theta = np.linspace(0, 1, 10)[:, None]
     spectra = 7 * theta
-    spectra[[2, 5]] = np.nan, np.inf
+    spectra[[2, 5], 0] = np.nan, np.inf
     pool = GainPool(theta, spectra, NEURAL)
     assert pool.n_invalid == 2 and len(pool.theta) == len(pool.spectra) == 8
     assert np.isfinite(pool.draw(100, 3, np.random.default_rng(0)).extra).all()
