@@ -46,6 +46,8 @@ SFREQ = 128.0
 _STEP = 2.0**-10  # s
 _EVERY = 8  # steps from sample to sample
 _LENGTH, _HOP = 65, 32  # samples of a window, and from window to window
+_RADIUS, _ANGLE = np.float32(2.0**-32 * (1 - 2.0**-22)), np.float32(np.pi * 2.0**-31)
+_OF_64_BITS = (np.random.PCG64, np.random.PCG64DXSM, np.random.SFC64, np.random.Philox)
 _RATE, _THRESHOLD, _SLOPE = 5.0, 6.0, 0.56  # of S: 1/s, mV, 1/mV
 
 
@@ -175,7 +177,7 @@ class JansenRit:
             kick(kind(0.5))
             for sample in range(-self.n_burn_in, self.n_times):
                 for step in range(n_between):
-                    rng.standard_normal(out=z, dtype=kind)
+                    _draw_normal(rng, z, work)
                     np.multiply(p, m01, out=work)
                     np.multiply(q, m10, out=moved)
                     np.multiply(q, m00, out=q)
@@ -279,6 +281,31 @@ def frequencies():
         In Hz.
     """
     return np.fft.rfftfreq(_LENGTH, 1 / SFREQ)
+
+
+def _draw_normal(rng, z, work):
+    """Fill z, of shape (2, ...), with independent standard normal numbers.
+
+    In single precision by the method of Box and Muller: logarithm, sine and cosine are of whole
+    arrays, in a third of the time of numpy's rejection, one number after the other, which was most of
+    a simulation's. As the uniform numbers have 23 bits, none exceeds 5.6 in absolute value.
+    """
+    if z.dtype != np.float32 or not isinstance(rng.bit_generator, _OF_64_BITS):
+        rng.standard_normal(out=z, dtype=z.dtype)
+        return
+    bits = rng.bit_generator.random_raw(z.size // 2).view(np.int32)
+    np.copyto(z, bits.reshape(z.shape), casting="unsafe")
+    radius, angle = z
+    np.multiply(radius, _RADIUS, out=radius)
+    np.add(radius, np.float32(0.5), out=radius)  # in (0, 1)
+    np.log(radius, out=radius)
+    np.multiply(radius, np.float32(-2), out=radius)
+    np.sqrt(radius, out=radius)
+    np.multiply(angle, _ANGLE, out=angle)
+    np.cos(angle, out=work)
+    np.sin(angle, out=angle)
+    np.multiply(angle, radius, out=angle)
+    np.multiply(radius, work, out=radius)
 
 
 def _n_samples(seconds, name, *, at_least):

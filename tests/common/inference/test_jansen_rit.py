@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy import integrate, linalg, signal
+from scipy import integrate, linalg, signal, stats
 
+from common.inference import jansen_rit
 from common.inference.jansen_rit import (
     SFREQ,
     JansenRit,
@@ -157,6 +158,26 @@ def test_chunks_bound_memory_and_reduction_commutes():
     )
     first = JansenRit(duration=1, burn_in=0, chunk=2)(theta[:2], np.random.default_rng(0))
     assert np.array_equal(first, whole[:2])
+
+
+def test_other_generators_give_the_same_distribution():
+    theta = np.tile([68.0, 220.0, 2000.0], (200, 1))
+    generators = [np.random.Generator(one(0)) for one in (np.random.PCG64, np.random.MT19937)]
+    found = [log_spectrum(JansenRit(duration=1)(theta, rng)) for rng in generators]
+    error = np.sqrt(sum(one.var(axis=0) / len(theta) for one in found))
+    assert np.abs((found[0] - found[1]).mean(axis=0) / error)[1:].max() < 4.5
+
+
+def test_normal_numbers_are_normal_and_independent():
+    z, work = np.empty((2, 3, 100_000), np.float32), np.empty((3, 100_000), np.float32)
+    jansen_rit._draw_normal(np.random.default_rng(0), z, work)
+    rows = z.reshape(6, -1).astype(float)
+    for row in rows:
+        assert stats.kstest(row, "norm").pvalue > 1e-3
+        assert stats.kurtosis(row) == pytest.approx(0, abs=5 * np.sqrt(24 / 1e5))
+    # Correlations have a standard error of 1 / √100,000, also those of squares.
+    for powers in (rows, rows**2):
+        assert np.abs(np.corrcoef(powers) - np.eye(6)).max() < 5 / np.sqrt(1e5)
 
 
 @pytest.mark.parametrize(
