@@ -287,8 +287,8 @@ def _draw_normal(rng, z, work):
     """Fill z, of shape (2, ...), with independent standard normal numbers.
 
     In single precision by the method of Box and Muller: logarithm, sine and cosine are of whole
-    arrays, in a third of the time of numpy's rejection, one number after the other, which was most of
-    a simulation's. As the uniform numbers have 23 bits, none exceeds 5.6 in absolute value.
+    arrays, in a third of the time of numpy's rejection, one number after the other, which was most
+    of a simulation's. As the uniform numbers have 23 bits, none exceeds 5.6 in absolute value.
     """
     if z.dtype != np.float32 or not isinstance(rng.bit_generator, _OF_64_BITS):
         rng.standard_normal(out=z, dtype=z.dtype)
