@@ -1,0 +1,315 @@
+r"""The toy model of a product, and its exact posteriors.
+
+.. math:: x_i = \alpha_i \beta^\gamma + \sigma \epsilon_i, \qquad \alpha_i, \beta \sim U(0, 1).
+
+The parameter :math:`\beta` is shared by the observation of interest, :math:`x_0`, and by N extra
+ones, each with an :math:`\alpha_i` of its own. Exact posteriors are given for :math:`\gamma = 1`
+and :math:`\sigma = 0`:
+
+- given all N + 1 observations, which matter by :math:`x_0`, N and their maximum M alone,
+
+  .. math:: p(\beta \mid x_0, X) \propto \beta^{-(N + 1)} \text{ on } [M, 1], \qquad
+            \alpha = x_0 / \beta;
+
+  the likelihood of each observation is :math:`1 / \beta` where :math:`\beta` reaches it;
+- given :math:`x_0` and the mean m of the extra ones, as a network sees that averages them: N m /
+  :math:`\beta` is a sum of N uniform numbers, with the density f of Irwin and Hall,
+
+  .. math:: p(\beta \mid x_0, m) \propto \beta^{-2} f_N(N m / \beta) \text{ on } [x_0, 1].
+"""
+
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from scipy import stats
+from scipy.special import ndtr, ndtri
+
+from common import validation
+
+__all__ = [
+    "MaximumCoordinates",
+    "Moments",
+    "ToyModel",
+    "exact_moments",
+    "exact_quantiles",
+    "log_maximum",
+    "mean_posterior",
+]
+
+_EDGE = 1e-12
+
+
+class Moments(NamedTuple):
+    """Mean and variance of a parameter.
+
+    Attributes
+    ----------
+    mean, variance : ndarray, shape (n,)
+    """
+
+    mean: np.ndarray
+    variance: np.ndarray
+
+    def distance(self, truth):
+        """Squared 2-Wasserstein distance to the true value, see `common.inference.distances`.
+
+        Parameters
+        ----------
+        truth : float or ndarray, shape (n,)
+
+        Returns
+        -------
+        distance : ndarray, shape (n,)
+        """
+        return self.variance + (self.mean - truth) ** 2
+
+
+class ToyModel:
+    """Simulator of the toy model.
+
+    Parameters
+    ----------
+    gamma : float, default=1
+        Exponent of the shared parameter, above 0.
+    sigma : float, default=0
+        Standard deviation of the noise.
+
+    Attributes
+    ----------
+    domain : dict
+        Where it is defined: ``alpha`` anywhere, ``beta`` not below 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is no number or out of range.
+    """
+
+    domain: ClassVar = {"alpha": (-np.inf, np.inf), "beta": (0.0, np.inf)}
+
+    def __init__(self, *, gamma=1.0, sigma=0.0):
+        self.gamma = validation.number(gamma, "gamma", above=0)
+        self.sigma = validation.number(sigma, "sigma", at_least=0)
+
+    def __call__(self, theta, rng):
+        """Observations.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (n, 2)
+            ``alpha`` and ``beta``.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        x : ndarray, shape (n, 1)
+        """
+        x = theta[:, 0] * theta[:, 1] ** self.gamma
+        if self.sigma:
+            x = x + self.sigma * rng.standard_normal(len(x))
+        return x[:, None]
+
+
+def log_maximum(x, extra):
+    """Logarithm of the maximum of all observations, the sufficient summary of the shared parameter.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, 1)
+        In (0, 1).
+    extra : ndarray, shape (n, n_extra, 1)
+
+    Returns
+    -------
+    context : ndarray, shape (n, 1)
+        Below 0.
+    """
+    return np.log(np.concatenate([x[:, None], extra], axis=1).max(axis=1))
+
+
+class MaximumCoordinates:
+    r"""Coordinates of the shared parameter that begin at the maximum M of the observations.
+
+    :math:`v = \log(\beta / M) / (-\log M)` runs from 0 at M to 1 at :math:`\beta = 1`, and
+    :math:`z = \Phi^{-1}(v)`. Contexts are those of `log_maximum`.
+    """
+
+    @staticmethod
+    def to_normal(shared, context):
+        """Coordinates of parameters.
+
+        Parameters
+        ----------
+        shared : ndarray, shape (n, 1)
+            In [M, 1].
+        context : ndarray, shape (n, 1)
+            log M.
+
+        Returns
+        -------
+        z : ndarray, shape (n, 1)
+        """
+        share = 1 - np.log(shared) / context
+        return ndtri(np.clip(share, _EDGE, 1 - _EDGE))
+
+    @staticmethod
+    def from_normal(z, context):
+        """Parameters at coordinates; the inverse of `to_normal`.
+
+        Parameters
+        ----------
+        z : ndarray, shape (..., 1)
+        context : ndarray, shape (..., 1)
+            log M.
+
+        Returns
+        -------
+        shared : ndarray, shape (..., 1)
+        """
+        return np.exp(context * (1 - ndtr(z)))
+
+
+def exact_quantiles(levels, x, maximum, n_extra):
+    r"""Quantiles of the exact posterior given all observations.
+
+    With :math:`F(\beta) = (M^{-N} - \beta^{-N}) / (M^{-N} - 1)`, :math:`\beta(u) = M (1 - u (1 -
+    M^N))^{-1/N}`, and for N = 0 :math:`x_0^{1 - u}`. As :math:`\alpha` falls where :math:`\beta`
+    rises, its quantile is :math:`x_0 / \beta(1 - u)`.
+
+    Parameters
+    ----------
+    levels : array_like, shape (n_levels,)
+        In [0, 1].
+    x : float
+        The observation of interest, in (0, 1).
+    maximum : float
+        Of all observations, at least ``x`` and below 1.
+    n_extra : int
+
+    Returns
+    -------
+    alpha, beta : ndarray, shape (n_levels,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is out of range.
+    """
+    levels = validation.vector(levels, "levels", at_least=0, at_most=1)
+    (x,), (maximum,), n_extra = _observed([x], [maximum], n_extra)
+
+    def beta(u):
+        if n_extra == 0:
+            return maximum ** (1 - u)
+        return maximum * (1 - u * (1 - maximum**n_extra)) ** (-1 / n_extra)
+
+    return x / beta(1 - levels), beta(levels)
+
+
+def exact_moments(x, maximum, n_extra):
+    r"""Mean and variance of both parameters given all observations, in closed form.
+
+    With :math:`J(p) = (1 - M^p) / p` and :math:`J(0) = -\log M`,
+    :math:`E \beta^k = M^k J(N - k) / J(N)`; :math:`\alpha = x_0 \beta^{-1}`.
+
+    Parameters
+    ----------
+    x : array_like, shape (n,)
+        Observations of interest, in (0, 1).
+    maximum : array_like, shape (n,)
+        Of each and its extra observations, below 1.
+    n_extra : int
+
+    Returns
+    -------
+    alpha, beta : Moments
+        Of arrays of shape (n,).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is out of range.
+    """
+    x, maximum, n_extra = _observed(x, maximum, n_extra)
+
+    def integral(power):
+        return -np.log(maximum) if power == 0 else (1 - maximum**power) / power
+
+    def moment(k):
+        return maximum**k * integral(n_extra - k) / integral(n_extra)
+
+    return tuple(
+        Moments(scale * moment(k), scale**2 * (moment(2 * k) - moment(k) ** 2))
+        for k, scale in ((-1, x), (1, 1.0))
+    )
+
+
+def mean_posterior(x, mean, n_extra, *, n_grid=4000):
+    r"""Mean and variance of both parameters given the observation and the mean of the extra ones.
+
+    With :math:`s = m / \beta` the density above becomes that of the mean of N uniform numbers, cut
+    to :math:`[m, m / x_0]`: sums over a grid of s in place of integrals.
+
+    Parameters
+    ----------
+    x : array_like, shape (n,)
+        Observations of interest, in (0, 1).
+    mean : array_like, shape (n,)
+        Of the extra observations of each, in (0, 1).
+    n_extra : int
+        At least 1.
+    n_grid : int, default=4000
+        Points over 20 standard deviations of s.
+
+    Returns
+    -------
+    alpha, beta : Moments
+        Of arrays of shape (n,).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is out of range, or a mean is so far from ``x`` that no parameter explains both.
+    """
+    n_extra = validation.count(n_extra, "n_extra")
+    x = _open_unit(x, "x")
+    mean = _open_unit(mean, "mean")
+    validation.same_length(x=x, mean=mean)
+    n_grid = validation.count(n_grid, "n_grid", at_least=2)
+    reach = min(0.5, 10 / np.sqrt(12 * n_extra))
+    s = 0.5 + reach * ((np.arange(n_grid) + 0.5) * 2 / n_grid - 1)
+    inside = (s >= mean[:, None]) & (s * x[:, None] <= mean[:, None])
+    weights = inside * stats.irwinhall.pdf(n_extra * s, n_extra)
+    total = weights.sum(axis=1)
+    if not (total > 0).all():
+        i = int(np.argmin(total > 0))
+        raise ValueError(
+            f"x = {x[i]:g} and a mean of {mean[i]:g} of {n_extra} extra observations do not occur "
+            "together: are they of one value of beta?"
+        )
+    weights /= total[:, None]
+    found = []
+    for values in (x[:, None] * s / mean[:, None], mean[:, None] / s):
+        average = (weights * values).sum(axis=1)
+        found.append(Moments(average, (weights * (values - average[:, None]) ** 2).sum(axis=1)))
+    return tuple(found)
+
+
+def _open_unit(values, name):
+    values = validation.vector(values, name, above=0)
+    if (values >= 1).any():
+        i = int(np.argmax(values >= 1))
+        raise ValueError(f"{name} must be below 1, got {values[i]:g} at index {i}.")
+    return values
+
+
+def _observed(x, maximum, n_extra):
+    x, maximum = _open_unit(x, "x"), _open_unit(maximum, "maximum")
+    validation.same_length(x=x, maximum=maximum)
+    if (maximum < x).any():
+        i = int(np.argmax(maximum < x))
+        raise ValueError(
+            f"the maximum is {maximum[i]:g}, below the observation x = {x[i]:g} at index {i}. It "
+            "is taken over the observation and the extra ones."
+        )
+    return x, maximum, validation.count(n_extra, "n_extra", at_least=0)
