@@ -288,7 +288,7 @@ class JEPA(nn.Module):
             torch.from_numpy(np.ascontiguousarray(one)).to(X.device)
             for one in (masks.context, masks.target, masks.counted)
         )
-        n_examples, n_contexts, n_targets, n_target = target.shape
+        n_examples, _, n_targets, n_target = target.shape
         rows = torch.arange(n_examples, device=X.device)
         seen = tokens[rows[:, None, None], context].flatten(0, 1).flatten(1, 2)
         memory = self.encoder.transformer.encoder(seen)
@@ -318,7 +318,9 @@ class JEPA(nn.Module):
 
 @torch.no_grad()
 def moving_average(target, online, momentum):
-    r"""Update a moving average of weights in place: :math:`\bar\theta \leftarrow m\bar\theta + (1-m)\theta`.
+    r"""Update a moving average of weights in place.
+
+    .. math:: \bar\theta \leftarrow m \bar\theta + (1 - m) \theta
 
     Parameters
     ----------

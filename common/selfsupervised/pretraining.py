@@ -26,6 +26,7 @@ __all__ = ["Pretraining", "learning_rate", "momentum_at", "pretrain", "pretrain_
 TRAINING = {
     "n_epochs": 100,
     "patience": 50,
+    "restore_best": True,
     "batch_size": 32,
     "lr": 2e-4,
     "warm_up": 0.1,
@@ -46,7 +47,9 @@ class Pretraining:
     Parameters
     ----------
     encoder : Encoder
-        With the weights of the epoch of the lowest validation loss.
+        With the weights of the epoch of the lowest validation loss, or of the last one where
+        ``restore_best`` is false. The target moves, so that losses of two epochs are those of two
+        problems, and an early one may be the lowest because the target has learned nothing yet.
     model : JEPA
         The encoder with its target and predictor, of the same epoch.
     curve : list of dict
@@ -229,7 +232,8 @@ def pretrain_windows(
         run.epoch()
         if checkpoint is not None:
             run.keep(checkpoint, settings)
-    model.load_state_dict(run.best_weights)
+    if own["restore_best"]:
+        model.load_state_dict(run.best_weights)
     if checkpoint is not None:
         files.resolve(checkpoint).unlink(missing_ok=True)
     model.cpu().eval()
@@ -325,16 +329,14 @@ class _Run:
                 total, step = total + loss.item() * len(rows), step + 1
         row = {"epoch": number, "train_loss": total / len(self.train), **self.measures()}
         self.curve.append(row)
-        if row is self.best():
+        if self.own["restore_best"] and row is self.best():
             self.best_weights = copy.deepcopy(self.model.state_dict())
 
     def step(self, loss, step):
         own = self.own
         n_steps = own["n_epochs"] * self.per_epoch
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(
-                step, lr=own["lr"], n_steps=n_steps, warm_up=own["warm_up"]
-            )
+            group["lr"] = learning_rate(step, lr=own["lr"], n_steps=n_steps, warm_up=own["warm_up"])
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -349,9 +351,7 @@ class _Run:
         size = self.own["batch_size"]
         for start in range(0, len(self.valid), size):
             X, masks = self.valid[start : start + size], _rows(self.valid_masks, start, size)
-            for one, into in zip(
-                self.model(X, masks), (predicted, wanted, counted), strict=True
-            ):
+            for one, into in zip(self.model(X, masks), (predicted, wanted, counted), strict=True):
                 into.append(one)
             everything.append(self.model.targets(self.model.tokens(X)[0]))
         predicted, wanted, counted, everything = map(

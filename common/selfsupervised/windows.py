@@ -83,7 +83,7 @@ def cut_windows(
     low, high : float, default=0.5, 40
         Pass band in Hz.
     valid : float, default=0.15
-        Share of the recording, at its end.
+        Share of the recording, at its end. With 0 all of it trains, with 1 all validates.
     gap : float, default=5
         Between the last window that trains and the part that validates, in s.
     name : str, optional
@@ -101,7 +101,7 @@ def cut_windows(
     """
     length = validation.number(length, "length", above=0, unit="s")
     every = validation.number(every, "every", above=0, unit="s")
-    valid = validation.number(valid, "valid", above=0, below=1)
+    valid = validation.number(valid, "valid", at_least=0, at_most=1)
     gap = validation.number(gap, "gap", at_least=0, unit="s")
     n_times = round(length * SFREQ)
     n_tokens(n_times)
@@ -109,7 +109,10 @@ def cut_windows(
     end = signals.shape[1] / SFREQ
     border = (1 - valid) * end
     parts = []
-    for start, stop in ((0.0, border - gap), (border, end)):
+    for start, stop in ((0.0, end if valid == 0 else border - gap), (border, end)):
+        if valid == (0 if parts else 1):
+            parts.append(np.empty((0, len(signals), n_times), np.float32))
+            continue
         starts = np.arange(start, stop - n_times / SFREQ + 1e-9, every)
         starts = starts[drop_crossing(raw, starts, starts + n_times / SFREQ)]
         if len(starts) < 2:
