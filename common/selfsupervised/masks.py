@@ -10,7 +10,7 @@ import numpy as np
 
 from common import validation
 
-__all__ = ["Masks", "draw_masks", "head_positions", "inside_ball"]
+__all__ = ["Masks", "draw_masks", "head_positions", "inside_ball", "places_of"]
 
 FILLINGS = ("inside", "reference")
 
@@ -69,22 +69,7 @@ def head_positions(channels, *, name="the recording"):
         If a channel has no position, two channels have the same one, or the electrodes do not
         span a sphere (fewer than four, or all in a plane).
     """
-    channels = channels["chs"] if hasattr(channels, "ch_names") else channels
-    names = [one["ch_name"] for one in channels]
-    where = np.array([np.asarray(one["loc"], dtype=float)[:3] for one in channels])
-    bad = ~np.isfinite(where).all(axis=1) | (where == 0).all(axis=1)
-    if bad.any():
-        lacking = ", ".join(np.array(names)[bad])
-        raise ValueError(
-            f"{name} has no position for {lacking}. Set a montage, for example "
-            'raw.set_montage("colin27_1020"), or drop these channels.'
-        )
-    twice = [b for b in range(len(where)) if (where[:b] == where[b]).all(axis=1).any()]
-    if twice:
-        raise ValueError(
-            f"{name} has {names[twice[0]]} at the position of another channel, {where[twice[0]]}. "
-            "Drop one of the two."
-        )
+    where = _locations(channels, name)
     design = np.column_stack([2 * where, np.ones(len(where))])
     if np.linalg.matrix_rank(design / np.abs(where).max()) < 4:
         raise ValueError(
@@ -94,6 +79,30 @@ def head_positions(channels, *, name="the recording"):
     found = np.linalg.lstsq(design, (where**2).sum(axis=1), rcond=None)[0]
     centre = found[:3]
     return (where - centre) / np.sqrt(found[3] + centre @ centre)
+
+
+def places_of(channels, *, name="the encoder"):
+    """Positions of channels: those of an Info on the head that fits it, others as they are.
+
+    Parameters
+    ----------
+    channels : mne.Info or list of dict
+        Dicts have ``ch_name`` and ``loc``, already on a head of radius 1: a few electrodes would
+        not show which sphere they lie on.
+    name : str, optional
+        What the messages call it.
+
+    Returns
+    -------
+    positions : ndarray, shape (n_channels, 3)
+
+    Raises
+    ------
+    ValueError
+        If a channel has no position, or two have the same one; of an Info, as `head_positions`.
+    """
+    fitted = hasattr(channels, "ch_names")
+    return head_positions(channels, name=name) if fitted else _locations(channels, name)
 
 
 def inside_ball(positions, radius):
@@ -208,3 +217,24 @@ def draw_masks(
     inside = np.take_along_axis(hidden, target, axis=-1)
     counted = inside if filling == "inside" else np.ones_like(inside)
     return Masks(centre, context, target, inside, counted)
+
+
+def _locations(channels, name):
+    """Where channels are, in their unit."""
+    channels = channels["chs"] if hasattr(channels, "ch_names") else channels
+    names = [one["ch_name"] for one in channels]
+    where = np.array([np.asarray(one["loc"], dtype=float)[:3] for one in channels])
+    bad = ~np.isfinite(where).all(axis=1) | (where == 0).all(axis=1)
+    if bad.any():
+        lacking = ", ".join(np.array(names)[bad])
+        raise ValueError(
+            f"{name} has no position for {lacking}. Set a montage, for example "
+            'raw.set_montage("colin27_1020"), or drop these channels.'
+        )
+    twice = [b for b in range(len(where)) if (where[:b] == where[b]).all(axis=1).any()]
+    if twice:
+        raise ValueError(
+            f"{name} has {names[twice[0]]} at the position of another channel, {where[twice[0]]}. "
+            "Drop one of the two."
+        )
+    return where

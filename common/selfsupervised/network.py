@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn import functional
 
 from common import files, validation
-from common.selfsupervised.masks import head_positions
+from common.selfsupervised.masks import places_of
 
 __all__ = ["JEPA", "Encoder", "moving_average", "n_tokens"]
 
@@ -63,7 +63,7 @@ class Encoder(SignalJEPA):
     Parameters
     ----------
     channels : mne.Info or list of dict
-        With positions, see `common.selfsupervised.masks.head_positions`, which they become.
+        With positions, see `common.selfsupervised.masks.places_of`.
     n_times : int
         Samples of a window, at least 152.
     sfreq : float, default=128
@@ -89,8 +89,8 @@ class Encoder(SignalJEPA):
         feedforward=2048,
     ):
         n_tokens(n_times)
+        where = places_of(channels)
         channels = channels["chs"] if hasattr(channels, "ch_names") else channels
-        where = head_positions(channels, name="the encoder")
         infos = [
             {"ch_name": one["ch_name"], "loc": [float(x) for x in place]}
             for one, place in zip(channels, where, strict=True)
@@ -279,7 +279,7 @@ class JEPA(nn.Module):
 
         Returns
         -------
-        predicted, wanted : Tensor, shape (n_examples, n_contexts, n_targets, n_target, n_tokens, 64)
+        predicted, wanted : Tensor, shape (*counted.shape, n_tokens, 64)
         counted : Tensor of bool, shape (n_examples, n_contexts, n_targets, n_target)
         """
         tokens, positions = self.tokens(X)
