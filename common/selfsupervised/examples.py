@@ -7,6 +7,7 @@ the channels, on a head of radius 1.
 
 import mne
 import numpy as np
+import pandas as pd
 import scipy.io
 
 from common import files, validation
@@ -102,7 +103,7 @@ def planted_windows(task, channels, *, n_heads, n_windows, n_times, rngs):
     return _examples(X, y, np.repeat(np.arange(n_heads), n_windows), classes, channels)
 
 
-def state_examples(raw, *, length, n_blocks, rng):
+def state_examples(raw, *, length, n_blocks, most, rng):
     """Windows of the infant's recording, asleep or awake; a group is a block of time.
 
     Parameters
@@ -113,6 +114,8 @@ def state_examples(raw, *, length, n_blocks, rng):
         In s.
     n_blocks : int
         Of each state.
+    most : int
+        Windows of a state in a block that are kept at most.
     rng : numpy.random.Generator
         Draws which windows stay, so that classes are as many in each block.
 
@@ -139,7 +142,9 @@ def state_examples(raw, *, length, n_blocks, rng):
     classes = ("asleep", "awake")
     y = table["state"].map(classes.index).to_numpy()
     block = table["block"].to_numpy()
-    kept = balance(y, strata=block, rng=rng)
+    kept = rng.permutation(balance(y, strata=block, rng=rng))
+    place = pd.Series(kept).groupby([block[kept], y[kept]]).cumcount().to_numpy()
+    kept = np.sort(kept[place < validation.count(most, "most")])
     X = np.stack([signals[:, b : b + n_times] for b in begin[kept]])
     return _examples(X, y[kept], block[kept], classes, channels)
 

@@ -4,8 +4,16 @@ import mne
 import numpy as np
 import pytest
 
+from common import files
+from common.recordings import read_eeghdf
 from common.recordings.electrodes import TEN_TWENTY
-from common.selfsupervised.examples import event_windows, planted_windows, split, template
+from common.selfsupervised.examples import (
+    event_windows,
+    planted_windows,
+    split,
+    state_examples,
+    template,
+)
 from common.selfsupervised.planted import _deviation, evoked_wave, hemisphere, leadfield, plant
 
 
@@ -103,6 +111,17 @@ def test_events_become_windows_from_their_onset():
     assert made["X"].shape == (2, 19, 152)
     with pytest.raises(ValueError, match="no event up"):
         event_windows([raw], classes=["left", "up"], length=1.1875)
+
+
+@pytest.mark.skipif(
+    not files.resolve("data/raw/eeghdf-spasms.h5").exists(), reason="the recording is not fetched"
+)
+def test_states_are_balanced_in_each_block_and_no_more_than_asked_for():
+    raw = read_eeghdf("data/raw/eeghdf-spasms.h5")
+    made = state_examples(raw, length=1.1875, n_blocks=5, most=4, rng=rng())
+    assert np.unique(np.stack([made["group"], made["y"]]), axis=1).shape == (2, 10)
+    assert len(made["y"]) == 40
+    assert made["X"].shape == (40, 19, 152)
 
 
 @pytest.mark.parametrize(
