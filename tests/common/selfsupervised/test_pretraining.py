@@ -1,0 +1,198 @@
+"""Pre-training: it learns, resumes to the byte, and refuses what it cannot use."""
+
+import mne
+import numpy as np
+import pytest
+import torch
+
+from common import seeds
+from common.recordings.electrodes import TEN_TWENTY
+from common.selfsupervised.network import Encoder
+from common.selfsupervised.planted import hemisphere, plant
+from common.selfsupervised.pretraining import (
+    learning_rate,
+    momentum_at,
+    pretrain,
+    pretrain_windows,
+)
+from common.selfsupervised.windows import cut_windows
+
+PLACES = hemisphere(12)
+CHANNELS = [{"ch_name": f"a{i}", "loc": list(place)} for i, place in enumerate(PLACES)]
+SMALL = {
+    "radius": 0.75,
+    "size": {"n_encoder_layers": 1, "n_predictor_layers": 1, "feedforward": 16},
+    "masking": {"n_context": 4, "n_target": 3, "n_contexts": 1, "n_targets": 1},
+    "batch_size": 8,
+    "n_epochs": 3,
+    "lr": 2e-3,
+}
+
+
+def windows(n=24, n_times=152):
+    rng = seeds.generator("test", "windows", n=n)
+    return plant("evoked", PLACES, n_windows=n, n_times=n_times, rng=rng)[0]
+
+
+def raw(seconds=60, names=TEN_TWENTY, montage=True):
+    rng = seeds.generator("test", "raw")
+    info = mne.create_info(list(names), 200.0, "eeg")
+    made = mne.io.RawArray(
+        2e-5 * rng.standard_normal((len(names), 200 * seconds)), info, verbose="error"
+    )
+    return made.set_montage("colin27_1020") if montage else made
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_other_ones(tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        done = pretrain_windows(windows(), windows(16), CHANNELS, seed=seed, **SMALL)
+        done.encoder.save(tmp_path / f"{name}.npz")
+    a, b, c = ((tmp_path / f"{name}.npz").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+@pytest.mark.parametrize("restore_best", [True, False])
+def test_a_run_that_was_killed_ends_with_the_same_bytes(tmp_path, monkeypatch, restore_best):
+    def run(checkpoint=None):
+        return pretrain_windows(
+            windows(), windows(16), CHANNELS, checkpoint=checkpoint, restore_best=restore_best,
+            **SMALL,
+        )  # fmt: skip
+
+    whole = run()
+    whole.encoder.save(tmp_path / "whole.npz")
+    checkpoint = tmp_path / "run.checkpoint"
+    for killed_in in (1, 2):
+        steps = {"left": 3 * killed_in + 1}  # three steps an epoch
+        step = torch.optim.AdamW.step
+
+        def die(self, *given, steps=steps, step=step, **options):
+            if steps["left"] == 0:
+                raise KeyboardInterrupt
+            steps["left"] -= 1
+            return step(self, *given, **options)
+
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(torch.optim.AdamW, "step", die)
+            checkpoint.unlink(missing_ok=True)
+            run(checkpoint)
+        assert checkpoint.exists()
+        resumed = run(checkpoint)
+        resumed.encoder.save(tmp_path / "resumed.npz")
+        assert (tmp_path / "resumed.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+        assert resumed.curve == whole.curve
+        assert not checkpoint.exists()
+
+
+def test_a_checkpoint_of_another_run_and_a_damaged_one_are_refused(tmp_path, monkeypatch):
+    checkpoint = tmp_path / "run.checkpoint"
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("pathlib.Path.unlink", _interrupt)
+        pretrain_windows(windows(), windows(16), CHANNELS, checkpoint=checkpoint, **SMALL)
+    with pytest.raises(ValueError, match="that of a run with other settings or data"):
+        pretrain_windows(windows(), windows(20), CHANNELS, checkpoint=checkpoint, **SMALL)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:500])
+    with pytest.raises(ValueError, match=r"cannot be read \(.*Delete it to begin again"):
+        pretrain_windows(windows(), windows(16), CHANNELS, checkpoint=checkpoint, **SMALL)
+
+
+def test_it_learns_and_the_curve_begins_before_it():
+    options = SMALL | {"n_epochs": 8, "momentum": (0.9, 0.99), "momentum_steps": 30}
+    done = pretrain_windows(windows(48), windows(16), CHANNELS, **options)
+    assert [row["epoch"] for row in done.curve] == list(range(9))
+    assert done.curve[0]["train_loss"] is None
+    last = done.curve[-1]
+    assert last["valid_loss"] < 0.9 * done.curve[0]["valid_loss"]
+    assert last["valid_loss"] < last["mean_loss"]
+    assert last["token_sd"] > 0.1 * done.curve[0]["token_sd"]
+
+
+def test_patience_ends_a_run_that_gets_no_better():
+    options = SMALL | {"lr": 1e-12, "n_epochs": 50, "patience": 2}
+    done = pretrain_windows(windows(), windows(16), CHANNELS, **options)
+    best = min(done.curve[1:], key=lambda row: row["valid_loss"])
+    assert len(done.curve) - 1 == best["epoch"] + 2
+
+
+def test_recordings_become_an_encoder():
+    options = SMALL | {"n_epochs": 1, "radius": 0.8}
+    encoder = pretrain([raw(), raw()], length=1.1875, **options)
+    assert isinstance(encoder, Encoder)
+    assert [one["ch_name"] for one in encoder.chs_info] == list(TEN_TWENTY)
+
+
+def test_windows_keep_a_gap_and_overlap_in_no_part():
+    made = raw(60)
+    cut = cut_windows(made, length=1.1875, every=1.0, valid=0.25, gap=5.0)
+    # Training: starts 0 .. 40 - 1.19; validation: 45 .. 60 - 1.19.
+    assert (len(cut.train), len(cut.valid)) == (39, 14)
+    assert cut.train.shape[1:] == (19, 152)
+    assert np.abs(cut.train.mean(axis=1)).max() < 1e-2  # average reference, in µV
+    assert [len(getattr(cut_windows(made, length=1.1875, every=5, valid=0.0), p))
+            for p in ("train", "valid")] == [12, 0]  # fmt: skip
+    assert len(cut_windows(made, length=1.1875, every=5, valid=1.0).train) == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: pretrain([], radius=0.8), "raws is empty"),
+        (lambda: pretrain([raw(montage=False)], radius=0.8), "no position for Fp1"),
+        (
+            lambda: pretrain([raw(), raw(names=TEN_TWENTY[:-1])], radius=0.8, length=1.1875),
+            "differ in channels: O2",
+        ),
+        (lambda: pretrain([raw()], radius=0.8, length=1.0), "128 samples is shorter than a token"),
+        (lambda: pretrain([raw(12)], radius=0.8, length=4.2), "two are needed"),
+        (lambda: pretrain([raw()], radius=1.7, length=1.1875), "leaves .* n_context=8"),
+    ],
+)
+def test_bad_recordings_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_epoch": 3}, "option must be one of .*got 'n_epoch'"),
+        ({"masking": {"contexts": 2}}, "masking must be one of"),
+        ({"lr": -1.0}, "lr must be above 0"),
+        ({"momentum": (0.9, 1.5)}, "momentum must be"),
+        ({"patience": 0}, "patience must be"),
+    ],
+)
+def test_bad_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        pretrain_windows(windows(), windows(16), CHANNELS, **(SMALL | options))
+
+
+def test_bad_windows_are_refused():
+    broken = windows()
+    broken[0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="train must be finite, got nan"):
+        pretrain_windows(broken, windows(16), CHANNELS, **SMALL)
+    with pytest.raises(ValueError, match="train and valid differ"):
+        pretrain_windows(windows(), windows(16, 200), CHANNELS, **SMALL)
+    with pytest.raises(ValueError, match="windows have 12 channels, and 11 are named"):
+        pretrain_windows(windows(), windows(16), CHANNELS[:-1], **SMALL)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run():
+    with pytest.raises(FloatingPointError, match=r"in step \d+. Lower lr"):
+        pretrain_windows(windows(), windows(16), CHANNELS, **(SMALL | {"lr": 1e30}))
+
+
+def test_schedules_begin_and_end_where_they_should():
+    rates = [learning_rate(i, lr=1.0, n_steps=100, warm_up=0.1) for i in range(100)]
+    assert np.diff(rates[:11]).min() > 0
+    assert np.diff(rates[10:]).max() < 0
+    assert max(rates) == rates[10] == 1.0
+    assert rates[55] == pytest.approx(0.5)
+    moments = [momentum_at(i, momentum=(0.9, 0.99), n_steps=10) for i in (0, 5, 10, 99)]
+    assert moments == pytest.approx([0.9, 0.945, 0.99, 0.99])
+
+
+def _interrupt(*given, **options):
+    raise KeyboardInterrupt
