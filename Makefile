@@ -106,7 +106,7 @@ workflow: $(READY)
 # Both together: those of the workflow wait while others compute. They come first, as they last long.
 pytest: $(READY)
 	@echo "== Unit tests, and Snakemake on a toy paper"
-	@$(PY) -m pytest $(QUIET) -n 6 --dist loadfile --ignore tests/test_repository.py tests/workflow tests
+	@$(PY) -m pytest $(QUIET) -n 4 --dist loadfile --ignore tests/test_repository.py tests/workflow tests
 
 # In a copy, .smoke/: figures and results of other scales stay as they are.
 smoke: $(READY)

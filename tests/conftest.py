@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import shutil
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +20,9 @@ MACHINERY = "common.workflow"  # `pytest -m workflow` tests what all rules use
 for library in ("MKL", "NUMEXPR", "OMP", "OPENBLAS"):
     os.environ[f"{library}_NUM_THREADS"] = "1"
 os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
+
+# As from a terminal. What a shell starts in the background ignores interrupts, with its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run, and no failure because the machine is slow or busy.
 settings.register_profile(

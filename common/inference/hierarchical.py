@@ -39,6 +39,11 @@ METHODS = ("factorised", "naive")
 class HierarchicalPosterior:
     """Samples and densities of a trained posterior; made by `hnpe`.
 
+    Parameters
+    ----------
+    prior, shared, method, aggregate, coordinates, parameters
+        See `hnpe`.
+
     Attributes
     ----------
     names : tuple of str
