@@ -96,17 +96,18 @@ lint: $(READY)
 
 unit: $(READY)
 	@echo "== Unit tests$(if $(PAPER), of what $(PAPER) uses)"
-	@$(PY) -m pytest $(QUIET) -n 3 --dist loadfile -m "not workflow" --ignore tests/test_repository.py \
+	@$(PY) -m pytest $(QUIET) -n 3 --dist loadfile --no-loadscope-reorder -m "not workflow" --ignore tests/test_repository.py \
 	    $(if $(PAPER),--paper $(PAPER))
 
 workflow: $(READY)
 	@echo "== Snakemake on a toy paper"
 	@$(PY) -m pytest $(QUIET) -m workflow -n 3 --dist loadfile tests/workflow  # they wait a lot
 
-# Both together: those of the workflow wait while others compute. They come first, as they last long.
+# Both together: those of the workflow wait while others compute. xdist keeps the order of tests/conftest.py.
 pytest: $(READY)
 	@echo "== Unit tests, and Snakemake on a toy paper"
-	@$(PY) -m pytest $(QUIET) -n 4 --dist loadfile --ignore tests/test_repository.py tests/workflow tests
+	@$(PY) -m pytest $(QUIET) -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/test_repository.py \
+	    tests/workflow tests
 
 # In a copy, .smoke/: figures and results of other scales stay as they are.
 smoke: $(READY)

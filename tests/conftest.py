@@ -74,12 +74,31 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Of tests that are run for each paper, leave those of the chosen one."""
+    """Leave, of tests that are run for each paper, those of the chosen one; deal out the files."""
     paper = config.getoption("paper")
     if paper is not None:
         others = [item for item in items if _paper_of(item) not in (None, paper)]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if _paper_of(item) in (None, paper)]
+    items[:] = _dealt(items)
+
+
+def _dealt(items):
+    """Tests in an order in which every folder in turn has one of its files.
+
+    Files of a folder share functions that numba compiles when they are first called, and keeps in
+    its cache. Run side by side by several processes, they would all compile the same ones. Those of
+    the workflow wait a lot and last long, so that each turn has two of them.
+    """
+    folders = {}
+    for item in items:
+        folders.setdefault(item.path.parent, {}).setdefault(item.path, []).append(item)
+    turns = []
+    for folder, files in folders.items():
+        per_turn = 2 if folder.name == "workflow" else 1
+        turns += [(place // per_turn, tests) for place, tests in enumerate(files.values())]
+    turns.sort(key=lambda turn: turn[0])  # stable
+    return [item for _, tests in turns for item in tests]
 
 
 def _used(paper):
