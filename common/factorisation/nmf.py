@@ -259,8 +259,8 @@ def check_model(W, H, eps):
         start, channel, frame = np.argwhere(bad)[0]
         raise ValueError(
             f"W @ H + eps is {model[start, channel, frame]:g} in channel {channel} and frame "
-            f"{frame} of start {start}, and powers are divided by it. Start from positive factors of "
-            "moderate size, such as random_factors(…), or add eps."
+            f"{frame} of start {start}, and powers are divided by it. Start from positive factors "
+            "of moderate size, such as random_factors(…), or add eps."
         )
 
 

@@ -106,8 +106,8 @@ def alpha_persistence(points, *, window=None):
     if len(joined) != len(distinct) - 1:
         raise ValueError(
             f"{len(distinct) - 1 - len(joined)} of the {len(distinct)} different points are too "
-            "near to others for a triangulation in double precision. Round the points, so that such "
-            "become one."
+            "near to others for a triangulation in double precision. Round the points, so that "
+            "such become one."
         )
     deaths = np.concatenate([np.zeros(len(points) - len(distinct)), joined])
     return Persistence(np.sort(deaths) * unit, _holes(mesh) * unit)

@@ -70,7 +70,7 @@ def test_the_schedule_is_the_authors():
         (
             lambda: rasterise(points(), 16, 0.0),
             ValueError,
-            r"at least 1e-06 .* pixels, got 0\.0 pixels",
+            r"at least 1e-06 .* got 0\.0 pixels",
         ),
         (lambda: blur_schedule(48), ValueError, "power of two, got 48; or give sigmas yourself"),
         (lambda: blur_schedule(8), ValueError, "size must be at least 16, got 8"),
