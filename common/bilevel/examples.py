@@ -50,6 +50,11 @@ class Example:
         """
         raise NotImplementedError
 
+    def _start(self, problem, z, x):
+        if not hasattr(problem, "check_inner"):
+            raise TypeError(f"problem must be Quadratic, Logistic or Cleaning, got {problem!r}.")
+        self.problem, self.z, self.x = problem, problem.check_inner(z), problem.check_outer(x)
+
     def last(self, run):
         """What `measure` says of the last point.
 
@@ -76,8 +81,8 @@ class QuadraticExample(Example):
     """
 
     def __init__(self, problem, z, x):
-        self.problem, self.z, self.x = problem, z, x
-        self._first = np.sum(problem.gradient(x) ** 2)
+        self._start(problem, z, x)
+        self._first = np.sum(problem.gradient(self.x) ** 2)
 
     def measure(self, run):
         """See `Example.measure`.
@@ -111,8 +116,9 @@ class LogisticExample(Example):
     """
 
     def __init__(self, problem, z, x, *, lowest):
-        self.problem, self.z, self.x, self.lowest = problem, z, x, lowest
-        self._first = np.sum(problem.gradient(x) ** 2)
+        self._start(problem, z, x)
+        self.lowest = validation.number(lowest, "lowest")
+        self._first = np.sum(problem.gradient(self.x) ** 2)
 
     def measure(self, run):
         """See `Example.measure`.
@@ -151,7 +157,15 @@ class CleaningExample(Example):
     """
 
     def __init__(self, problem, z, x, *, test, kept):
-        self.problem, self.z, self.x, self.test, self.kept = problem, z, x, test, kept
+        self._start(problem, z, x)
+        rows, labels = test
+        problem.error(self.z, rows, labels)  # which checks them
+        self.kept = validation.vector(kept, "kept").astype(bool)
+        if len(kept) != problem.n:
+            raise ValueError(
+                f"kept must have {problem.n} values, one for each row, got {len(kept)}."
+            )
+        self.test = test
 
     def measure(self, run):
         """See `Example.measure`.
@@ -273,6 +287,7 @@ def logistic(*, rng, n=4096, m=4096, n_features=22, find_lowest=True):
     y = np.where(rng.random(n + m) < 1 / (1 + np.exp(-D @ true)), 1, -1)
     problem = Logistic(D[:n], y[:n], D[n:], y[n:])
     z, x = rng.standard_normal(n_features), np.log(rng.uniform(1e-12, 1, n_features))
+    find_lowest = validation.choice(find_lowest, (False, True), "find_lowest")
     found = lowest(problem, x) if find_lowest else 0.0
     return LogisticExample(problem, z, x, lowest=found)
 

@@ -38,6 +38,8 @@ __all__ = ["Cleaning", "Logistic", "Quadratic", "QuadraticSamples"]
 class _Problem:
     """What problems share; a subclass has the derivatives of G and F at (z, x).
 
+    These take arrays as they are: solvers check their starts once, by `check_inner`.
+
     Attributes
     ----------
     n, m : int
@@ -552,7 +554,17 @@ class Cleaning(_Problem):
         Returns
         -------
         error : float
+
+        Raises
+        ------
+        TypeError
+            If an argument does not hold numbers.
+        ValueError
+            If a shape does not fit, a value is not finite, or a label is no class.
         """
+        z = self.check_inner(z)
+        D, y = _table(D, y, "D", "y", known=range(self.n_classes))
+        _same_features(self.D, D)
         return float(np.mean((D @ self._rows(z).T).argmax(axis=1) != y))
 
     def inner_value(self, z, x):
@@ -613,7 +625,14 @@ def _fitting(values, name, n):
 
 
 def _samples(values, name):
-    return np.ascontiguousarray(validation.array(values, name, ndim=2), dtype=float)
+    found = np.ascontiguousarray(validation.array(values, name, ndim=2), dtype=float)
+    with np.errstate(over="ignore"):
+        power = np.vdot(found, found)
+    if not np.isfinite(power):
+        raise ValueError(
+            f"{name} reaches {np.abs(found).max():.3g}, whose square is infinite. Scale it down."
+        )
+    return found
 
 
 def _table(D, y, name, labels, *, known):

@@ -208,11 +208,11 @@ def solve(
         outer_step=step / ratio,
         n_inner=validation.count(n_inner, "n_inner"),
         n_series=validation.count(n_series, "n_series"),
-        period=max(1, round(period_frac * (data.n_batches + data.m_batches))),
+        period=max(1, round(min(period_frac * (data.n_batches + data.m_batches), 1e15))),
         eta=validation.number(eta, "eta", at_least=0, at_most=1),
         growth=validation.number(growth, "growth", at_least=0),
         whole=solver in _WHOLE_SERIES,
-        full_start=bool(full_start),
+        full_start=validation.choice(full_start, (False, True), "full_start"),
     )
     log = _compiled.Log(
         count=np.zeros(2, dtype=np.int64),

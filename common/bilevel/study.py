@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from common import validation
-from common.bilevel.solvers import CONSTANT, solve, step_bound
+from common.bilevel.solvers import CONSTANT, SOLVERS, solve, step_bound
 
 __all__ = ["best_steps", "calls_to", "follow", "grid"]
 
@@ -66,8 +66,17 @@ def grid(example, solvers, *, steps, ratios, calls, rng, level=None, options=Non
     Raises
     ------
     TypeError, ValueError
-        As `solve`.
+        As `solve`, and if there is nothing to run, ``options`` names no solver, or ``level`` is no
+        positive number.
     """
+    solvers, steps, ratios = list(solvers), list(steps), list(ratios)
+    for name, values in (("solvers", solvers), ("steps", steps), ("ratios", ratios)):
+        if not values:
+            raise ValueError(f"{name} is empty; give one of them at least.")
+    for name in [*solvers, *(set(options or {}) - {"all"})]:
+        validation.choice(name, SOLVERS, "solver")
+    if level is not None:
+        level = validation.number(level, "level", above=0)
     rows, options = [], options or {}
     bound = step_bound(example.problem, example.x)
     for solver, step, ratio in itertools.product(solvers, steps, ratios):
@@ -111,11 +120,16 @@ def best_steps(table, by):
     Raises
     ------
     ValueError
-        If a column is missing.
+        If a column is missing or named twice, or a step, ratio or seed is missing.
     """
     by = [by] if isinstance(by, str) else list(by)
     if missing := [name for name in ["solver", "step", "ratio", "seed", *by] if name not in table]:
         raise ValueError(f"the table of runs has no column {missing[0]!r}; it has {list(table)}.")
+    if not by or len(set(by)) < len(by):
+        raise ValueError(f"by must name columns, each once, got {by}.")
+    for name in ("solver", "step", "ratio", "seed"):
+        if (gone := table[name].isna()).any():
+            raise ValueError(f"the table of runs has no {name} in row {table.index[gone][0]}.")
     filled = table.fillna(dict.fromkeys(by, np.inf))
     groups = filled.groupby(["solver", "step", "ratio"], sort=True)
     medians = groups[by].agg(lambda one: float(np.median(one)))
@@ -143,10 +157,14 @@ def calls_to(calls, values, level):
 
     Raises
     ------
+    TypeError
+        If an argument does not hold numbers.
     ValueError
-        If lengths differ.
+        If lengths differ, or calls or the level are not finite.
     """
-    calls, values = np.asarray(calls), np.asarray(values, dtype=float)
+    calls = validation.vector(calls, "calls")
+    values = np.asarray(values, dtype=float)
     validation.same_length(calls=calls, values=values)
+    level = validation.number(level, "level")
     found = np.flatnonzero(values <= level)
     return float(calls[found[0]]) if found.size else np.nan

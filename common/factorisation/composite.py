@@ -106,6 +106,8 @@ class CompositeModel(NamedTuple):
         TypeError, ValueError
             As `expected_powers` and `common.factorisation.nmf.itakura_saito`.
         """
+        transform = validation.array(transform, "transform", ndim=2)
+        powers = validation.array(powers, "powers", ndim=2)
         return float(itakura_saito(powers, self.expected_powers(transform)))
 
 

@@ -131,8 +131,8 @@ def nmf(powers, W, H, *, n_updates, exponent=1.0, eps=0.0):
     TypeError
         If an argument holds no numbers.
     ValueError
-        If a power is not positive, a factor negative, a shape does not fit, or an option is out of
-        range.
+        If a power is not positive, a factor negative, the model 0 somewhere, a shape does not fit,
+        or an option is out of range.
 
     See Also
     --------
@@ -146,15 +146,16 @@ def nmf(powers, W, H, *, n_updates, exponent=1.0, eps=0.0):
        beta-divergence", Neural Computation 23(9), 2011, arXiv:1010.1763.
     """
     powers = validation.array(powers, "powers", above=0)
+    wanted = "powers must have shape (n_channels, n_frames), or as many starts as W in front, got"
+    if powers.ndim not in (2, 3):
+        raise ValueError(f"{wanted} {powers.shape}.")
     W, H, single = check_factors(W, H, n_channels=powers.shape[-2], n_frames=powers.shape[-1])
-    if powers.ndim not in (2, 3) or (powers.ndim == 3 and len(powers) not in (1, len(W))):
-        raise ValueError(
-            "powers must have shape (n_channels, n_frames), or as many starts as W in front, got "
-            f"{powers.shape} with {len(W)} starts."
-        )
+    if powers.ndim == 3 and len(powers) not in (1, len(W)):
+        raise ValueError(f"{wanted} {powers.shape} with {len(W)} starts.")
     n_updates = validation.count(n_updates, "n_updates", at_least=0)
     exponent = validation.number(exponent, "exponent", above=0, at_most=1)
     eps = validation.number(eps, "eps", at_least=0)
+    check_model(W, H, eps)
     update(powers if powers.ndim == 3 else powers[None], W, H, n_updates, exponent, eps)
     return (W[0], H[0]) if single else (W, H)
 
@@ -235,6 +236,32 @@ def check_factors(W, H, *, n_channels, n_frames):
             f"{H.shape}."
         )
     return (W[None], H[None], True) if single else (W, H, False)
+
+
+def check_model(W, H, eps):
+    """Refuse factors whose product is 0 or infinite where powers are positive.
+
+    Parameters
+    ----------
+    W : ndarray, shape (n_starts, n_channels, n_components)
+    H : ndarray, shape (n_starts, n_components, n_frames)
+    eps : float
+
+    Raises
+    ------
+    ValueError
+        If it is; the message says where.
+    """
+    with np.errstate(over="ignore"):
+        model = W @ H + eps
+        bad = ~((model > 0) & np.isfinite(model) & np.isfinite(1 / np.where(model > 0, model, 1)))
+    if bad.any():
+        start, channel, frame = np.argwhere(bad)[0]
+        raise ValueError(
+            f"W @ H + eps is {model[start, channel, frame]:g} in channel {channel} and frame "
+            f"{frame} of start {start}, and powers are divided by it. Start from positive factors "
+            "of moderate size, such as random_factors(…), or add eps."
+        )
 
 
 def _normalise(W, H):

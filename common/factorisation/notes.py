@@ -111,7 +111,7 @@ def frame(signals, *, sfreq, duration=0.04):
     signals = validation.array(signals, "signals", ndim=2)
     sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
     duration = validation.number(duration, "duration", above=0, unit="s")
-    n_samples = round(duration * sfreq)
+    n_samples = round(min(duration * sfreq, 1e15))
     if not 2 <= n_samples <= signals.shape[1]:
         raise ValueError(
             f"a frame of {duration:g} s has {n_samples} samples at {sfreq:g} Hz; it must have at "
@@ -183,7 +183,8 @@ def fit_cosine(atom, *, sfreq):
     TypeError
         If an argument holds no numbers.
     ValueError
-        If there are fewer than four samples, or the atom is zero or not finite.
+        If there are fewer than four samples, or the atom is zero, or it or its sum of squares is
+        not finite.
 
     Examples
     --------
@@ -193,11 +194,13 @@ def fit_cosine(atom, *, sfreq):
     """
     atom = validation.array(atom, "atom", ndim=1)
     sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
-    norm = np.linalg.norm(atom)
-    if len(atom) < 4 or norm == 0:
+    with np.errstate(over="ignore"):
+        norm = np.linalg.norm(atom)
+        power = norm**2
+    if len(atom) < 4 or not 0 < power < np.inf:
         raise ValueError(
             f"atom must have at least 4 samples that are not all zero, got {len(atom)} samples "
-            f"with a sum of squares of {norm**2:g}."
+            f"with a sum of squares of {power:g}."
         )
     atom = atom / norm
     m = np.arange(len(atom))

@@ -207,7 +207,7 @@ def learn_transforms(covariances, starts, *, max_iter=1000, n_updates=10, expone
     the
        orthogonal manifold for NMF with transform learning", ICASSP 2019, arXiv:1811.02225.
     """
-    transforms, W, H = _checked(covariances, *starts)
+    transforms, W, H = _checked(covariances, *_three(starts))
     max_iter = validation.count(max_iter, "max_iter", at_least=0)
     n_updates = validation.count(n_updates, "n_updates")
     exponent = validation.number(exponent, "exponent", above=0, at_most=1)
@@ -250,7 +250,7 @@ def tl_nmf(covariances, starts, diagonalisers, *, n_bridge=1000, max_iter=1000):
     TypeError, ValueError
         As `learn_transforms`.
     """
-    transforms, W, H = _checked(covariances, *starts)
+    transforms, W, H = _checked(covariances, *_three(starts))
     diagonalisers, W2, H2 = _checked(covariances, diagonalisers, W, H)
     _, powers = covariances.transformed(diagonalisers)
     bridged = nmf.nmf(powers, W2, H2, n_updates=n_bridge, eps=covariances.eps)
@@ -287,7 +287,8 @@ def jd_nmf(covariances, diagonaliser, starts, others, *, n_updates=10_000):
     TypeError, ValueError
         As `learn_transforms`.
     """
-    W, H = (np.concatenate([getattr(one, name) for one in (starts, others)]) for name in "WH")
+    checked = [_three(one, name)[1:] for one, name in ((starts, "starts"), (others, "others"))]
+    W, H = (np.concatenate(pair) for pair in zip(*checked, strict=True))
     transform = validation.array(diagonaliser, "diagonaliser", ndim=2)
     transforms, W, H = _checked(covariances, transform[None], W, H)
     _, powers = covariances.transformed(transforms)
@@ -322,7 +323,11 @@ def jd_nmf_path(covariances, starts, budgets, *, n_updates=10):
         As `learn_transforms`, and if a budget is no whole number of at least 1, or they do not
         ascend.
     """
-    transforms, W, H = _checked(covariances, *starts)
+    transforms, W, H = _checked(covariances, *_three(starts))
+    if isinstance(budgets, int) or budgets is None or not len(budgets):
+        raise ValueError(
+            f"budgets must be whole numbers that ascend, such as [1, 10], got {budgets!r}."
+        )
     budgets = [validation.count(budget, "budget") for budget in budgets]
     if budgets != sorted(budgets):
         raise ValueError(f"budgets must ascend, got {budgets}.")
@@ -414,6 +419,16 @@ def _objective(powers, model):
     return (powers / model + np.log(model)).sum(axis=(-2, -1))
 
 
+def _three(starts, name="starts"):
+    """Transforms, W and H."""
+    if not isinstance(starts, tuple) or len(starts) < 3:
+        raise TypeError(
+            f"{name} must be Starts or Learned, with transforms, W and H, got {starts!r}. "
+            "Starts.draw(…) makes random ones."
+        )
+    return starts[:3]
+
+
 def _checked(covariances, transforms, W, H):
     if not isinstance(covariances, FrameCovariances):
         raise TypeError(
@@ -421,6 +436,8 @@ def _checked(covariances, transforms, W, H):
             "of frames, FrameCovariances.of_frames(frames), or of matrices."
         )
     n_channels, n_frames = covariances.n_channels, covariances.n_frames
+    if transforms is None:
+        raise TypeError("transforms must be orthogonal matrices, one for each start, got None.")
     transforms = check_transforms(transforms, n_channels=n_channels, name="transforms")
     W, H, single = nmf.check_factors(W, H, n_channels=n_channels, n_frames=n_frames)
     if single or len(transforms) not in (1, len(W)):
@@ -428,4 +445,5 @@ def _checked(covariances, transforms, W, H):
             f"transforms, W and H must have as many starts in front, got shapes "
             f"{transforms.shape}, {W.shape[single:]} and {H.shape[single:]}."
         )
+    nmf.check_model(W, H, covariances.eps)
     return transforms, W, H

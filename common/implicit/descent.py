@@ -13,7 +13,7 @@ is perturbed by :math:`|z_t - z^*|` in every step.
 import numpy as np
 
 from common import validation
-from common.implicit.estimators import check_point
+from common.implicit.estimators import check_point, check_problem
 
 __all__ = ["gradient_descent", "kept_iterations"]
 
@@ -50,6 +50,7 @@ def gradient_descent(problem, x, *, step, iterations, start=None, beyond_bound=F
         If a shape does not fit, a value is not finite, the step is not positive or too long, or
         the iterations are not whole, ascending numbers.
     """
+    check_problem(problem)
     start = np.zeros(problem.n_parameters) if start is None else start
     z, x = check_point(problem, start, x)
     bound = 2 / problem.smoothness(x)

@@ -170,6 +170,7 @@ def minimizer(problem, x, *, start=None, tol=1e-11, max_iter=100):
     RuntimeError
         If the gradient does not come down to ``tol``.
     """
+    check_problem(problem)
     start = np.zeros(problem.n_parameters) if start is None else start
     z, x = check_point(problem, start, x)
     tol = validation.number(tol, "tol", above=0)
@@ -201,11 +202,31 @@ def check_point(problem, z, x):
     TypeError, ValueError
         As `analytic`.
     """
+    check_problem(problem)
     z, x = validation.vector(z, "z").astype(float), validation.vector(x, "x").astype(float)
     for found, name, wanted in ((z, "z", problem.n_parameters), (x, "x", problem.n_inputs)):
         if len(found) != wanted:
             raise ValueError(f"{name} must have {wanted} values, got {len(found)}.")
     return z, x
+
+
+def check_problem(problem):
+    """A problem, which has sizes and a gradient.
+
+    Parameters
+    ----------
+    problem : object
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if not all(hasattr(problem, name) for name in ("n_parameters", "n_inputs", "gradient")):
+        raise TypeError(
+            "problem must be one of common.implicit.problems, or an object with the same methods, "
+            f"such as Ridge(D, reg=0.1); got {problem!r}."
+        )
 
 
 def _newton(problem, z, x, max_iter):
@@ -228,6 +249,11 @@ def _newton(problem, z, x, max_iter):
 def _solve(problem, z, x, right):
     """Solve with the Hessian in the complement of the flat directions."""
     hessian, flat = problem.hessian(z, x), problem.flat
+    if not np.isfinite(hessian).all():
+        raise ValueError(
+            f"the Hessian in z is not finite: z reaches {np.abs(z).max():.3g} and x "
+            f"{np.abs(x).max():.3g}. Scale the problem, or take a z nearer to the minimiser."
+        )
     sizes, vectors = np.linalg.eigh(hessian)
     order = np.argsort(np.abs(sizes))[flat.shape[1] :]  # the flat ones are the smallest
     sizes, vectors = sizes[order], vectors[:, order]

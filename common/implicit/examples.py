@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common import validation
-from common.implicit.descent import gradient_descent
+from common.implicit.descent import gradient_descent, kept_iterations
 from common.implicit.estimators import analytic, automatic, implicit, minimizer
 from common.implicit.problems import Logistic, PNorm, Ridge
 from common.implicit.sinkhorn import EntropicDual, sinkhorn_path
@@ -78,8 +78,15 @@ def errors_along(example, iterations, *, implicit_at=()):
     Raises
     ------
     TypeError, ValueError
-        As `common.implicit.gradient_descent`.
+        As `common.implicit.gradient_descent`, and if ``example`` is none, or ``implicit_at`` holds
+        what is not among the iterations.
     """
+    if not isinstance(example, Example):
+        raise TypeError(f"example must be what draw(name, …) returns, got {example!r}.")
+    kept = kept_iterations(iterations)
+    for each in implicit_at:
+        if validation.count(each, "implicit_at", at_least=0) not in kept:
+            raise ValueError(f"implicit_at holds {each}, which is not among the iterations.")
     problem, x = example.problem, example.x
     rows, wanted = [], set(implicit_at)
     for iteration, z, jacobian in example.follow(iterations):
@@ -128,13 +135,25 @@ def random_weights(*shape, rng):
     Returns
     -------
     weights : ndarray
+
+    Raises
+    ------
+    TypeError
+        If a number is not whole, or ``rng`` no generator.
+    ValueError
+        If a number is below 1, or there is none.
     """
+    shape = [validation.count(each, "shape") for each in shape]
+    if not shape:
+        raise ValueError("shape is empty; give the number of weights: random_weights(10, rng=rng).")
     weights = 1 - validation.generator(rng).uniform(size=shape)  # 0 is left out, 1 is not
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
 def _regression(family, curvature):
     def example(rng, *, n, n_parameters, reg=None):
+        n = validation.count(n, "n")
+        n_parameters = validation.count(n_parameters, "n_parameters")
         reg = 1 / n if reg is None else reg
         problem = family(rng.standard_normal((n, n_parameters)), reg=reg)
         x = rng.standard_normal(n)
@@ -145,10 +164,11 @@ def _regression(family, curvature):
 
 
 def _p_norm(rng, *, n, n_parameters, p, step):
+    n, n_parameters = validation.count(n, "n"), validation.count(n_parameters, "n_parameters")
     rows = np.linalg.qr(rng.standard_normal((n_parameters, n)))[0].T
     # Residuals fall one by one, the smaller ones later: far from zero all are soon on their way.
     x = rng.uniform(0.5, 2, size=n) * rng.choice([-1.0, 1.0], size=n)
-    return _descent(PNorm(rows, p=p), x, step)
+    return _descent(PNorm(rows, p=p), x, validation.number(step, "step", above=0))
 
 
 def _descent(problem, x, step, **options):

@@ -102,6 +102,13 @@ class _LinearModel:
             return gradient, derivative
         return gradient + self.reg * z, derivative + self.reg * jacobian
 
+    def _input(self, x):
+        """An input, checked."""
+        x = validation.vector(x, "x").astype(float)
+        if len(x) != self.n_inputs:
+            raise ValueError(f"x must have {self.n_inputs} values, got {len(x)}.")
+        return x
+
 
 class Ridge(_LinearModel):
     r"""Ridge regression, :math:`\tfrac1{2n} \|x - D z\|^2 + \tfrac\lambda2 \|z\|^2`.
@@ -182,7 +189,13 @@ class Logistic(_LinearModel):
         Returns
         -------
         smoothness : float
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``x`` is no such vector of finite numbers.
         """
+        x = self._input(x)
         return np.linalg.norm(x[:, None] * self.D, 2) ** 2 / 4 * self.weight + self.reg
 
     def _loss(self, m, x):
@@ -246,7 +259,13 @@ class PNorm(_LinearModel):
         Returns
         -------
         smoothness : float
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``x`` is no such vector of finite numbers.
         """
+        x = self._input(x)
         steepest = (self.p - 1) * np.abs(x).max() ** (self.p - 2)
         return np.linalg.norm(self.D, 2) ** 2 * steepest
 
@@ -260,8 +279,13 @@ class PNorm(_LinearModel):
         Returns
         -------
         z : ndarray, shape (n_parameters,)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``x`` is no such vector of finite numbers.
         """
-        return np.linalg.lstsq(self.D, x, rcond=None)[0]
+        return np.linalg.lstsq(self.D, self._input(x), rcond=None)[0]
 
     def _loss(self, m, x):
         return (x - m) ** self.p / self.p

@@ -63,7 +63,8 @@ def slopes(t, errors, *, below=np.inf, above=0.0, start=0.0, power=False):
     TypeError
         If an argument is no number.
     ValueError
-        If lengths differ or a value is not finite, or an error is negative.
+        If lengths differ or a value is not finite, an error is negative, there are none, or a
+        bound is NaN.
 
     Examples
     --------
@@ -73,6 +74,11 @@ def slopes(t, errors, *, below=np.inf, above=0.0, start=0.0, power=False):
     2.0
     """
     t = validation.vector(t, "t", at_least=0)
+    if not errors:
+        raise ValueError("errors is empty; give one vector of errors by its name at least.")
+    for name, bound in (("below", below), ("above", above), ("start", start)):
+        if abs(bound) != np.inf:
+            validation.number(bound, name)
     errors = {name: validation.vector(each, name, at_least=0) for name, each in errors.items()}
     validation.same_length(t=t, **errors)
     inside = (t >= start) & (next(iter(errors.values())) < below)

@@ -16,7 +16,14 @@ import numpy as np
 import scipy.special
 
 from common import validation
-from common.missing.simulate import GaussianSelfMasking, ProbitSelfMasking
+from common.missing.simulate import (
+    MCAR,
+    GaussianSelfMasking,
+    LogisticMAR,
+    ProbitSelfMasking,
+    check_moments,
+    check_problem,
+)
 
 __all__ = ["bayes_predict", "gaussian_predict", "neumann_predict", "patterns"]
 
@@ -35,7 +42,22 @@ def patterns(missing):
     distinct : ndarray of bool, shape (n_patterns, n_features)
     which : ndarray of int, shape (n,)
         ``distinct[which]`` is the mask.
+
+    Raises
+    ------
+    TypeError
+        If the mask holds something else than truth values.
+    ValueError
+        If it has another number of axes, or no column.
     """
+    missing = np.asarray(missing)
+    if missing.dtype != bool:
+        raise TypeError(
+            f"missing must hold True and False, got {missing.dtype}. Of a table X with NaN it is "
+            "np.isnan(X)."
+        )
+    if missing.ndim != 2 or not missing.shape[1]:
+        raise ValueError(f"missing must have 2 axes and a column, got shape {missing.shape}.")
     packed = np.packbits(missing, axis=1)
     keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
     _, first, which = np.unique(keys, return_index=True, return_inverse=True)
@@ -61,9 +83,16 @@ def gaussian_predict(X, mean, covariance, cross, target_mean):
 
     Raises
     ------
-    TypeError, ValueError
-        If ``X`` is not as `common.validation.incomplete` asks, or of another width.
+    TypeError
+        If an argument holds no numbers.
+    ValueError
+        If ``X`` is not as `common.validation.incomplete` asks, or of another width, moments are not
+        as in `common.missing.simulate.Problem`, or a value is not finite.
     """
+    mean, covariance = check_moments(mean, covariance)
+    cross = validation.vector(cross, "cross")
+    validation.same_length(mean=mean, cross=cross)
+    target_mean = validation.number(target_mean, "target_mean")
 
     def affine(missing):
         return 0.0, _at_random(missing, covariance, cross)
@@ -101,10 +130,14 @@ def bayes_predict(X, problem, mechanism=None, *, rng=None, n_draws=1000):
     Raises
     ------
     TypeError
-        If ``X`` holds no numbers, or ``rng`` is needed and no generator.
+        If ``X`` holds no numbers, ``problem`` or ``mechanism`` is of another type, or ``rng`` is
+        needed and no generator.
     ValueError
-        If ``X`` is not as `common.validation.incomplete` asks, or of another width.
+        If ``X`` is not as `common.validation.incomplete` asks, or of another width, or the
+        mechanism has another number of variables.
     """
+    check_problem(problem)
+    _check_mechanism(mechanism, problem)
     S, b = problem.covariance, problem.weights
     centre = problem.intercept + b @ problem.mean
     if isinstance(mechanism, ProbitSelfMasking):
@@ -145,8 +178,9 @@ def neumann_predict(X, problem, depth):
     Raises
     ------
     TypeError, ValueError
-        If ``depth`` is no such number, or ``X`` as in `bayes_predict`.
+        If ``depth`` is no such number, or ``X`` or ``problem`` as in `bayes_predict`.
     """
+    check_problem(problem)
     depth = validation.count(depth, "depth", at_least=0)
     S, b = problem.covariance, problem.weights
 
@@ -162,6 +196,24 @@ def neumann_predict(X, problem, depth):
         return 0.0, observed * b + found
 
     return problem.intercept + b @ problem.mean + _affine(X, problem.mean, affine)
+
+
+def _check_mechanism(mechanism, problem):
+    """Refuse what would else pass for values that are missing at random."""
+    known = (MCAR, LogisticMAR, GaussianSelfMasking, ProbitSelfMasking)
+    if mechanism is not None and not isinstance(mechanism, known):
+        raise TypeError(
+            f"mechanism must be None or one of {', '.join(one.__name__ for one in known)}, got "
+            f"{mechanism!r}. draw_mechanism makes one by its name."
+        )
+    for name in ("intercepts", "center", "threshold"):
+        if hasattr(mechanism, name):
+            validation.same_length(
+                **{
+                    "mean of problem": problem.mean,
+                    f"{name} of mechanism": getattr(mechanism, name),
+                }
+            )
 
 
 def _affine(X, mean, affine):

@@ -144,9 +144,10 @@ class EMRegressor(RegressorMixin, BaseEstimator):
         table = validation.incomplete(X, "X", empty_rows=self.empty_rows)
         y = validation.vector(y, "y")
         validation.same_length(X=table, y=y)
-        validate_data(self, X, skip_check_array=True)
         joint = np.column_stack([y, table])
-        self.fit_ = fit_gaussian(joint, tol=self.tol, max_iter=self.max_iter)
+        found = fit_gaussian(joint, tol=self.tol, max_iter=self.max_iter)
+        validate_data(self, X, skip_check_array=True)
+        self.fit_ = found
         return self
 
     def predict(self, X):

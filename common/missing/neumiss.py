@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from common import training, validation
+from common.missing.simulate import check_problem
 
 __all__ = ["NeuMiss", "NeuMissRegressor", "fit"]
 
@@ -80,8 +81,9 @@ class NeuMiss(nn.Module):
         Raises
         ------
         TypeError, ValueError
-            If ``depth`` is no such number.
+            If ``depth`` is no such number, or ``problem`` no problem.
         """
+        check_problem(problem)
         depth = validation.count(depth, "depth")
         S = torch.from_numpy(problem.covariance)
         scaled = S / torch.linalg.matrix_norm(S, 2)
@@ -108,7 +110,15 @@ class NeuMiss(nn.Module):
         Returns
         -------
         predictions : Tensor, shape (n,)
+
+        Raises
+        ------
+        TypeError
+            If one is no such tensor.
+        ValueError
+            If a shape is another, or a value is not finite.
         """
+        self._check(values=values, missing=missing)
         observed = 1 - missing
         start = values - self.mean * observed
         inner = start
@@ -118,6 +128,21 @@ class NeuMiss(nn.Module):
                 inner = inner + start
         filled = values + missing * (self.mean + inner @ self.last)
         return filled @ self.weights + self.intercept
+
+    def _check(self, **tensors):
+        for name, one in tensors.items():
+            if getattr(one, "dtype", None) != torch.float64 or not isinstance(one, torch.Tensor):
+                kind = getattr(one, "dtype", type(one).__name__)
+                raise TypeError(f"{name} must be a tensor of float64, got {kind}.")
+            if one.shape != (len(tensors["values"]), len(self.mean)):
+                raise ValueError(
+                    f"{name} must have shape (n, {len(self.mean)}), a column for each variable and "
+                    f"as many rows as values, got {tuple(one.shape)}."
+                )
+            if not torch.isfinite(one).all():
+                raise ValueError(
+                    f"{name} is not finite. Where a value is missing, values is 0 and missing 1."
+                )
 
     @property
     def n_parameters(self):
@@ -211,16 +236,16 @@ class NeuMissRegressor(RegressorMixin, BaseEstimator):
         table = validation.incomplete(X, "X", empty_rows=self.empty_rows)
         y = validation.vector(y, "y").astype(float)
         validation.same_length(X=table, y=y)
-        validate_data(self, X, skip_check_array=True)
         seed = self.random_state
         if seed is None:
             seed = int(np.random.default_rng().integers(2**32))
         with training.reproducible(validation.count(seed, "random_state", at_least=0)):
             network = NeuMiss(table.shape[1], self.depth, residual=self.residual)
-            self.loss_curve_ = fit(
+            losses = fit(
                 network, table, y, batch_size=self.batch_size, lr=self.lr, n_epochs=self.n_epochs
             )
-        self.network_ = network
+        validate_data(self, X, skip_check_array=True)
+        self.network_, self.loss_curve_ = network, losses
         return self
 
     @torch.inference_mode()
@@ -281,10 +306,21 @@ def fit(network, X, y, *, batch_size=50, lr=None, n_epochs=100):
     Raises
     ------
     TypeError, ValueError
-        If an option is out of range.
+        If ``X`` is not as `common.validation.incomplete` asks or of another width than the network,
+        ``y`` is no vector of finite numbers, one for each row, or an option is out of range.
     FloatingPointError
         If the loss is no longer finite.
     """
+    if not isinstance(network, NeuMiss):
+        raise TypeError(f"network must be a NeuMiss, got {network!r}.")
+    X = validation.incomplete(X, "X", empty_rows=True, empty_columns=True)
+    y = validation.vector(y, "y").astype(float)
+    validation.same_length(X=X, y=y)
+    if X.shape[1] != len(network.mean):
+        raise ValueError(
+            f"X must have {len(network.mean)} columns, one for each variable of the network, got "
+            f"shape {X.shape}."
+        )
     batch_size = validation.count(batch_size, "batch_size")
     n_epochs = validation.count(n_epochs, "n_epochs")
     if lr is None:

@@ -59,11 +59,10 @@ class Problem:
         mean, covariance = check_moments(self.mean, self.covariance)
         weights = validation.vector(self.weights, "weights")
         validation.same_length(mean=mean, weights=weights)
-        fields = {"mean": mean, "covariance": covariance, "weights": weights}
-        fields["intercept"] = validation.number(self.intercept, "intercept")
-        fields["noise"] = validation.number(self.noise, "noise", at_least=0)
-        for name, value in fields.items():
-            object.__setattr__(self, name, value)
+        intercept = validation.number(self.intercept, "intercept")
+        noise = validation.number(self.noise, "noise", at_least=0)
+        _set(self, mean=mean, covariance=covariance, weights=weights)
+        _set(self, intercept=intercept, noise=noise)
 
 
 class Sample(NamedTuple):
@@ -96,8 +95,26 @@ class _Mechanism:
         Returns
         -------
         probabilities : ndarray, shape (n, n_features)
+
+        Raises
+        ------
+        TypeError
+            If ``complete`` holds no numbers.
+        ValueError
+            If a value is not finite, or the number of columns is another than the mechanism's.
         """
         raise NotImplementedError
+
+    def _rows(self, complete, name):
+        """Complete rows, as wide as the field of the mechanism."""
+        complete = validation.array(complete, "complete", ndim=2, empty=True)
+        width = len(getattr(self, name))
+        if complete.shape[1] != width:
+            raise ValueError(
+                f"complete must have {width} columns, one for each of {name} of the mechanism, got "
+                f"shape {complete.shape}."
+            )
+        return complete
 
     def hide(self, complete, *, rng):
         """Rows with missing values.
@@ -132,12 +149,22 @@ class MCAR(_Mechanism):
     Parameters
     ----------
     rate : float
+        From 0 to 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such number.
     """
 
     rate: float
 
+    def __post_init__(self):
+        _set(self, rate=validation.number(self.rate, "rate", at_least=0, at_most=1))
+
     def probabilities(self, complete):
         """See `_Mechanism.probabilities`."""
+        complete = validation.array(complete, "complete", ndim=2, empty=True)
         return np.full(complete.shape, self.rate)
 
 
@@ -151,13 +178,35 @@ class LogisticMAR(_Mechanism):
         ``weights[i, j]`` is that of variable i for hiding j; 0 unless i is always observed.
     intercepts : ndarray, shape (n_features,)
         Minus infinity for variables that are always observed.
+
+    Raises
+    ------
+    TypeError
+        If one of them holds no numbers.
+    ValueError
+        If shapes do not fit, or a value is NaN, infinite or, of ``intercepts``, plus infinity.
     """
 
     weights: np.ndarray
     intercepts: np.ndarray
 
+    def __post_init__(self):
+        weights = validation.array(self.weights, "weights", ndim=2)
+        given = np.asarray(self.intercepts)
+        never = np.equal(
+            given, -np.inf, where=given.dtype.kind == "f", out=np.zeros(given.shape, bool)
+        )
+        validation.vector(np.where(never, 0, given), "intercepts")
+        if weights.shape != (len(given), len(given)):
+            raise ValueError(
+                f"weights must have shape {(len(given), len(given))}, a row and a column for each "
+                f"of the {len(given)} intercepts, got {weights.shape}."
+            )
+        _set(self, weights=weights, intercepts=given.astype(float))
+
     def probabilities(self, complete):
         """See `_Mechanism.probabilities`."""
+        complete = self._rows(complete, "intercepts")
         return scipy.special.expit(complete @ self.weights + self.intercepts)
 
 
@@ -168,15 +217,30 @@ class GaussianSelfMasking(_Mechanism):
     Parameters
     ----------
     center, width : ndarray, shape (n_features,)
-        In the units of the variables.
+        In the units of the variables; widths are positive.
+
+    Raises
+    ------
+    TypeError
+        If one of them holds no numbers.
+    ValueError
+        If lengths differ, or a value is not finite or no width.
     """
 
     center: np.ndarray
     width: np.ndarray
 
+    def __post_init__(self):
+        center = validation.vector(self.center, "center")
+        width = validation.vector(self.width, "width", above=0)
+        validation.same_length(center=center, width=width)
+        _set(self, center=center, width=width)
+
     def probabilities(self, complete):
         """See `_Mechanism.probabilities`."""
-        return np.exp(-0.5 * ((complete - self.center) / self.width) ** 2)
+        complete = self._rows(complete, "center")
+        with np.errstate(over="ignore", under="ignore"):  # so far away that it is 0
+            return np.exp(-0.5 * ((complete - self.center) / self.width) ** 2)
 
 
 @dataclass(frozen=True)
@@ -187,13 +251,25 @@ class ProbitSelfMasking(_Mechanism):
     ----------
     slope : float
     threshold : ndarray, shape (n_features,)
+
+    Raises
+    ------
+    TypeError
+        If one of them holds no numbers.
+    ValueError
+        If one is not finite, or thresholds are no vector.
     """
 
     slope: float
     threshold: np.ndarray
 
+    def __post_init__(self):
+        slope = validation.number(self.slope, "slope")
+        _set(self, slope=slope, threshold=validation.vector(self.threshold, "threshold"))
+
     def probabilities(self, complete):
         """See `_Mechanism.probabilities`."""
+        complete = self._rows(complete, "threshold")
         return scipy.special.ndtr(self.slope * complete - self.threshold)
 
 
@@ -283,9 +359,17 @@ def sample(problem, mechanism, n, *, rng):
 
     Raises
     ------
-    TypeError, ValueError
-        If ``n`` is no positive whole number, or ``rng`` no generator.
+    TypeError
+        If ``problem`` or ``mechanism`` is of another type, ``n`` no whole number, or ``rng`` no
+        generator.
+    ValueError
+        If ``n`` is not positive, or the mechanism has another number of variables.
     """
+    check_problem(problem)
+    if not isinstance(mechanism, _Mechanism):
+        raise TypeError(
+            f"mechanism must be what draw_mechanism returns, such as MCAR(0.5), got {mechanism!r}."
+        )
     n = validation.count(n, "n")
     rng = validation.generator(rng)
     root = np.linalg.cholesky(problem.covariance)
@@ -293,6 +377,24 @@ def sample(problem, mechanism, n, *, rng):
     y = problem.intercept + complete @ problem.weights
     y = y + problem.noise * rng.standard_normal(n)
     return Sample(mechanism.hide(complete, rng=rng), y, complete)
+
+
+def check_problem(problem):
+    """A `Problem`.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Raises
+    ------
+    TypeError
+        If it is anything else.
+    """
+    if not isinstance(problem, Problem):
+        raise TypeError(
+            f"problem must be a Problem, as random_problem returns it, got {problem!r}."
+        )
 
 
 def check_moments(mean, covariance):
@@ -335,6 +437,11 @@ def check_moments(mean, covariance):
             "variables that follow from others, or add a small number to its diagonal."
         )
     return mean, covariance
+
+
+def _set(frozen, **fields):
+    for name, value in fields.items():
+        object.__setattr__(frozen, name, value)
 
 
 def _mcar(mean, covariance, rate, rng):

@@ -188,9 +188,14 @@ class MaximumEntropy:
         Raises
         ------
         ValueError
-            If there is no observed pattern, or points lie outside of the window.
+            If there is no observed pattern, points lie outside of the window, or there is no such
+            stage.
+        TypeError
+            If points are no numbers, or the stage is no whole number.
         """
         self._require_pattern()
+        n = len(self.sigmas)
+        stage = validation.count(stage, "stage", at_least=-n, at_most=n - 1)
         x = self._pixels(check_points(points, window=self.window))
         return self._relative(x, range(len(self.sigmas))[stage])
 

@@ -86,17 +86,31 @@ def alpha_persistence(points, *, window=None):
             raise ValueError(f"points must be at least 3 in the plane, got shape {points.shape}.")
     else:
         points = check_points(points, window=window, at_least=3)
+    # Far from the origin, or in another order of magnitude, Qhull leaves points out.
+    if window is None:
+        origin, unit = points.min(axis=0), np.ptp(points / 2, axis=0).max() * 2
+        unit = unit if 0 < unit < np.inf else 1.0
+    else:
+        origin, unit = 0.0, window
     distinct = np.unique(points, axis=0)
-    mesh = _triangulate(distinct, window)
+    scaled, side = (distinct - origin) / unit, None if window is None else 1.0
+    mesh = _triangulate(scaled, side)
     if mesh is None:  # copies of points on one circle, or of a lattice, are triangulated unlike
-        mesh = _triangulate(_nudged(distinct, window), window)
+        mesh = _triangulate(_nudged(scaled, side), side)
     if mesh is None:
         raise ValueError(
             f"the {len(distinct)} different points are too few, or leave too large a gap, for a "
             f"triangulation of the torus of side {window:g}. Leave window out, or give more points."
         )
-    deaths = np.concatenate([np.zeros(len(points) - len(distinct)), _component_deaths(mesh)])
-    return Persistence(np.sort(deaths), _holes(mesh))
+    joined = _component_deaths(mesh)
+    if len(joined) != len(distinct) - 1:
+        raise ValueError(
+            f"{len(distinct) - 1 - len(joined)} of the {len(distinct)} different points are too "
+            "near to others for a triangulation in double precision. Round the points, so that "
+            "such become one."
+        )
+    deaths = np.concatenate([np.zeros(len(points) - len(distinct)), joined])
+    return Persistence(np.sort(deaths) * unit, _holes(mesh) * unit)
 
 
 def betti_curves(persistence, radii):
@@ -118,7 +132,7 @@ def betti_curves(persistence, radii):
     ValueError
         If a radius is negative or not finite.
     TypeError
-        If radii are no numbers.
+        If radii are no numbers, or ``persistence`` is none.
 
     Examples
     --------
@@ -126,6 +140,10 @@ def betti_curves(persistence, radii):
     >>> betti_curves(alpha_persistence(square), [0.5, 1.2, 2.0]).tolist()
     [[1.0, 0.25, 0.25], [0.0, 0.25, 0.0]]
     """
+    if not isinstance(persistence, Persistence):
+        raise TypeError(
+            f"persistence must be what alpha_persistence(points) returns, got {persistence!r}."
+        )
     radii = validation.vector(radii, "radii", at_least=0).astype(float)
     n_points = len(persistence.components) + 1
     dead = np.searchsorted(persistence.components, radii, side="right")

@@ -130,14 +130,17 @@ def circles(centres, points_each, *, radius, rng):
     Raises
     ------
     ValueError
-        If a setting is not positive, or radii descend.
+        If a setting is not positive, or radii are no two that ascend.
     TypeError
         If ``rng`` is no generator.
     """
     validation.generator(rng)
     centres = validation.number(centres, "centres", above=0)
     points_each = validation.number(points_each, "points_each", above=0)
-    smallest, largest = validation.vector(radius, "radius", ascending=True, above=0)
+    radii = validation.vector(radius, "radius", ascending=True, above=0)
+    if len(radii) != 2:
+        raise ValueError(f"radius must be the smallest and the largest one, got {radius!r}.")
+    smallest, largest = radii
     n_circles = rng.poisson(centres)
     middle, size = rng.random((n_circles, 2)), rng.uniform(smallest, largest, n_circles)
     of = np.repeat(np.arange(n_circles), rng.poisson(points_each, n_circles))
@@ -209,7 +212,8 @@ def cox(field, n_points, *, contrast, rng):
     Raises
     ------
     ValueError
-        If the field is not square or constant, or a setting is out of range.
+        If the field is not square, constant or too large for its deviation, or a setting is out
+        of range.
     TypeError
         If ``rng`` is no generator.
     """
@@ -218,10 +222,12 @@ def cox(field, n_points, *, contrast, rng):
     contrast = validation.number(contrast, "contrast")
     field = validation.array(field, "field", ndim=2).astype(float)
     size = len(field)
-    if field.shape != (size, size) or not field.std() > 0:
+    with np.errstate(over="ignore"):
+        deviation = field.std()
+    if field.shape != (size, size) or not 0 < deviation < np.inf:
         raise ValueError(
             f"field must be square and not constant, got shape {field.shape} and standard "
-            f"deviation {field.std():g}."
+            f"deviation {deviation:g}."
         )
     log_intensity = contrast * field / field.std()
     intensity = np.exp(log_intensity - log_intensity.max())

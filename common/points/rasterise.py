@@ -27,8 +27,8 @@ def rasterise(x, size, sigma):
     size : int
         Side R of the image, in pixels.
     sigma : float
-        Standard deviation of the Gaussian, in pixels. Images of much less than half a pixel depend
-        on where in its pixel a point lies.
+        Standard deviation of the Gaussian, in pixels, from 1e-6 to 1e6. Images of much less than
+        half a pixel depend on where in its pixel a point lies.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def rasterise(x, size, sigma):
     Raises
     ------
     ValueError
-        If a setting is out of range.
+        If a setting is out of range, or ``x`` has another shape.
     TypeError
         If ``x`` is not a real tensor of floating-point numbers.
 
@@ -51,8 +51,10 @@ def rasterise(x, size, sigma):
     if not isinstance(x, torch.Tensor) or not x.is_floating_point():
         kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
         raise TypeError(f"x must be a tensor of floating-point numbers, got {kind}.")
+    if x.ndim < 2 or x.shape[-1] != 2:
+        raise ValueError(f"x must have shape (..., n_points, 2), got {tuple(x.shape)}.")
     size = validation.count(size, "size")
-    sigma = validation.number(sigma, "sigma", above=0)
+    sigma = validation.number(sigma, "sigma", at_least=1e-6, at_most=1e6, unit="pixels")
     pixels = torch.arange(size, dtype=x.dtype, device=x.device)
     distance = torch.remainder(x[..., None] - pixels + size / 2, size) - size / 2
     kernel = torch.exp(distance.square() * (-0.5 / sigma**2)) / (math.sqrt(2 * math.pi) * sigma)

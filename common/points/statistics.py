@@ -174,12 +174,18 @@ def largest_correlation(points, other, *, size=64, sigma=0.75, window=1.0):
     Raises
     ------
     ValueError, TypeError
-        As `pair_correlation`, and if a setting is out of range.
+        As `pair_correlation`, and if a setting is out of range or an image constant.
     """
+    size = validation.count(size, "size", at_least=2)
     spectra = []
     for name, one in (("points", points), ("other", other)):
         x = torch.as_tensor(check_points(one, window=window, name=name) * (size / window))
         image = rasterise(x, size, sigma).numpy()
         image -= image.mean()
+        if not np.linalg.norm(image) > 1e-9:
+            raise ValueError(
+                f"the image of {name} is constant at size={size} and sigma={sigma:g} pixels, so it "
+                "correlates with nothing. Take a smaller sigma."
+            )
         spectra.append(np.fft.rfft2(image / np.linalg.norm(image)))
     return float(np.fft.irfft2(spectra[0] * spectra[1].conj(), s=(size, size)).max())

@@ -38,6 +38,7 @@ def check_points(points, *, window=1.0, at_least=2, name="points"):
     (2, 2)
     """
     window = validation.number(window, "window", above=0)
+    at_least = validation.count(at_least, "at_least", at_least=0)
     found = validation.array(points, name, empty=True).astype(np.float64)
     if found.ndim != 2 or found.shape[1] != 2:
         raise ValueError(f"{name} must have shape (n_points, 2), got {found.shape}.")
@@ -74,12 +75,25 @@ def copies_around(points, *, window=1.0, margin=None):
     origin : ndarray of int, shape (n_copies,)
         Index of the point that each is a copy of.
 
+    Raises
+    ------
+    ValueError
+        If the shape is another, or a number is not finite or out of range.
+    TypeError
+        If they are no numbers.
+
     Examples
     --------
     >>> copies, origin = copies_around(np.array([[0.1, 0.5]]))
     >>> len(copies), sorted(set(origin.tolist()))
     (9, [0])
     """
+    points = validation.array(points, "points", ndim=2, empty=True).astype(np.float64)
+    if points.shape[1] != 2:
+        raise ValueError(f"points must have shape (n_points, 2), got {points.shape}.")
+    window = validation.number(window, "window", above=0)
+    if margin is not None:
+        margin = validation.number(margin, "margin", at_least=0)
     steps = [(0, 0)] + [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)]
     shifts = window * np.array(steps, dtype=float)
     copies = (points[None] + shifts[:, None]).reshape(-1, 2)

@@ -134,9 +134,14 @@ class FovealCovariance:
         Raises
         ------
         ValueError
-            If shapes are not those of this class's covariances, or a true channel has no variance.
+            If shapes are not those of this class's covariances, a value is not finite, or a true
+            channel has no variance.
+        TypeError
+            If one holds no real numbers.
         """
         n = self._scale_places()[-1]
+        covariance = validation.array(covariance, "covariance")
+        test = validation.array(test, "test")
         for name, matrix in (("covariance", covariance), ("test", test)):
             if np.shape(matrix) != (n, n):
                 raise ValueError(f"{name} has shape {np.shape(matrix)}, expected {(n, n)}.")

@@ -17,6 +17,7 @@ the directions are enough, since the others are conjugates. All shifts of a chan
 power spectrum by two small products.
 """
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -219,7 +220,12 @@ class HarmonicCovariances:
         TypeError
             If it holds no floating-point numbers.
         """
-        images = self._images(image, "image")
+        fitted = copy.copy(self)  # what is refused below leaves this one as it was
+        fitted._take(self._images(image, "image"))
+        self.__dict__.update(fitted.__dict__)
+        return self
+
+    def _take(self, images):
         self._complex = images.is_complex()
         with torch.no_grad():
             spectrum = torch.fft.fft2(images)
@@ -235,7 +241,6 @@ class HarmonicCovariances:
             self._values = self._places(images)
             self.multiplicity = self._multiplicities(images)
             self.target = self(images).mean(dim=0)
-        return self
 
     def __call__(self, x):
         """Moments of images, with the means and scales of the observed one.

@@ -87,14 +87,12 @@ def harmonics(z, orders):
     Raises
     ------
     TypeError
-        If ``z`` is not complex.
+        If ``z`` is not complex, or an order no whole number.
     ValueError
         If an order is negative or stands twice.
     """
-    if not isinstance(z, torch.Tensor) or not z.is_complex():
-        kind = z.dtype if isinstance(z, torch.Tensor) else type(z).__name__
-        raise TypeError(f"z must be a complex tensor, got {kind}.")
-    orders = tuple(int(k) for k in orders)
+    _check_complex(z)
+    orders = tuple(validation.count(k, "an order", at_least=-(10**6)) for k in orders)
     if not orders or min(orders) < 0 or len(set(orders)) < len(orders):
         raise ValueError(
             f"orders must be whole numbers from 0, each once, got {list(orders)}. "
@@ -116,7 +114,16 @@ def rectifier(z, phase):
     -------
     u : Tensor
         Real, of the shape of ``z``.
+
+    Raises
+    ------
+    TypeError
+        If ``z`` is not complex, or the phase no number.
+    ValueError
+        If the phase is not finite.
     """
+    _check_complex(z)
+    phase = validation.number(phase, "phase")
     return (z.real * math.cos(phase) - z.imag * math.sin(phase)).clamp(min=0)
 
 
@@ -175,8 +182,10 @@ def harmonic_of_rectifiers(z, k, *, n_phases, rule="gauss"):
     ValueError
         If there is no such rule, or no phase.
     TypeError
-        If ``n_phases`` is no whole number.
+        If ``z`` is not complex, or ``k`` or ``n_phases`` no whole number.
     """
+    _check_complex(z)
+    k = validation.count(k, "k", at_least=-(10**6))
     n_phases = validation.count(n_phases, "n_phases")
     validation.choice(rule, ("gauss", "uniform"), "rule")
     total = torch.zeros_like(z)
@@ -193,6 +202,12 @@ def harmonic_of_rectifiers(z, k, *, n_phases, rule="gauss"):
         value = rectifier(z * torch.exp(-1j * angle), float(node))
         total += value * turn * float(weight) / (2 * np.pi)
     return total
+
+
+def _check_complex(z):
+    if not isinstance(z, torch.Tensor) or not z.is_complex():
+        kind = z.dtype if isinstance(z, torch.Tensor) else type(z).__name__
+        raise TypeError(f"z must be a complex tensor, got {kind}.")
 
 
 def powers_of_phase(phase):

@@ -222,7 +222,10 @@ class MaximumEntropy:
     Raises
     ------
     ValueError
-        If there is no such model, or model A is asked for on an image that is not periodic.
+        If there is no such model, an option is out of range, or model A is asked for on an image
+        that is not periodic.
+    TypeError
+        If an option is of another type.
 
     Examples
     --------
@@ -266,10 +269,20 @@ class MaximumEntropy:
                 "model A is of periodic images alone: its covariances come from a spectrum. Take "
                 "another model, or set periodic=True."
             )
-        self.model, self.J, self.L = model, J, L
-        self.iterations, self.periodic = iterations, periodic
-        self.histogram = histogram
-        self.start, self.factor = start, factor
+        self.model = model
+        self.J, self.L = (J if J is None else validation.count(J, "J")), validation.count(L, "L")
+        for runs in np.atleast_1d(np.asarray(iterations, dtype=object)):
+            validation.count(runs, "iterations")
+        self.iterations = iterations
+        self.periodic = validation.choice(periodic, (False, True), "periodic")
+        self.histogram = validation.choice(histogram, (False, True), "histogram")
+        self.start = start
+        if start is not None:
+            if np.shape(start) != (2,):
+                raise ValueError(f"start must be a mean and a standard deviation, got {start!r}.")
+            validation.number(start[0], "the mean of start")
+            validation.number(start[1], "the standard deviation of start", above=0)
+        self.factor = validation.number(factor, "factor", above=0)
         self.histories = []
 
     def fit(self, image):
@@ -305,18 +318,18 @@ class MaximumEntropy:
         if J is None:
             J = int(np.clip(min(image.shape[-2:]).bit_length() - 4, 1, 5))
         if self.model == "A":
-            self.moments = GaussianModel(J, self.L)
+            moments = GaussianModel(J, self.L)
         elif isinstance(self.model, str) and not of_harmonics:
-            self.moments = RectifierCovariances(
+            moments = RectifierCovariances(
                 image.shape, J, self.L, periodic=self.periodic, **MODELS[self.model]
             )
         elif isinstance(self.model, str):
-            self.moments = HarmonicCovariances(
+            moments = HarmonicCovariances(
                 image.shape, J, self.L, periodic=self.periodic, **MODELS[self.model]
             )
         else:
-            self.moments = self.model
-        self.moments.fit(image)
+            moments = self.model
+        self.moments = moments.fit(image)
         self._observed = image
         return self
 
@@ -429,7 +442,14 @@ def _one_image(image):
         values = np.asarray(image)
         if values.dtype.kind not in "fciu":
             raise TypeError(f"image must hold numbers, got an array of {values.dtype}.")
-        image = torch.as_tensor(values.copy())
+        if np.ma.is_masked(image):
+            raise ValueError(
+                f"image is a masked array with {np.ma.count_masked(image)} masked values. Fill "
+                "them in first: moments need every pixel."
+            )
+        image = torch.as_tensor(values.astype(values.dtype.newbyteorder("=")))
+    if image.dtype == torch.float16:
+        image = image.float()
     if not (image.is_floating_point() or image.is_complex()):
         image = image.double()
     if image.ndim == 3 and image.shape[-1] in (2, 3, 4):

@@ -31,6 +31,8 @@ def beside(observed, drawn, *, window=1.0):
     ValueError
         If the shape of one is not that of an image, a picture or a pattern, or that of the others
         is another one, or a value is not finite.
+    TypeError
+        If one does not hold real numbers.
 
     Examples
     --------
@@ -40,7 +42,8 @@ def beside(observed, drawn, *, window=1.0):
     """
     import matplotlib.pyplot as plt  # here: a fit does without
 
-    observed, drawn = np.asarray(observed), np.asarray(drawn)
+    observed = validation.array(observed, "observed")
+    drawn = validation.array(drawn, "drawn")
     is_pattern = observed.ndim == 2 and observed.shape[1] == 2
     if not (is_pattern or observed.ndim == 2 or (observed.ndim == 3 and observed.shape[2] == 3)):
         raise ValueError(
@@ -53,10 +56,6 @@ def beside(observed, drawn, *, window=1.0):
         raise ValueError(
             f"drawn must hold images or patterns like the observed one, of shape {observed.shape}, "
             f"one after the other; got shape {drawn.shape}."
-        )
-    if not (np.isfinite(observed).all() and np.isfinite(drawn).all()):
-        raise ValueError(
-            "observed and drawn must be finite real numbers; they hold NaN or infinity."
         )
     window = validation.number(window, "window", above=0)
     low, high = float(observed.min()), float(observed.max())

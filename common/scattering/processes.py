@@ -114,7 +114,7 @@ def gaussian_field(n_fields, size, *, rng, slope=2.0, corner=6.0):
     Raises
     ------
     ValueError, TypeError
-        If a setting is out of range, or ``rng`` no generator.
+        If a setting is out of range or leaves no spectrum, or ``rng`` is no generator.
     """
     n_fields = validation.count(n_fields, "n_fields")
     size = validation.count(size, "size", at_least=8)
@@ -122,8 +122,15 @@ def gaussian_field(n_fields, size, *, rng, slope=2.0, corner=6.0):
     slope = validation.number(slope, "slope")
     corner = validation.number(corner, "corner", above=0)
     k = np.fft.fftfreq(size, 1 / size)
-    spectrum = (k[:, None] ** 2 + k**2 + corner**2) ** -slope
-    spectrum[0, 0] = 0.0
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        spectrum = (k[:, None] ** 2 + k**2 + corner**2) ** -slope
+        spectrum[0, 0] = 0.0
+        total = spectrum.sum()
+    if not 0 < total < np.inf:
+        raise ValueError(
+            f"with slope={slope:g} and corner={corner:g} the spectrum sums to {total:g}. Take a "
+            "slope nearer to 0, or a corner nearer to 1."
+        )
     spectrum /= spectrum.mean()
     noise = np.fft.fft2(rng.standard_normal((n_fields, size, size)))
     return np.fft.ifft2(noise * np.sqrt(spectrum)).real, spectrum

@@ -115,18 +115,18 @@ class RandomFilterGrams:
         if not isinstance(image, torch.Tensor) or not image.is_floating_point():
             kind = image.dtype if isinstance(image, torch.Tensor) else type(image).__name__
             raise TypeError(f"image must hold real floating-point numbers, got {kind}.")
-        smallest = max(self.sizes) + (0 if self._deep is None else 10)
-        if image.ndim != 2 or min(image.shape) < smallest:
+        if image.ndim != 2 or min(image.shape) < self._smallest:
             raise ValueError(
-                f"image must have shape (height, width) of at least {smallest} pixels each for "
-                f"filters of {max(self.sizes)} pixels, got {tuple(image.shape)}."
+                f"image must have shape (height, width) of at least {self._smallest} pixels each "
+                f"for filters of {max(self.sizes)} pixels, got {tuple(image.shape)}."
             )
         check_finite(image, "image")
-        self._mean, self._std = image.mean(), image.std()
-        if not self._std > 1e-6 * image.abs().max():
+        mean, std = image.mean(), image.std()
+        if not std > 1e-6 * image.abs().max():
             raise ValueError(
-                f"the image is constant, {self._mean:g}: there is no texture to compare with."
+                f"the image is constant, {mean:g}: there is no texture to compare with."
             )
+        self._mean, self._std = mean, std
         self.target = self(image).detach()
         return self
 
@@ -144,10 +144,20 @@ class RandomFilterGrams:
         Raises
         ------
         ValueError
-            If nothing was observed yet.
+            If nothing was observed yet, or images are too small for the filters.
+        TypeError
+            If it is not a tensor of real floating-point numbers.
         """
         if not hasattr(self, "_mean"):
             raise ValueError("there is no observed image yet; call fit(image) first.")
+        if not isinstance(x, torch.Tensor) or not x.is_floating_point():
+            kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
+            raise TypeError(f"x must be a tensor of real floating-point numbers, got {kind}.")
+        if x.ndim < 2 or min(x.shape[-2:]) < self._smallest:
+            raise ValueError(
+                f"x must have shape (..., height, width) of at least {self._smallest} pixels each "
+                f"for filters of {max(self.sizes)} pixels, got {tuple(x.shape)}."
+            )
         conv = torch.nn.functional.conv2d
         z = ((x - self._mean.to(x)) / self._std.to(x)).reshape(-1, 1, *x.shape[-2:])
         parts, widest = [], max(self.sizes)
@@ -186,6 +196,10 @@ class RandomFilterGrams:
         gram = self(x)
         target = self.target.to(gram)
         return (gram - target).square().sum(dim=(-2, -1)) / target.square().sum()
+
+    @property
+    def _smallest(self):
+        return max(self.sizes) + (0 if self._deep is None else 10)
 
     def _counts(self, flat, shape):
         """Places that each product is summed over."""

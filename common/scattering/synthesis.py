@@ -103,6 +103,8 @@ def descend(
     def value_and_gradient(flat):
         x = tensor_of(flat).detach().requires_grad_()
         value = objective(x)
+        if not isinstance(value, torch.Tensor):
+            raise ValueError(f"the objective must be a tensor with one number, got {value!r}.")
         if value.numel() != 1 or not torch.isfinite(value):
             got = f"{value.item()}" if value.numel() == 1 else f"shape {tuple(value.shape)}"
             raise ValueError(f"the objective must be one finite number, got {got}.")

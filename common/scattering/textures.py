@@ -80,11 +80,17 @@ def cut(picture, size, *, top=0, left=0, reduce=1):
     Raises
     ------
     ValueError
-        If the part does not lie in the picture, or a count is out of range.
+        If the part does not lie in the picture, this has another number of axes, or a count is
+        out of range.
     TypeError
         If a count is no whole number.
     """
     picture = validation.array(picture, "picture")
+    if picture.ndim not in (2, 3):
+        raise ValueError(
+            "picture must have shape (height, width) or (height, width, n_colors), got "
+            f"{picture.shape}."
+        )
     size, reduce = validation.count(size, "size"), validation.count(reduce, "reduce")
     top, left = (
         validation.count(place, name, at_least=0) for place, name in ((top, "top"), (left, "left"))
@@ -112,7 +118,7 @@ def dead_leaves(size, *, rng, smallest=2.0, largest=16.0, exponent=3.0):
     smallest, largest : float
         Radii in pixels.
     exponent : float, default=3
-        The density of radii falls as :math:`r^{-\text{exponent}}`, above 1.
+        The density of radii falls as :math:`r^{-\text{exponent}}`, above 1 and at most 50.
 
     Returns
     -------
@@ -128,7 +134,7 @@ def dead_leaves(size, *, rng, smallest=2.0, largest=16.0, exponent=3.0):
     validation.generator(rng)
     smallest = validation.number(smallest, "smallest", at_least=1)
     largest = validation.number(largest, "largest", above=smallest, at_most=size / 2)
-    power = 1 - validation.number(exponent, "exponent", above=1)
+    power = 1 - validation.number(exponent, "exponent", above=1, at_most=50)
     image = np.full((size, size), np.nan)
     place = np.arange(size)
     while np.isnan(image).any():
@@ -257,7 +263,7 @@ def haar_shapes(image, n_scales=3):
     ------
     ValueError
         If the image is smaller than two coefficients of the coarsest scale, or its coefficients
-        are all equal.
+        are all equal or have no finite kurtosis.
     TypeError
         If it does not hold numbers.
     """
@@ -276,11 +282,20 @@ def haar_shapes(image, n_scales=3):
         a, b, c, d = (low[i:height:2, k:width:2] for i in (0, 1) for k in (0, 1))
         low = (a + b + c + d) / 2
         for part in ((a - b + c - d) / 2, (a + b - c - d) / 2, (a - b - c + d) / 2):
-            if not part.std() > 1e-10 * (1e-300 + np.abs(low).max()):
+            with np.errstate(over="ignore"):
+                deviation = part.std()
+            if not deviation > 1e-10 * (1e-300 + np.abs(low).max()):
                 raise ValueError(
                     f"Haar coefficients of scale {scale} are all equal; is the image constant?"
                 )
-            found.append([skew(part, axis=None), np.log(kurtosis(part, axis=None, fisher=False))])
+            with np.errstate(all="ignore"):
+                shape = skew(part, axis=None), np.log(kurtosis(part, axis=None, fisher=False))
+            if not np.isfinite(shape).all():
+                raise ValueError(
+                    f"Haar coefficients of scale {scale} reach {np.abs(part).max():.3g}, too much "
+                    f"or too little for their fourth moments in {part.dtype}. Scale the image to 1."
+                )
+            found.append(shape)
     return np.array(found).reshape(n_scales, 3, 2)
 
 
@@ -299,7 +314,7 @@ def largest_correlation(image, other):
     Raises
     ------
     ValueError
-        If shapes differ, an image is constant, or a value is not finite.
+        If shapes differ, an image is constant, or a value or a sum of squares is not finite.
     TypeError
         If one does not hold numbers.
     """
@@ -308,8 +323,12 @@ def largest_correlation(image, other):
     if a.shape != b.shape:
         raise ValueError(f"image and other must have one shape, got {a.shape} and {b.shape}.")
     a, b = a - a.mean(), b - b.mean()
-    size = np.linalg.norm(a) * np.linalg.norm(b)
-    if not size > 0:
-        raise ValueError("one of the images is constant; a correlation needs values that vary.")
+    with np.errstate(over="ignore"):
+        size = np.linalg.norm(a) * np.linalg.norm(b)
+    if not 0 < size < np.inf:
+        raise ValueError(
+            f"the norms of the images have the product {size:g}: one is constant, or too large. A "
+            "correlation needs values that vary and have squares."
+        )
     product = np.fft.irfft2(np.fft.rfft2(a) * np.fft.rfft2(b).conj(), s=a.shape)
     return float(product.max() / size)

@@ -39,6 +39,7 @@ def gaussian_dictionary(n_atoms, n_features, *, rng, unit=True):
     """
     shape = (validation.count(n_atoms, "n_atoms"), validation.count(n_features, "n_features"))
     D = validation.generator(rng).standard_normal(shape)
+    unit = validation.choice(unit, (False, True), "unit")
     return D / np.linalg.norm(D, axis=1, keepdims=True) if unit else D
 
 

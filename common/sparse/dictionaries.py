@@ -7,6 +7,7 @@ from sklearn.decomposition import MiniBatchDictionaryLearning
 from sklearn.exceptions import ConvergenceWarning
 
 from common import validation
+from common.sparse.lasso import check_size
 
 __all__ = ["adverse_dictionary", "haar_dictionary", "learned_dictionary"]
 
@@ -83,8 +84,7 @@ def haar_dictionary(size=8, *, shifts=(-4, -2, 0, 2, 4)):
     if size % 4:
         raise ValueError(f"size must be a multiple of 4, got {size}: wavelets halve it twice.")
     shifts = [
-        validation.count(abs(shift), "the size of a shift", at_least=0) * (1 if shift >= 0 else -1)
-        for shift in shifts
+        validation.count(shift, "a shift", at_least=-(10**6), at_most=10**6) for shift in shifts
     ]
     if not shifts:
         raise ValueError("shifts is empty. Use (0,) for wavelets that are not moved.")
@@ -138,6 +138,7 @@ def learned_dictionary(x, n_atoms, *, reg, rng, n_passes=10):
         If a number is out of range, there are fewer samples than atoms, or an atom stays zero.
     """
     x = validation.array(x, "x", ndim=2).astype(float)
+    check_size(x, "x")
     n_atoms = validation.count(n_atoms, "n_atoms")
     if len(x) < n_atoms:
         raise ValueError(

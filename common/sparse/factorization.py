@@ -32,7 +32,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common import validation
-from common.sparse.lasso import Lasso, soft_threshold
+from common.sparse.lasso import check_problem, soft_threshold
 from common.sparse.unfolded import KINDS, Unfolded
 
 __all__ = ["NETWORKS", "Bound", "FacNet", "Factorization", "LinearStart", "start_network"]
@@ -77,7 +77,7 @@ class Factorization:
     """
 
     def __init__(self, problem, A, S):
-        self.problem = _lasso(problem)
+        self.problem = check_problem(problem)
         self.A = _orthogonal(A, "A", problem.n_atoms)
         self.S = _positive(S, "S", problem.n_atoms)
 
@@ -98,7 +98,7 @@ class Factorization:
         TypeError
             If the problem is of another type.
         """
-        n_atoms = _lasso(problem).n_atoms
+        n_atoms = check_problem(problem).n_atoms
         return cls(problem, np.eye(n_atoms), np.full(n_atoms, problem.smoothness))
 
     def residual(self):
@@ -165,7 +165,7 @@ class _Other(Unfolded):
     kind = None
 
     def __init__(self, problem, layers):
-        self.problem, self.layers = _lasso(problem), list(layers)
+        self.problem, self.layers = check_problem(problem), list(layers)
         self._rules = self._rules_of(problem)
         if not self.layers:
             raise ValueError("layers is empty; a network has one at least.")
@@ -181,7 +181,7 @@ class _Other(Unfolded):
     @classmethod
     def start(cls, problem, n_layers):
         """The network that training starts from; see `common.sparse.Unfolded.start`."""
-        rules = cls._rules_of(_lasso(problem))
+        rules = cls._rules_of(check_problem(problem))
         n_layers = validation.count(n_layers, "n_layers")
         return cls(problem, [rules.first(number) for number in range(n_layers)])
 
@@ -360,12 +360,6 @@ def _soft(values, threshold):
 
 def _squares(v, matrix):
     return ((v @ matrix) * v).sum(axis=1)
-
-
-def _lasso(problem):
-    if not isinstance(problem, Lasso):
-        raise TypeError(f"problem must be a Lasso, got {problem!r}.")
-    return problem
 
 
 def _shaped(value, name, shape):

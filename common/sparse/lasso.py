@@ -50,7 +50,11 @@ class Lasso:
     TypeError
         If an argument holds no numbers.
     ValueError
-        If a value is not finite, an atom is zero, or lambda is not above 0.
+        If a value or the sum of squares is not finite, an atom is zero, or lambda is not above 0.
+
+    Notes
+    -----
+    The methods but `samples` take arrays as they are: solvers call them thousands of times.
     """
 
     def __init__(self, D, *, reg):
@@ -78,7 +82,7 @@ class Lasso:
         TypeError
             If it holds no numbers.
         ValueError
-            If a value is not finite or the shape does not fit.
+            If a value or the sum of squares is not finite, or the shape does not fit.
         """
         return _samples(x, self.D)
 
@@ -151,6 +155,27 @@ def soft_threshold(values, threshold):
     return np.sign(values) * np.maximum(np.abs(values) - threshold, 0)
 
 
+def check_problem(problem):
+    """A lasso problem.
+
+    Parameters
+    ----------
+    problem : Lasso
+
+    Returns
+    -------
+    problem : Lasso
+
+    Raises
+    ------
+    TypeError
+        If it is of another type.
+    """
+    if not isinstance(problem, Lasso):
+        raise TypeError(f"problem must be a Lasso, such as Lasso(D, reg=0.1), got {problem!r}.")
+    return problem
+
+
 def unit_lambda_max(x, D):
     """Samples scaled so that their code is zero from lambda = 1 on, and not below.
 
@@ -190,7 +215,30 @@ def _dictionary(D):
     zero = ~D.any(axis=1)
     if zero.any():
         raise ValueError(f"atom {int(np.argmax(zero))} of D is zero. Leave it out.")
+    check_size(D, "D")
     return D
+
+
+def check_size(values, name):
+    """Refuse values of which the sum of squares is infinite.
+
+    Parameters
+    ----------
+    values : ndarray
+    name : str
+        What the message calls them.
+
+    Raises
+    ------
+    ValueError
+        If it is.
+    """
+    with np.errstate(over="ignore"):
+        power = np.vdot(values, values)
+    if not np.isfinite(power):
+        raise ValueError(
+            f"{name} reaches {np.abs(values).max():.3g}, whose square is infinite. Scale it down."
+        )
 
 
 def _samples(x, D):
@@ -199,4 +247,5 @@ def _samples(x, D):
         raise ValueError(
             f"x must have {D.shape[1]} features, as the atoms have, got shape {x.shape}."
         )
+    check_size(x, "x")
     return x

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common import validation
-from common.sparse.lasso import soft_threshold
+from common.sparse.lasso import check_problem, soft_threshold
 
 __all__ = [
     "SOLVERS",
@@ -75,7 +75,7 @@ def ista(problem, x):
     TypeError, ValueError
         As `common.sparse.Lasso.samples`.
     """
-    x = problem.samples(x)
+    x = check_problem(problem).samples(x)
     step = np.full(len(x), 1 / problem.smoothness)
     return _plain(problem, x, lambda z, gradient: step)
 
@@ -85,7 +85,7 @@ def oracle_ista(problem, x):
 
     A step that is taken back and made anew counts as one: its gradient is computed once.
     """
-    x = problem.samples(x)
+    x = check_problem(problem).samples(x)
     short = 1 / problem.smoothness
     known = {}  # curvatures by support: most stay from one iteration to the next
 
@@ -126,7 +126,7 @@ def backtracking_ista(problem, x, *, factor=0.95, longest=10.0):
     TypeError, ValueError
         As `ista`, and if an option is out of range.
     """
-    x = problem.samples(x)
+    x = check_problem(problem).samples(x)
     factor = validation.number(factor, "factor", above=0, below=1)
     longest = validation.number(longest, "longest", at_least=1)
 
@@ -163,7 +163,7 @@ def fista(problem, x, *, restart=False):
     TypeError, ValueError
         As `ista`.
     """
-    x = problem.samples(x)
+    x = check_problem(problem).samples(x)
     return _accelerated(problem, x, np.zeros((len(x), problem.n_atoms)), restart=restart)
 
 
@@ -194,13 +194,13 @@ def optimum(problem, x, *, tol=1e-12, max_iter=100_000):
     Raises
     ------
     TypeError
-        If an argument holds no numbers.
+        If an argument holds no numbers, or the problem is none.
     ValueError
         If a shape does not fit or an option is out of range.
     RuntimeError
         If a sample is not certified after ``max_iter`` iterations.
     """
-    x = problem.samples(x)
+    x = check_problem(problem).samples(x)
     tol = validation.number(tol, "tol", above=0)
     max_iter = validation.count(max_iter, "max_iter")
     enough = tol * 0.5 * (x**2).sum(axis=1)
@@ -254,7 +254,7 @@ def iterations_to(problem, x, *, solver, precision, max_iter=100_000):
     TypeError, ValueError
         As `optimum`, and if the solver is unknown.
     """
-    x = problem.samples(x)
+    x = check_problem(problem).samples(x)
     validation.choice(solver, SOLVERS, "solver")
     precision = validation.number(precision, "precision", above=0)
     max_iter = validation.count(max_iter, "max_iter")

@@ -40,7 +40,7 @@ References
 import numpy as np
 
 from common import validation
-from common.sparse.lasso import Lasso
+from common.sparse.lasso import Lasso, check_problem
 
 __all__ = ["KINDS", "Unfolded", "analytic_weights"]
 
@@ -374,8 +374,7 @@ def _momentum(number):
 
 
 def _rules(problem, kind):
-    if not isinstance(problem, Lasso):
-        raise TypeError(f"problem must be a Lasso, got {problem!r}.")
+    check_problem(problem)
     return KINDS[validation.choice(kind, KINDS, "kind")](problem)
 
 

@@ -178,6 +178,7 @@ def dual_value(f, g, a, b, cost, *, reg):
         As `sinkhorn` and `transport_plan`.
     """
     a, b, cost = checked(a, b, cost)
+    f, g = validation.array(f, "f"), validation.array(g, "g")
     plan = transport_plan(f, g, cost, reg=reg)
     return (f * a).sum(-1) + (g * b).sum(-1) - reg * plan.sum((-2, -1))
 

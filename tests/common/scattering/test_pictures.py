@@ -46,7 +46,7 @@ def test_patterns_are_points_in_their_window():
         (np.zeros((4, 4)), np.zeros((4, 4)), r"one after the other; got shape \(4, 4\)"),
         (np.zeros((4, 4)), np.zeros((2, 4, 5)), r"of shape \(4, 4\).*got shape \(2, 4, 5\)"),
         (np.zeros((9, 2)), np.zeros((3, 9, 3)), r"got shape \(3, 9, 3\)"),
-        (np.full((4, 4), np.nan), np.zeros((1, 4, 4)), "NaN or infinity"),
+        (np.full((4, 4), np.nan), np.zeros((1, 4, 4)), "observed must be finite, got nan"),
     ],
 )
 def test_other_shapes_and_values_are_refused(observed, drawn, message):

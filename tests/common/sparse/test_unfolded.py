@@ -146,7 +146,7 @@ def test_moving_leaves_the_network_as_it_is():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: Unfolded.start(D, "lista", 2), TypeError, "problem must be a Lasso, got"),
+        (lambda: Unfolded.start(D, "lista", 2), TypeError, "problem must be a Lasso, such"),
         (
             lambda: Unfolded.start(PROBLEM, "listo", 2),
             ValueError,

@@ -179,3 +179,9 @@ def test_the_distribution_that_does_not_sum_to_one_is_found_among_others(total, 
 def test_potentials_that_do_not_fit_are_refused(f, g, message):
     with pytest.raises(ValueError, match=message):
         transport_plan(f, g, np.zeros((2, 2)), reg=0.1)
+
+
+def test_potentials_may_be_lists():
+    f, g = sinkhorn([0.5, 0.5], [0.25, 0.75], cost := [[0, 1], [1, 0]], reg=0.5, n_iter=5)
+    of_arrays = dual_value(f, g, [0.5, 0.5], [0.25, 0.75], cost, reg=0.5)
+    assert dual_value(f.tolist(), g.tolist(), [0.5, 0.5], [0.25, 0.75], cost, reg=0.5) == of_arrays
