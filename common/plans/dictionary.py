@@ -171,19 +171,28 @@ class RobustPlan:
             ),
             "examples": (seeds[:1], {"level": one["levels"]}),
         }
+        text = self.settings["letters"]
+        pages = list(range(text["n_seeds"]))
+        of_page = {"frequency": text["frequencies"], "run": ["energy", "known", *text["runs"]]}
+        contracts["letters"] = (pages, {"seed": pages} | of_page)
+        contracts["pictures"] = (pages[:1], {"what": ["page", "truth", *text["runs"]]})
         return {
             table: [{"parts": [f"{table}/{name}.csv" for name in names], "contract": contract}]
             for table, (names, contract) in contracts.items()
         }
 
-    def contamination(self):
+    def one(self, step):
         """How one seed is simulated and learned, whatever the number of seeds.
+
+        Parameters
+        ----------
+        step : {"contamination", "letters"}
 
         Returns
         -------
         settings : dict
         """
-        given = self.settings["contamination"]
+        given = self.settings[step]
         return {key: value for key, value in given.items() if key != "n_seeds"}
 
 

@@ -1,4 +1,4 @@
-# Simulated signals → recovery, masks. Lengths → times. → figures, claims.
+# Simulated signals → recovery, masks. Lengths → times. Pages with a rare letter → masks. → figures, claims.
 from common.plans.dictionary import RobustPlan
 from common.workflow import peers, steps
 
@@ -18,7 +18,7 @@ rule contamination:
         examples=f"{paper.results}/examples/{{seed}}.csv",
     params:
         notebook=paper.notebook("1-contamination.ipynb"),
-        settings=plan.contamination(),
+        settings=plan.one("contamination"),
     script:
         steps.RUN
 
@@ -31,6 +31,17 @@ rule speed:
         notebook=paper.notebook("2-speed.ipynb"),
         settings=paper.settings["speed"],
         alphacsc_installed=peers.installed("alphacsc"),
+    script:
+        steps.RUN
+
+
+rule letters:
+    output:
+        letters=f"{paper.results}/letters/{{seed}}.csv",
+        pictures=f"{paper.results}/pictures/{{seed}}.csv",
+    params:
+        notebook=paper.notebook("3-letters.ipynb"),
+        settings=plan.one("letters"),
     script:
         steps.RUN
 

@@ -43,6 +43,33 @@ def world(true, scale):
         f1 = (0.85 if good else 0.5) * spread(seed) if level else np.nan
         return {"f1": f1, "marked": silent * spread(seed)}
 
+    def page(frequency, run, penalty, mask_penalty, seed):
+        good = {"known": 0.9, "during-mad": 0.85, "from-letters": 0.8}
+        bad = {"never": 0.5, "energy": 0.6, "known": 0.3, "during-mad": 0.3}
+        left_out = (run != "never") == true
+        key = {"seed": seed, "frequency": frequency, "run": run, "penalty": penalty}
+        return key | {
+            "mask_penalty": mask_penalty,
+            "f1": (good if true else bad).get(run, 0.4) * spread(seed),
+            "recovery": (0.95 if true else 0.6) * spread(seed),
+            "rare": (0.5 if left_out else 0.9) * spread(seed),
+        }
+
+    def pages():
+        text = settings["letters"]
+        least, penalties = text["mask_penalty"], text["runs"]["never"]
+        looked = [("energy", np.nan, np.nan)]
+        looked += [("known", np.nan, penalty) for penalty in [least, *penalties]]
+        for run, given in text["runs"].items():
+            looked += [(run, penalty, penalty) for penalty in given]
+            looked += [(run, max(penalties), least)] if max(penalties) in given else []
+        return pd.DataFrame(
+            page(frequency, *one, seed)
+            for frequency in text["frequencies"]
+            for one in looked
+            for seed in range(text["n_seeds"])
+        )
+
     seeds = range(speed["n_seeds"])
     return {
         "paths": pd.concat(
@@ -71,4 +98,5 @@ def world(true, scale):
             threshold=["mad", "quantile"],
             seed=range(one["n_seeds"]),
         ),
+        "letters": pages(),
     }

@@ -41,17 +41,21 @@ def robust(request):
 
 
 def test_tables_of_signals_have_parts_and_contracts(robust):
-    tables, n_seeds = robust.tables(), robust.settings["contamination"]["n_seeds"]
-    for name in ("recovery", "masks"):
-        (group,) = tables[name]
+    tables = robust.tables()
+    for name, step in {
+        "recovery": "contamination", "masks": "contamination", "letters": "letters",
+    }.items():  # fmt: skip
+        (group,), n_seeds = tables[name], robust.settings[step]["n_seeds"]
         assert group["parts"] == [f"{name}/{seed}.csv" for seed in range(n_seeds)]
         assert group["contract"]["seed"] == list(range(n_seeds))
         assert prod(map(len, group["contract"].values())) > 0
     assert tables["examples"][0]["parts"] == ["examples/0.csv"]  # one is shown
+    assert tables["pictures"][0]["parts"] == ["pictures/0.csv"]
 
 
-def test_a_seed_does_not_know_how_many_there_are(robust):
-    passed, given = robust.contamination(), robust.settings["contamination"]
+@pytest.mark.parametrize("step", ["contamination", "letters"])
+def test_a_seed_does_not_know_how_many_there_are(robust, step):
+    passed, given = robust.one(step), robust.settings[step]
     assert passed == {key: value for key, value in given.items() if key != "n_seeds"} != given
 
 
