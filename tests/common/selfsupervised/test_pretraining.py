@@ -7,7 +7,8 @@ import torch
 
 from common import seeds
 from common.recordings.electrodes import TEN_TWENTY
-from common.selfsupervised.network import Encoder
+from common.selfsupervised import pretraining
+from common.selfsupervised.network import JEPA, Encoder
 from common.selfsupervised.planted import hemisphere, plant
 from common.selfsupervised.pretraining import (
     learning_rate,
@@ -113,6 +114,52 @@ def test_patience_ends_a_run_that_gets_no_better():
     done = pretrain_windows(windows(), windows(16), CHANNELS, **options)
     best = min(done.curve[1:], key=lambda row: row["valid_loss"])
     assert len(done.curve) - 1 == best["epoch"] + 2
+
+
+class Sure(JEPA):
+    """Without dropout, whose draws on a GPU are others than those on a CPU."""
+
+    def __init__(self, *given, **options):
+        super().__init__(*given, **options)
+        for module in self.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+            if isinstance(module, torch.nn.MultiheadAttention):
+                module.dropout = 0.0
+
+
+def one_step(monkeypatch, device):
+    """A training of one step on all windows, with settings in which every detail counts."""
+    masking = {"n_context": 4, "n_target": 3, "n_contexts": 2, "n_targets": 2}
+    options = SMALL | {"masking": masking, "batch_size": 24, "n_epochs": 1, "restore_best": False}
+    options |= {"momentum": (0.5, 0.5)}  # so that the target moves, too
+    with monkeypatch.context() as patched:
+        patched.setattr(pretraining, "JEPA", Sure)
+        return pretrain_windows(windows(), windows(16), CHANNELS, device=device, **options)
+
+
+def test_without_dropout_a_step_is_the_same_again(monkeypatch):
+    # What the next test relies on; with dropout the loss of the step depends on the seed's draws.
+    first, second = (one_step(monkeypatch, "cpu") for _ in range(2))
+    assert first.curve == second.curve
+    before, after = (row["valid_loss"] for row in first.curve)
+    assert abs(after - before) > 1e-3  # the step does something that can be compared
+
+
+def test_a_gpu_and_a_cpu_agree_on_a_step(monkeypatch):
+    if not torch.cuda.is_available():
+        pytest.skip("torch has no CUDA here")
+    cpu, gpu = (one_step(monkeypatch, device) for device in ("cpu", "cuda"))
+    for name in ("train_loss", "valid_loss", "mean_loss", "place_loss", "token_sd"):
+        # Single precision, and convolutions on a GPU may round to 10 bits (TF32).
+        ours, theirs = cpu.curve[1][name], gpu.curve[1][name]
+        assert theirs == pytest.approx(ours, rel=5e-3), name
+    # Adam's first step moves a weight by lr, in the direction of its gradient: where that is almost
+    # 0 the sign may differ, else nothing does.
+    pairs = zip(cpu.model.state_dict().values(), gpu.model.state_dict().values(), strict=True)
+    apart = torch.cat([(a - b).abs().flatten() for a, b in pairs])
+    assert apart.max() < 2.1 * SMALL["lr"]
+    assert (apart > 0.1 * SMALL["lr"]).float().mean() < 0.05
 
 
 def test_recordings_become_an_encoder():
