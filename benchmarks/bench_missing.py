@@ -1,4 +1,4 @@
-"""Missing values: batches of 50 against 10, patterns against rows, and our MLP against another.
+"""NeuMiss and Bayes predictors: batches of 50 against 10, and patterns against rows.
 
 Functions take turns in one process on one thread. Prints the median processor time of each and its
 ratio to the first:
@@ -6,9 +6,7 @@ ratio to the first:
 - the Bayes predictor of many rows, by pattern (`common.missing.bayes_predict`) against a loop over
   rows that solves for each;
 - NeuMiss of depth 3, d = 10 and 10,000 rows, trained with batches of 50 against the authors' of 10
-  at their learning rate, with the R² on test rows minus that of the Bayes predictor;
-- 20 epochs of an MLP (`common.missing.Perceptron`) in single and double precision against
-  scikit-learn's.
+  at their learning rate, with the R² on test rows minus that of the Bayes predictor.
 
 Run with ``python benchmarks/bench_missing.py``.
 """
@@ -17,25 +15,15 @@ import argparse
 import statistics
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # without an installed `common`
 
-from common.missing import (
-    NeuMissRegressor,
-    Perceptron,
-    bayes_predict,
-    draw_mechanism,
-    random_problem,
-    sample,
-)
+from common.missing import NeuMissRegressor, bayes_predict, draw_mechanism, random_problem, sample
 
 
 def drawn(d, n, *, mechanism="mcar", seed=0):
@@ -111,31 +99,6 @@ def trainings(n_problems):
     print(f"  medians: {many:.1f} s and {few:.1f} s, {few / many:.1f} x")
 
 
-def perceptrons(rounds):
-    print("MLP, 20 columns, 10,000 rows, 20 epochs")
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((10_000, 20))
-    y = np.abs(X[:, 0]) + 0.3 * X.sum(axis=1) + rng.standard_normal(len(X))
-    same = {"max_iter": 20, "random_state": 0}
-    warnings.simplefilter("ignore", ConvergenceWarning)
-    for n_hidden in (10, 100, 1000):
-        networks = {
-            "single": Perceptron(n_hidden, **same),
-            "double": Perceptron(n_hidden, dtype="float64", **same),
-            "scikit-learn": MLPRegressor(
-                hidden_layer_sizes=(n_hidden,), early_stopping=True, n_iter_no_change=15, **same
-            ),
-        }
-        times = {name: [] for name in networks}
-        for _ in range(rounds):
-            for name, network in networks.items():
-                clock = time.process_time()
-                network.fit(X, y)
-                times[name].append(time.process_time() - clock)
-        words = ", ".join(f"{name} {statistics.median(ts):.2f} s" for name, ts in times.items())
-        print(f"  {n_hidden} units: {words}")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3, help="times each predictor is timed")
@@ -145,7 +108,6 @@ def main():
     with threadpool_limits(1):
         predictors(options.rounds)
         trainings(options.problems)
-        perceptrons(options.rounds)
 
 
 if __name__ == "__main__":

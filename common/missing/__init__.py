@@ -9,7 +9,6 @@ from common.missing.baselines import (
 from common.missing.bayes import bayes_predict, gaussian_predict, neumann_predict, patterns
 from common.missing.em import EMRegressor, GaussianFit, fit_gaussian
 from common.missing.neumiss import NeuMiss, NeuMissRegressor
-from common.missing.perceptron import Perceptron
 from common.missing.results import gaps, selected
 from common.missing.simulate import (
     MCAR,
@@ -33,7 +32,6 @@ __all__ = [
     "LogisticMAR",
     "NeuMiss",
     "NeuMissRegressor",
-    "Perceptron",
     "ProbitSelfMasking",
     "Problem",
     "Sample",

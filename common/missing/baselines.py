@@ -8,11 +8,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, MissingIndicator, SimpleImputer
 from sklearn.linear_model import LinearRegression
+from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from common import validation
-from common.missing.perceptron import Perceptron
 
 __all__ = ["boosting", "iterative_regression", "masked_mlp", "masked_regression"]
 
@@ -50,7 +50,7 @@ def masked_mlp(n_features, width, *, random_state):
     """One hidden layer on standardised values, 0 where they are missing, and the mask.
 
     Adam with a learning rate of 0.01 over the number of variables, batches of 200, and early
-    stopping on a tenth of the rows, in single precision.
+    stopping on a tenth of the rows.
 
     Parameters
     ----------
@@ -69,8 +69,14 @@ def masked_mlp(n_features, width, *, random_state):
         If a number is no positive whole one.
     """
     d = validation.count(n_features, "n_features")
-    units = validation.count(width, "width") * d
-    network = Perceptron(units, lr=0.01 / d, patience=15, random_state=random_state)
+    network = MLPRegressor(
+        hidden_layer_sizes=(validation.count(width, "width") * d,),
+        learning_rate_init=0.01 / d,
+        batch_size=200,
+        early_stopping=True,
+        n_iter_no_change=15,
+        random_state=random_state,
+    )
     return make_pipeline(_values_and_mask(), StandardScaler(), network)
 
 

