@@ -1,6 +1,8 @@
 """What holds for all tests, and ``pytest --paper NAME``: the unit tests of what one paper uses."""
 
 import ast
+import contextlib
+import functools
 import os
 import re
 import shutil
@@ -32,6 +34,44 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("repository")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once():
+    """What numba compiles and keeps is compiled by one process, while the others wait for it."""
+    compile_in_turn()
+
+
+def compile_in_turn():
+    """Let processes compile one after the other what is kept in the same folder.
+
+    Else each worker of xdist compiles the same functions. numba also reads an index, adds what it
+    has compiled and writes it: of two processes at once, one would lose what the other has added.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        return
+    from numba.core.compiler_lock import global_compiler_lock
+    from numba.core.dispatcher import Dispatcher
+
+    compile_now, held = Dispatcher.compile, set()
+    if hasattr(compile_now, "__wrapped__"):  # done before
+        return
+
+    @functools.wraps(compile_now)
+    def compile_alone(self, signature):
+        folder = self._cache.cache_path  # None for a function that is not kept
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(global_compiler_lock)  # of this process's threads
+            if folder is not None and folder not in held:
+                lock = stack.enter_context(Path(folder, "compiling.lock").open("a"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                held.add(folder)
+                stack.callback(held.remove, folder)
+            return compile_now(self, signature)
+
+    Dispatcher.compile = compile_alone
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ import logging
 import time
 import warnings
 
+import moabb.evaluations  # noqa: F401 - so that jobs are forked with it, see CONTRIBUTING.md
 import numpy as np
 import pandas as pd
 

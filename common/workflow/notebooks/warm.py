@@ -32,8 +32,8 @@ REPORT = ".snakemake/warm.json"
 """Where a run's server writes how much memory it used."""
 
 LIBRARIES = {
-    "braindecode", "matplotlib", "mne", "moabb", "ot", "pandas", "pyriemann", "sbi", "scipy",
-    "skada", "sklearn", "skorch", "torch",
+    "braindecode", "matplotlib", "mne", "moabb", "numba", "ot", "pandas", "pyriemann", "sbi",
+    "scipy", "skada", "sklearn", "skorch", "torch",
 }  # fmt: skip
 """Packages that take long to import: notebooks are grouped by those that they need."""
 
