@@ -7,6 +7,7 @@ classifies one window at every true event, and is scored as if it had found the 
 
 import warnings
 
+import braindecode.models  # noqa: F401 - so that jobs are forked with it, see CONTRIBUTING.md
 import numpy as np
 import torch
 from torch.nn import functional

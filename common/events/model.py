@@ -33,6 +33,7 @@ References
 import math
 import warnings
 
+import braindecode.models  # noqa: F401 - so that jobs are forked with it, see CONTRIBUTING.md
 import torch
 from torch import nn
 
