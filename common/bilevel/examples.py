@@ -78,6 +78,11 @@ class QuadraticExample(Example):
     problem : Quadratic
     z, x : ndarray
         The start.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the problem is none, or the start does not fit it or is not finite.
     """
 
     def __init__(self, problem, z, x):
@@ -113,6 +118,11 @@ class LogisticExample(Example):
         The start.
     lowest : float
         See `lowest`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the problem is none, or the start does not fit it or is not finite.
     """
 
     def __init__(self, problem, z, x, *, lowest):
@@ -154,6 +164,13 @@ class CleaningExample(Example):
         Rows and labels.
     kept : ndarray of bool, shape (n,)
         Which labels of the inner problem are the true ones.
+
+    Raises
+    ------
+    TypeError
+        If the problem is none, or an argument does not hold numbers.
+    ValueError
+        If a shape does not fit, a value is not finite, or a label is no class.
     """
 
     def __init__(self, problem, z, x, *, test, kept):
