@@ -102,17 +102,17 @@ def bin_events(events, *, end_time, delta, kernel_length=None, allow_empty=False
         raise ValueError(
             f"delta must be positive and at most end_time={end_time:g} s, got {delta} s."
         )
-    if end_time / delta > 2**53:
-        raise ValueError(
-            f"end_time={end_time:g} s holds {end_time / delta:g} steps of delta={delta:g} s, more "
-            "than there are whole numbers. Is one of them in another unit?"
-        )
     if kernel_length is not None:
         check_delta(delta, kernel_length=kernel_length, end_time=end_time)
     events = _as_arrays(events)
     for process, times in enumerate(events):
         _check_times(times, process, end_time, allow_empty)
     check_record(events, end_time=end_time, kernel_length=kernel_length, delta=delta)
+    if end_time / delta > 2**53:
+        raise ValueError(
+            f"end_time={end_time:g} s holds {end_time / delta:g} steps of delta={delta:g} s, more "
+            "than there are whole numbers. Is one of them in another unit?"
+        )
     n_grid = round(end_time / delta) + 1
     bins, counts = [], []
     for times in events:

@@ -10,7 +10,15 @@ from common.hawkes.driven import DrivenProcess, response_error
 from common.hawkes.goodness import rescaling_tests, uniformity_tests
 from common.hawkes.grid import bin_events
 from common.hawkes.histogram import fit_em, fit_least_squares
-from common.hawkes.marks import MarkDensity, branching_ratio, check_marked, mark_density
+from common.hawkes.kernels import TruncatedGaussian
+from common.hawkes.marked import marked_compensator, marked_intensity
+from common.hawkes.marks import (
+    MarkDensity,
+    branching_ratio,
+    check_marked,
+    mark_density,
+    simulate_marked,
+)
 from common.hawkes.mixture_labels import score_labels
 from common.hawkes.pairs import check_sorted
 
@@ -27,6 +35,20 @@ def error(**changed):
     model = SimpleNamespace(adjacency_=np.array([0.5]))
     true = {"baseline": 1.0, "adjacency": [0.5], "mean": [0.1], "sigma": [0.1]}
     return response_error(model, **{**true, **changed})
+
+
+def intensity(times, of=marked_intensity):
+    return of(times, [MARKED], [1.0], [[0.5]], TruncatedGaussian(), [0.5, 0.1], length=1.0)
+
+
+def compensator(times):
+    return intensity(times, marked_compensator)
+
+
+def simulate(baseline, adjacency, **options):
+    return simulate_marked(
+        baseline, adjacency, TruncatedGaussian(), [0.5, 0.1], length=1.0, **options
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,6 +127,23 @@ def error(**changed):
             lambda: check_marked([np.ma.masked_greater(MARKED, 6.0)]),
             "events[0] is a masked array with",
         ),
+        (lambda: intensity([[NAN]]), "times[0][0] is nan (1 of 1 times are not finite). Drop them"),
+        (
+            lambda: intensity([[0.5], [1.0]]),
+            "times must have one array for each of 1 processes, got 2",
+        ),
+        (
+            lambda: compensator([[2.0, 1.0]]),
+            "times[0] must be sorted, but times[0][1] = 1 s follows",
+        ),
+        (
+            lambda: TruncatedGaussian().check(np.ma.masked_less([0.5, 0.1], 0.2)),
+            "parameters is a masked array with 1 masked values.",
+        ),
+        (
+            lambda: simulate([1j], [[0.0]], end_time=5.0, rng=np.random.default_rng(0)),
+            "baseline must hold real numbers, got '[1j]'.",
+        ),
         (lambda: score_labels([1, 0], [1, 0], [0.5]), "marks has 1"),
         (
             lambda: score_labels([1, 0.5], [1, 0], [0.5, 0.1]),
@@ -120,6 +159,7 @@ def error(**changed):
         ),
     ],
 )
+@pytest.mark.filterwarnings("ignore:the record lasts from 0")
 def test_bad_input_is_one_clear_error(call, message):
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         call()
@@ -128,7 +168,9 @@ def test_bad_input_is_one_clear_error(call, message):
 def test_lags_of_a_response_are_finite():
     rng = np.random.default_rng(0)
     events = np.sort(rng.uniform(0, 100, 200))
-    model = DrivenProcess(lower=0.0, upper=1.0, max_iter=2).fit(events, [np.arange(1.0, 99.0, 5.0)], 100.0)
+    model = DrivenProcess(lower=0.0, upper=1.0, max_iter=2).fit(
+        events, [np.arange(1.0, 99.0, 5.0)], 100.0
+    )
     with pytest.raises(ValueError, match="lags must be finite, got nan s at index 1"):
         model.response([0.1, NAN])
     assert model.response([0]).shape == (1, 1)
