@@ -53,6 +53,7 @@ import scipy.special
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from common import validation
 from common.hawkes.kernels import TruncatedGaussian
 from common.hawkes.pairs import check_record, check_sorted, iter_pairs
 
@@ -224,9 +225,14 @@ class DrivenProcess(BaseEstimator):
         -------
         response : ndarray, shape (n_drivers, n_lags)
             In Hz, the baseline included.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If lags are no vector of finite numbers.
         """
         check_is_fitted(self)
-        lags = np.asarray(lags, dtype=float)
+        lags = validation.vector(lags, "lags", unit="s", empty=True).astype(float)
         return np.stack(
             [
                 self.baseline_ + (alpha * self._density(lags, m, sigma) if alpha > 0 else 0 * lags)
@@ -442,7 +448,23 @@ def response_error(model, *, baseline, adjacency, mean, sigma):
     -------
     error : ndarray, shape (n_drivers,)
         Supremum over all lags (10 001 of the support, and outside it), without unit.
+
+    Raises
+    ------
+    TypeError
+        If a value is no number.
+    ValueError
+        If lengths differ, a value is not finite, negative, or a deviation not positive, or the
+        true intensity is 0.
     """
+    baseline = validation.number(baseline, "baseline", at_least=0, unit="Hz")
+    adjacency = validation.vector(adjacency, "adjacency", at_least=0)
+    mean = validation.vector(mean, "mean", unit="s")
+    sigma = validation.vector(sigma, "sigma", above=0, unit="s")
+    validation.same_length(
+        **{"adjacency_ of model": model.adjacency_},
+        adjacency=adjacency, mean=mean, sigma=sigma,
+    )  # fmt: skip
     lags = np.linspace(model.lower, model.upper, 10_001)
     lags = np.append(lags, 2 * model.upper + 1)  # outside, where only the baseline is left
     truth = np.stack(

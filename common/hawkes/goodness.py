@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
+from common import validation
 from common.hawkes.inputs import process_names
 
 __all__ = ["GoodnessOfFit", "goodness_of_fit", "rescaling_tests", "uniformity_tests"]
@@ -152,7 +153,15 @@ def rescaling_tests(intervals):
         ``"law"``, Kolmogorov and Smirnov's test, and ``"order"``, Spearman's rank correlation of
         each interval with the next; each with ``n``, ``statistic`` and ``p_value``, which is NaN
         below five values.
+
+    Raises
+    ------
+    TypeError
+        If they are no numbers.
+    ValueError
+        If they are no vector, or one is not finite.
     """
+    intervals = validation.vector(intervals, "intervals", empty=True)
     n, law, order = len(intervals), (np.nan, np.nan), (np.nan, np.nan)
     if n >= _FEWEST:
         law = scipy.stats.kstest(intervals, "expon")
@@ -179,7 +188,30 @@ def uniformity_tests(points, *, region, end_time):
     tests : dict of dict
         Kolmogorov and Smirnov's of ``"time"``, ``"x"`` and ``"y"``, each with ``n``, ``statistic``
         and ``p_value``, which is NaN below five points.
+
+    Raises
+    ------
+    TypeError
+        If an argument holds no numbers.
+    ValueError
+        If a shape is another, a value is not finite, a side of the region or the end is not
+        positive, or a point lies outside.
     """
+    points = validation.array(points, "points", ndim=2, empty=True)
+    region = validation.array(region, "region", ndim=2)
+    end_time = validation.number(end_time, "end_time", above=0, unit="s")
+    if points.shape[1] != 3 or region.shape != (2, 2) or not (region[:, 0] < region[:, 1]).all():
+        raise ValueError(
+            "points must have the columns time, x and y, and region the rows of lowest and highest "
+            f"x and y, got shape {points.shape} and region {region.tolist()}."
+        )
+    bounds = np.vstack([[0.0, end_time], region])
+    if (outside := ((points < bounds[:, 0]) | (points > bounds[:, 1])).any(axis=1)).any():
+        place = int(outside.argmax())
+        raise ValueError(
+            f"points[{place}] is {points[place].tolist()}, outside of the region and the record, "
+            f"{bounds.tolist()}."
+        )
     n, found = len(points), {}
     lows, sizes = (0.0, *region[:, 0]), (end_time, *np.diff(region).ravel())
     for name, values, low, width in zip(("time", "x", "y"), points.T, lows, sizes, strict=True):

@@ -108,6 +108,11 @@ def bin_events(events, *, end_time, delta, kernel_length=None, allow_empty=False
     for process, times in enumerate(events):
         _check_times(times, process, end_time, allow_empty)
     check_record(events, end_time=end_time, kernel_length=kernel_length, delta=delta)
+    if end_time / delta > 2**53:
+        raise ValueError(
+            f"end_time={end_time:g} s holds {end_time / delta:g} steps of delta={delta:g} s, more "
+            "than there are whole numbers. Is one of them in another unit?"
+        )
     n_grid = round(end_time / delta) + 1
     bins, counts = [], []
     for times in events:

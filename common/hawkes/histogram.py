@@ -33,6 +33,7 @@ import scipy.linalg
 import scipy.optimize
 import scipy.sparse
 
+from common import validation
 from common.hawkes.grid import bin_events
 from common.hawkes.kernels import grid_lags
 from common.hawkes.pairs import lagged_counts
@@ -96,6 +97,8 @@ def fit_least_squares(events, *, end_time, delta, kernel_length, bin_width=1):
 
     Raises
     ------
+    TypeError
+        If ``bin_width`` is no whole number.
     ValueError
         If ``bin_width`` does not divide the number of lags, or events, ``delta`` or
         ``kernel_length`` are not valid: see `common.hawkes.grid`.
@@ -153,10 +156,8 @@ def fit_em(events, *, end_time, delta, kernel_length, bin_width=1, max_iter=1000
     -----
     Where the likelihood is largest at a value of 0, EM approaches it slowly from above.
     """
-    if max_iter < 1:
-        raise ValueError(f"max_iter must be at least 1, got {max_iter}.")
-    if not tol >= 0:
-        raise ValueError(f"tol must be 0 or more, got {tol}.")
+    max_iter = validation.count(max_iter, "max_iter")
+    tol = validation.number(tol, "tol", at_least=0)
     binned, n_lags, n_bins = _bin(events, end_time, delta, kernel_length, bin_width)
     lagged = lagged_counts(binned, n_lags)
     n = binned.n_processes
@@ -181,6 +182,7 @@ def fit_em(events, *, end_time, delta, kernel_length, bin_width=1, max_iter=1000
 def _bin(events, end_time, delta, kernel_length, bin_width):
     binned = bin_events(events, end_time=end_time, delta=delta, kernel_length=kernel_length)
     n_lags = len(grid_lags(kernel_length, delta=delta))
+    bin_width = validation.count(bin_width, "bin_width", at_least=0)
     if bin_width < 1 or n_lags % bin_width:
         raise ValueError(
             f"bin_width must divide the number of lags, {n_lags} = kernel_length / delta, got "

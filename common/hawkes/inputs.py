@@ -4,6 +4,7 @@ Every estimator reads them through `as_arrays`. What can be told apart in one ta
 sorts of spikes, becomes one process each, in the order of `process_names`.
 """
 
+import numpy as np
 import pandas as pd
 
 __all__ = ["as_arrays", "process_names"]
@@ -36,9 +37,11 @@ def as_arrays(events, columns=()):
 
     Raises
     ------
+    TypeError
+        If an array of the sequence does not hold real numbers.
     ValueError
         If a table lacks a column or says of an event no process, annotations hold no event, or
-        times are timestamps.
+        times are timestamps or masked.
 
     Examples
     --------
@@ -56,7 +59,7 @@ def as_arrays(events, columns=()):
     for i, each in enumerate(events):
         if isinstance(each, pd.DataFrame) and _first(each, _TIMES):
             each = _values(each, columns, f"events[{i}]")
-        _check_seconds(each, f"events[{i}]")
+        check_numbers(each, f"events[{i}]")
         found.append(each)
     return found
 
@@ -136,6 +139,36 @@ def _values(table, columns, name):
             f"{', '.join(map(str, table.columns))}."
         )
     return table[[time, *columns] if columns else time].to_numpy(dtype=float)
+
+
+def check_numbers(values, name):
+    """Refuse what an array of numbers would leave out or change in silence.
+
+    Parameters
+    ----------
+    values : array_like
+    name : str
+        What messages call it.
+
+    Raises
+    ------
+    TypeError
+        If it does not hold real numbers.
+    ValueError
+        If it holds timestamps, or a value is masked.
+    """
+    _check_seconds(values, name)
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} is a masked array with {np.ma.count_masked(values)} masked values. Leave "
+            "these events out first."
+        )
+    try:
+        kind = np.asarray(values).dtype.kind
+    except ValueError:  # rows of different lengths
+        kind = "O"
+    if kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got {str(values)[:60]!r}.")
 
 
 def _check_seconds(values, name):

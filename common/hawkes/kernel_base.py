@@ -32,6 +32,7 @@ import scipy.special
 import scipy.stats.qmc
 
 from common import validation
+from common.hawkes.inputs import check_numbers
 
 __all__ = ["Kernel", "clip", "discretise", "from_unit", "grid_lags", "to_unit"]
 
@@ -68,10 +69,13 @@ class Kernel(ABC):
 
         Raises
         ------
+        TypeError
+            If they are no real numbers.
         ValueError
-            If there are more or fewer than there are names, one is not finite, or one of
+            If there are more or fewer than there are names, one is masked or not finite, or one of
             `positive` is not above 0.
         """
+        check_numbers(parameters, "parameters")
         found = np.asarray(parameters, dtype=float)
         if found.ndim == 0 or len(found) != len(self.names):
             raise ValueError(

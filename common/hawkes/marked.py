@@ -13,6 +13,7 @@ from common.hawkes.estimator import ParametricEstimator, _check_bounds
 from common.hawkes.kernels import from_unit, to_unit
 from common.hawkes.marked_pairs import MarkedPairs, dense_intensity, structured_loss
 from common.hawkes.marks import check_marked, mark_density, simulate_marked
+from common.hawkes.pairs import check_sorted
 from common.hawkes.residuals import _Model
 
 __all__ = [
@@ -434,7 +435,7 @@ def marked_intensity(times, events, baseline, adjacency, kernel, parameters, *, 
         In Hz. An event at a time itself does not count.
     """
     model = _excitation(events, baseline, adjacency, kernel, parameters, length)
-    return [model.intensity(i, each) for i, each in enumerate(times)]
+    return [model.intensity(i, each) for i, each in enumerate(_sorted(times, model))]
 
 
 def marked_compensator(times, events, baseline, adjacency, kernel, parameters, *, length):
@@ -451,7 +452,17 @@ def marked_compensator(times, events, baseline, adjacency, kernel, parameters, *
         Expected number of events up to each time, given those before.
     """
     model = _excitation(events, baseline, adjacency, kernel, parameters, length)
-    return [model.compensator(i, each) for i, each in enumerate(times)]
+    return [model.compensator(i, each) for i, each in enumerate(_sorted(times, model))]
+
+
+def _sorted(times, model):
+    """Times at which each process is looked at."""
+    if len(times) != len(model.baseline):
+        raise ValueError(
+            f"times must have one array for each of {len(model.baseline)} processes, got "
+            f"{len(times)}."
+        )
+    return [check_sorted(each, name=f"times[{i}]") for i, each in enumerate(times)]
 
 
 def _excitation(events, baseline, adjacency, kernel, parameters, length):

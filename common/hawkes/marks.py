@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common import validation
-from common.hawkes.inputs import as_arrays
+from common.hawkes.inputs import as_arrays, check_numbers
 from common.hawkes.pairs import broadcast_parameters, check_sorted
 from common.hawkes.simulation import (
     _check_number,
@@ -60,11 +60,27 @@ class MarkDensity:
     name : str
     offset, slope : float
         a and b.
+
+    Raises
+    ------
+    TypeError
+        If one is no number.
+    ValueError
+        If a density with them is negative or does not integrate to 1.
     """
 
     name: str
     offset: float
     slope: float
+
+    def __post_init__(self):
+        offset = validation.number(self.offset, "offset", at_least=0, at_most=2)
+        slope = validation.number(self.slope, "slope")
+        if abs(offset + slope / 2 - 1) > 1e-12:
+            raise ValueError(
+                f"the integral of {offset:g} + {slope:g} k over marks k in [0, 1] must be 1, got "
+                f"{offset + slope / 2:g}. Take slope={2 - 2 * offset:g}."
+            )
 
     def value(self, marks):
         """Density at each mark.
@@ -76,6 +92,7 @@ class MarkDensity:
         Returns
         -------
         density : ndarray, shaped like ``marks``
+            Of the same line beyond [0, 1], where `check_marked` lets no mark be.
         """
         return self.offset + self.slope * np.asarray(marks, dtype=float)
 
@@ -114,7 +131,14 @@ class MarkDensity:
         Returns
         -------
         marks : ndarray, shape (n_samples,)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``n_samples`` is no whole number from 0, or ``rng`` no generator.
         """
+        n_samples = validation.count(n_samples, "n_samples", at_least=0)
+        rng = validation.generator(rng)
         u = rng.random(n_samples)
         if self.slope == 0:
             return u
@@ -162,12 +186,20 @@ def branching_ratio(adjacency, density="linear"):
     -------
     ratio : ndarray, shape (n_processes, n_processes)
 
+    Raises
+    ------
+    TypeError
+        If the adjacency holds no numbers.
+    ValueError
+        If a value is negative or not finite, or there is no such density.
+
     Examples
     --------
     >>> branching_ratio([[1.5]]).round(12)
     array([[1.]])
     """
-    return mark_density(density).mean * np.asarray(adjacency, dtype=float)
+    adjacency = validation.array(adjacency, "adjacency", at_least=0)
+    return mark_density(density).mean * adjacency
 
 
 def check_marked(events, *, end_time=None):
@@ -187,6 +219,8 @@ def check_marked(events, *, end_time=None):
 
     Raises
     ------
+    TypeError
+        If an array does not hold real numbers.
     ValueError
         If an array has another shape, times are unsorted, not finite or outside of the record, or
         a mark is outside of [0, 1].
@@ -200,6 +234,7 @@ def check_marked(events, *, end_time=None):
         )
     times, marks = [], []
     for i, each in enumerate(events):
+        check_numbers(each, f"events[{i}]")
         each = np.asarray(each, dtype=float)
         if each.ndim != 2 or each.shape[1] != 2:
             raise ValueError(
@@ -293,7 +328,7 @@ def simulate_marked(
     _check_times(length=length, end_time=end_time)
     burn_in = validation.number(burn_in, "burn_in", at_least=0, unit="s")
     n = len(baseline)
-    noise = np.zeros(n) if noise is None else np.asarray(noise, dtype=float)
+    noise = np.zeros(n) if noise is None else validation.array(noise, "noise")
     if noise.shape != (n,):
         raise ValueError(f"noise must have one rate for each of {n} processes, got {noise.shape}.")
     _check_rate("noise", noise)

@@ -29,6 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common import validation
 from common.hawkes.marked_pairs import dense_intensity, structured_loss
 
 __all__ = [
@@ -202,9 +203,17 @@ def score_labels(labels, structured, marks):
     scores : dict of float
         ``precision`` and ``recall`` of the structured events, ``base_rate``, ``noise_found`` and
         ``noise_found_by_mark``; NaN where there is nothing to take a share of.
+
+    Raises
+    ------
+    TypeError
+        If an argument holds no numbers.
+    ValueError
+        If lengths differ, a mark is outside of [0, 1], or a label is neither 0 nor 1.
     """
-    labels, structured = np.asarray(labels, dtype=bool), np.asarray(structured, dtype=bool)
-    marks = np.asarray(marks, dtype=float)
+    labels, structured = _truth(labels, "labels"), _truth(structured, "structured")
+    marks = validation.vector(marks, "marks", at_least=0, at_most=1, empty=True)
+    validation.same_length(labels=labels, structured=structured, marks=marks)
     kept, true = np.sum(labels & structured), structured.sum()
     lost = int(true - kept)
     true_marks, false_marks = np.sort(marks[structured]), marks[~structured]
@@ -256,6 +265,14 @@ def noise_loss(pairs, labels, model):
     totals = pairs.totals((1 - labels) * model.noise_density.value(pairs.marks))
     square = model.noise_density.square
     return float(square * pairs.duration * model.noise @ model.noise - 2 * model.noise @ totals)
+
+
+def _truth(values, name):
+    values = validation.vector(values, name, at_least=0, at_most=1, empty=True)
+    if (between := values % 1 > 0).any():
+        place = int(between.argmax())
+        raise ValueError(f"{name} must be 0 or 1, got {values[place]:g} at index {place}.")
+    return values.astype(bool)
 
 
 def _share(part, whole):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
+from common.hawkes.inputs import check_numbers
 from common.workflow import memory
 
 __all__ = [
@@ -173,10 +174,13 @@ def check_sorted(times, *, name, end_time=None):
 
     Raises
     ------
+    TypeError
+        If they are no real numbers.
     ValueError
-        If there is more than one axis, or a time is not finite, is before the one before it, or is
-        outside the record.
+        If there is more than one axis, or a time is not finite or masked, is before the one before
+        it, or is outside the record.
     """
+    check_numbers(times, name)
     times = np.asarray(times, dtype=float)
     if times.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got shape {times.shape}.")

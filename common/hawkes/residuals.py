@@ -18,7 +18,7 @@ kernel are paired; an older event has spent all its mass and is counted.
 import numpy as np
 
 from common import validation
-from common.hawkes.inputs import as_arrays
+from common.hawkes.inputs import as_arrays, check_numbers
 from common.hawkes.pairs import (
     broadcast_parameters,
     check_record,
@@ -155,6 +155,8 @@ class _Model:
         self.events = [check_sorted(x, name=f"events[{j}]") for j, x in enumerate(events)]
         self.marks = marks
         self.n_processes = n = len(self.events)
+        check_numbers(baseline, "baseline")
+        check_numbers(adjacency, "adjacency")
         self.baseline = np.asarray(baseline, dtype=float)
         self.adjacency = np.asarray(adjacency, dtype=float)
         if self.baseline.shape != (n,) or self.adjacency.shape != (n, n):

@@ -15,6 +15,7 @@ events.
 import numpy as np
 
 from common import validation
+from common.hawkes.inputs import check_numbers
 from common.hawkes.kernels import TruncatedGaussian
 from common.hawkes.pairs import broadcast_parameters, check_memory, check_record, kernel_of_pair
 
@@ -438,6 +439,8 @@ def _draw_lags(kernel, parameters, pair, n_samples, *, length, rng):
 
 
 def _check_rates(baseline, adjacency):
+    check_numbers(baseline, "baseline")
+    check_numbers(adjacency, "adjacency")
     baseline = np.asarray(baseline, dtype=float)
     adjacency = np.asarray(adjacency, dtype=float)
     if baseline.ndim != 1 or adjacency.shape != (len(baseline), len(baseline)):

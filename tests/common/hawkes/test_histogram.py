@@ -176,5 +176,5 @@ def test_errors_name_what_is_wrong():
             fit([[2.0, 1.0]], end_time=10.0, **OPTIONS)
     with pytest.raises(ValueError, match=r"max_iter must be at least 1, got 0"):
         fit_em([[1.0]], end_time=10.0, max_iter=0, **OPTIONS)
-    with pytest.raises(ValueError, match=r"tol must be 0 or more, got -1"):
+    with pytest.raises(ValueError, match=r"tol must be at least 0, got -1"):
         fit_em([[1.0]], end_time=10.0, tol=-1, **OPTIONS)
