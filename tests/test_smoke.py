@@ -206,10 +206,10 @@ def test_each_paper_has_the_plan_that_its_rules_import_among_its_tests():
 
 def test_of_tests_for_each_paper_those_of_the_chosen_one_are_left():
     chosen, other, general = (
-        SimpleNamespace(callspec=SimpleNamespace(params=params))
+        SimpleNamespace(callspec=SimpleNamespace(params=params), path=Path("tests/test_claims.py"))
         for params in ({"paper": "dance"}, {"paper": "moabb", "scale": "smoke"}, {"paper": "toy"})
     )
-    plain, dropped = SimpleNamespace(), []
+    plain, dropped = SimpleNamespace(path=Path("tests/test_claims.py")), []
     hook = SimpleNamespace(pytest_deselected=lambda items: dropped.extend(items))
     for paper, left in (
         ("dance", [chosen, general, plain]),
