@@ -41,7 +41,7 @@ class HierarchicalPosterior:
 
     Parameters
     ----------
-    prior, shared, method, aggregate, coordinates, parameters
+    prior, shared, method, aggregate, coordinates, parameters, context_map
         See `hnpe`.
 
     Attributes
@@ -57,8 +57,9 @@ class HierarchicalPosterior:
         ``"local"``.
     """
 
-    def __init__(self, prior, shared, method, aggregate, coordinates, parameters):
+    def __init__(self, prior, shared, method, aggregate, coordinates, parameters, context_map=None):
         self.prior, self.method, self._aggregate = prior, method, aggregate
+        self._map = context_map or (lambda context: context)
         self._shared = prior.only(shared)
         local = [name for name in prior.names if name not in self._shared.names]
         self._local = prior.only(local) if local else None
@@ -103,7 +104,7 @@ class HierarchicalPosterior:
         context = self._aggregate(x, extra)
         flow = self._flow(extra.shape[1])
         with training.reproducible(validation.count(random_state, "random_state", at_least=0)):
-            z = flow.sample(_tensor(context), n_samples).numpy()
+            z = flow.sample(self._seen(context), n_samples).numpy()
             if self.method == "naive":
                 return self.prior.from_normal(z)
             shared = self._coordinates.from_normal(z, context[:, None])
@@ -111,7 +112,7 @@ class HierarchicalPosterior:
                 return shared
             where = np.broadcast_to(x[:, None], (len(x), n_samples, x.shape[-1]))
             given = np.concatenate([where, shared], axis=-1).reshape(len(x) * n_samples, -1)
-            z = self._flows["local"].sample(_tensor(given), 1).numpy()
+            z = self._flows["local"].sample(self._seen(given), 1).numpy()
         local = self._local.from_normal(z).reshape(len(x), n_samples, -1)
         samples = np.empty((len(x), n_samples, len(self.prior)))
         samples[..., self._places], samples[..., self._local_places] = shared, local
@@ -151,16 +152,29 @@ class HierarchicalPosterior:
                 "parameters='all' and without coordinates."
             )
         z = self.prior.to_normal(theta)
-        context, flow = _tensor(self._aggregate(x, extra)), self._flow(extra.shape[1])
+        context, flow = self._seen(self._aggregate(x, extra)), self._flow(extra.shape[1])
         if self.method == "naive":
             found = flow.log_prob(_tensor(z), context)
         else:
             found = flow.log_prob(_tensor(z[:, self._places]), context)
             given = np.concatenate([x, theta[:, self._places]], axis=1)
             local = _tensor(z[:, self._local_places])
-            found = found + self._flows["local"].log_prob(local, _tensor(given))
+            found = found + self._flows["local"].log_prob(local, self._seen(given))
         volume = np.log(self.prior.high - self.prior.low).sum()
         return found.numpy().astype(float) - stats.norm.logpdf(z).sum(axis=1) - volume
+
+    def _seen(self, context):
+        """What a flow gets, as a tensor."""
+        with np.errstate(divide="ignore", invalid="ignore"):  # the error below says so
+            seen = self._map(context)
+        if not np.isfinite(seen).all():
+            row = context[~np.isfinite(seen).all(axis=1)][0]
+            raise ValueError(
+                f"context_map gives a value that is not finite for the context {row.tolist()}. Use "
+                "one that is defined for all observations and shared parameters, such as np.log "
+                "where all are above 0."
+            )
+        return _tensor(seen)
 
     def _flow(self, n_extra):
         if n_extra not in self._flows:
@@ -194,6 +208,7 @@ def hnpe(
     parameters="all",
     aggregate=None,
     coordinates=None,
+    context_map=None,
     flow="spline",
     n_transforms=1,
     n_steps=2500,
@@ -228,6 +243,10 @@ def hnpe(
         Coordinates of the shared parameters without bounds, with methods ``to_normal(shared,
         context)`` and ``from_normal(z, context)``, where ``context`` is what ``aggregate`` gives.
         By default the prior's.
+    context_map : callable, optional
+        Applied to what flows see, before it is standardised: what ``aggregate`` gives, and to the
+        observation and the shared parameters that the local flow sees. ``np.log`` helps where these
+        are positive and multiply one another.
     flow : str, default="spline"
         One of `common.inference.flows.KINDS`.
     n_transforms : int, default=1
@@ -245,7 +264,8 @@ def hnpe(
     ------
     TypeError, ValueError
         If an option is out of range, the prior has no such parameter or reaches outside of the
-        simulator's domain, or more than half of the simulated sets are not finite.
+        simulator's domain, ``context_map`` gives a value that is not finite, or more than half of
+        the simulated sets are not finite.
     FloatingPointError
         If a training diverges.
 
@@ -275,7 +295,7 @@ def hnpe(
             f"the simulations were drawn from another prior, of {', '.join(theirs.names)} between "
             f"{theirs.low.tolist()} and {theirs.high.tolist()}. Pass that one."
         )
-    own = (aggregate or with_mean, coordinates, parameters)
+    own = (aggregate or with_mean, coordinates, parameters, context_map)
     posterior = HierarchicalPosterior(prior, tuple(shared), method, *own)
     if not n_extra:
         raise ValueError("n_extra is empty: give at least one number of extra observations.")
@@ -350,7 +370,7 @@ def _train(posterior, source, job, options, random_state, kind, n_transforms):
                 z = posterior.prior.to_normal(theta)
             else:
                 z = posterior._coordinates.to_normal(shared, contexts)
-        return _tensor(z), _tensor(contexts)
+        return _tensor(z), posterior._seen(contexts)
 
     n_dims = len(posterior._local_places) if job == "local" else len(posterior._places)
     if posterior.method == "naive":

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+from scipy import stats
 
 from common.inference.calibration import rank_test, ranks
 from common.inference.distances import squared_distance
@@ -129,6 +131,44 @@ def test_simulations_that_are_not_finite_are_counted_and_reported():
     assert f"{found.n_invalid:,} of" in str(caught[0].message)
     with pytest.raises(ValueError, match="1024 of 1024 simulated sets"):
         hnpe(lambda t, rng: t * np.nan, PRIOR, shared=["beta"], **SHORT)
+
+
+def test_a_map_of_contexts_undoes_that_of_observations():
+    # exp of the observations and log of the contexts: the flow of beta sees what it sees without.
+    options = {"shared": ["beta"], "parameters": "shared", **SHORT}
+    plain = hnpe(ToyModel(), PRIOR, **options)
+    model = ToyModel()
+    mapped = hnpe(lambda t, rng: np.exp(model(t, rng)), PRIOR, context_map=np.log, **options)
+    draws = [
+        one.sample([x], n_samples=50, random_state=0)
+        for one, x in ((plain, [0.25]), (mapped, [np.exp(0.25)]))
+    ]
+    np.testing.assert_allclose(*draws, atol=1e-4)  # single precision
+
+
+def test_the_local_flow_learns_a_quotient_sooner_from_logarithms():
+    options = {"shared": ["beta"], "n_steps": 200, "lr": 5e-3, "random_state": 0}
+    plain = hnpe(ToyModel(), PRIOR, **options)
+    mapped = hnpe(ToyModel(), PRIOR, context_map=np.log, **options)
+    # Simulations are new in each step, so that the loss is that of unseen ones. alpha = x / beta.
+    assert mapped.losses["local"] < plain.losses["local"] - 0.2
+    theta, x = [[0.5, 0.5]], [[0.25]]
+    z, context = PRIOR.to_normal(theta), np.log([[0.25, 0.5]])
+    flow = mapped._flows["local"]
+    tensors = (torch.as_tensor(one, dtype=torch.float32) for one in (z[:, :1], context))
+    local = float(flow.log_prob(*tensors).detach()) - stats.norm.logpdf(z[0, 0])
+    beta = hnpe(ToyModel(), PRIOR, context_map=np.log, parameters="shared", **options)
+    tensors = (torch.as_tensor(one, dtype=torch.float32) for one in (z[:, 1:], np.log(x)))
+    shared = float(beta._flows[0].log_prob(*tensors).detach()) - stats.norm.logpdf(z[0, 1])
+    assert mapped.log_prob(theta, x)[0] == pytest.approx(local + shared, abs=1e-4)
+
+
+def test_a_map_that_is_not_defined_is_an_error():
+    found = hnpe(ToyModel(), PRIOR, shared=["beta"], context_map=np.log, **SHORT)
+    with pytest.raises(ValueError, match=r"not finite for the context \[0.0\]. Use one that"):
+        found.sample([[0.0]], n_samples=2, random_state=0)
+    with pytest.raises(ValueError, match="context_map gives a value that is not finite"):
+        hnpe(lambda t, rng: -t, PRIOR, shared=["beta"], context_map=np.log, **SHORT)
 
 
 def test_errors_of_options():
