@@ -126,9 +126,9 @@ def pytest_collection_modifyitems(config, items):
 def _dealt(items):
     """Tests in an order in which every folder in turn has one of its files.
 
-    Files of a folder share functions that numba compiles when they are first called, and keeps in
-    its cache. Run side by side by several processes, they would all compile the same ones. Those of
-    the workflow wait a lot and last long, so that each turn has two of them.
+    Files of a folder share functions that numba compiles when they are first called. Side by side,
+    they would wait until one of them has compiled these (`compile_in_turn`). Those of the workflow
+    last long while they compute little, so that each turn has two of them.
     """
     folders = {}
     for item in items:

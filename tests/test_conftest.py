@@ -1,10 +1,13 @@
-"""What the tests do to numba, and whom that serves."""
+"""What the tests do to numba, and their order."""
 
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from tests import conftest
 
 pytest.importorskip("fcntl")
 
@@ -59,3 +62,10 @@ def test_processes_compile_a_function_once_and_none_loses_what_another_has_added
     (tmp_path / "compiled.py").write_text(SOURCE)
     assert compile_at_once(tmp_path, ["1"], [], []) == [2, 2]  # for an integer, and for a float
     assert compile_at_once(tmp_path, ["1"], []) == [0, 0]
+
+
+def test_every_folder_in_turn_has_a_file_and_the_workflow_two():
+    names = ["a/1", "a/1", "a/2", "workflow/1", "workflow/2", "workflow/3", "b/1"]
+    items = [SimpleNamespace(path=Path(name), name=str(i)) for i, name in enumerate(names)]
+    order = [item.name for item in conftest._dealt(items)]
+    assert order == ["0", "1", "3", "4", "6", "2", "5"]

@@ -59,7 +59,7 @@ class HierarchicalPosterior:
 
     def __init__(self, prior, shared, method, aggregate, coordinates, parameters, context_map=None):
         self.prior, self.method, self._aggregate = prior, method, aggregate
-        self._map = context_map or (lambda context: context)
+        self._map = context_map
         self._shared = prior.only(shared)
         local = [name for name in prior.names if name not in self._shared.names]
         self._local = prior.only(local) if local else None
@@ -165,6 +165,8 @@ class HierarchicalPosterior:
 
     def _seen(self, context):
         """What a flow gets, as a tensor."""
+        if self._map is None:
+            return _tensor(context)
         with np.errstate(divide="ignore", invalid="ignore"):  # the error below says so
             seen = self._map(context)
         if not np.isfinite(seen).all():

@@ -1,5 +1,7 @@
 """HNPE on the toy model and on a Gaussian one, whose posteriors are known."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -169,6 +171,14 @@ def test_a_map_that_is_not_defined_is_an_error():
         found.sample([[0.0]], n_samples=2, random_state=0)
     with pytest.raises(ValueError, match="context_map gives a value that is not finite"):
         hnpe(lambda t, rng: -t, PRIOR, shared=["beta"], context_map=np.log, **SHORT)
+
+
+@pytest.mark.parametrize("context_map", [None, np.log])
+def test_a_posterior_can_be_stored(context_map):
+    found = hnpe(ToyModel(), PRIOR, shared=["beta"], context_map=context_map, **SHORT)
+    stored = pickle.loads(pickle.dumps(found))
+    draws = [one.sample([[0.25]], n_samples=5, random_state=0) for one in (found, stored)]
+    np.testing.assert_array_equal(*draws)
 
 
 def test_errors_of_options():
