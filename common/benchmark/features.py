@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.feature_selection import SelectKBest, mutual_info_classif
+from sklearn.utils.validation import check_is_fitted
 
 from common import validation
 
@@ -44,6 +45,7 @@ class Informative(SelectKBest):
         return self
 
     def _get_support_mask(self):
+        check_is_fitted(self, "scores_")
         kept = np.zeros(self.n_features_in_, bool)
         # Of equal ones the last are taken, as SelectKBest does.
         kept[np.argsort(self.scores_, kind="stable")[-min(self.k, len(kept)) :]] = True

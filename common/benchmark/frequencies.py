@@ -83,7 +83,8 @@ class _Scored(ClassifierMixin, BaseEstimator):
         -------
         y : ndarray, shape (n_trials,)
         """
-        return self.classes_[np.argmax(self.scores(X), axis=1)]
+        scores = self.scores(X)
+        return self.classes_[np.argmax(scores, axis=1)]
 
     def _remember(self, X):
         """Channels and samples of a trial, which those to come must have as well."""

@@ -166,6 +166,24 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         """
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
+    def __getstate__(self):
+        # Weights instead of the network: torch stores none whose weights are parametrised.
+        state = super().__getstate__().copy()
+        if "network_" in state:
+            weights = state["network_"].state_dict()
+            state["network_"] = {name: tensor.cpu() for name, tensor in weights.items()}
+        return state
+
+    def __setstate__(self, state):
+        from common import training
+
+        super().__setstate__(state)
+        if "network_" in state:
+            with training.reproducible(self.seed, self.device), _quiet():
+                self.network_ = self._make(self.shape_).to(self.device)
+            self.network_.load_state_dict(state["network_"])
+            self.network_.eval()
+
     def _check(self, X, y):
         X = np.asarray(X)
         if self.network not in NETWORKS:

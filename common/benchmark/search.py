@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
+from sklearn.pipeline import Pipeline
 
 from common import failures
 
@@ -115,10 +116,17 @@ class SharedGridSearch(GridSearchCV):
 
         Raises
         ------
+        TypeError
+            If the estimator is no pipeline.
         ValueError
             If ``stateless`` leaves no step that learns, a parameter is of no step, or no point
             could be fitted to any split.
         """
+        if not isinstance(self.estimator, Pipeline):
+            raise TypeError(
+                f"estimator must be a pipeline, got {self.estimator!r}. Put it into one, "
+                "sklearn.pipeline.make_pipeline, or take GridSearchCV."
+            )
         names = [name for name, _ in self.estimator.steps]
         if not 0 <= self.stateless < len(names):
             raise ValueError(

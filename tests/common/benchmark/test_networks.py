@@ -1,5 +1,7 @@
 """Training of networks: what it learns, when it stops, what it leaves alone."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -199,3 +201,16 @@ def test_an_error_of_the_machine_is_not_called_one_of_the_trials(monkeypatch):
     monkeypatch.setattr("braindecode.models.EEGNet", starved)
     with pytest.raises(MemoryError, match="30 GiB"):
         NetworkClassifier("EEGNet").fit(*trials())
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_trained_network_can_be_stored(network):
+    """EEGNet's weights are parametrised, which torch does not store by itself."""
+    X, y = trials(n=20, n_times=384)
+    fitted = NetworkClassifier(network, n_epochs=1, batch_size=16).fit(X, y)
+    torch.manual_seed(7)
+    before = torch.random.get_rng_state()
+    again = pickle.loads(pickle.dumps(fitted))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    np.testing.assert_array_equal(fitted.predict_proba(X), again.predict_proba(X))
+    assert again.n_epochs_ == 1 and not again.network_.training

@@ -185,3 +185,10 @@ def test_an_error_of_the_machine_ends_the_search(stateless):
     search = SharedGridSearch(pipeline, SVM, cv=INNER, stateless=stateless)
     with pytest.raises(MemoryError, match="30 GiB"):
         search.fit(X, y)
+
+
+def test_an_estimator_that_is_no_pipeline_is_refused():
+    X, y = trials()
+    search = SharedGridSearch(LogisticRegression(), {"C": [1.0]}, cv=INNER)
+    with pytest.raises(TypeError, match=r"must be a pipeline, got LogisticRegression\(\)"):
+        search.fit(X[:, :, 0], y)
