@@ -49,10 +49,10 @@ STARTED = b"started"
 
 STARTED_WITH = dict(os.environ)
 
-MOST = 4
+MOST = 16
 """So many nurseries are alive at a time; the one that was asked longest ago makes room."""
 
-LIMIT = 2e9
+LIMIT = min(3e9, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 8)
 """Memory of all nurseries together, in bytes; beyond it, the one asked longest ago makes room."""
 
 

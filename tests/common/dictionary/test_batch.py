@@ -3,6 +3,7 @@ import pytest
 
 from common.dictionary.atoms import FullAtoms, RankOneAtoms
 from common.dictionary.batch import (
+    _replaced,
     activation_sums,
     improved_atoms,
     learn_atoms,
@@ -134,6 +135,34 @@ def test_a_stretch_of_zeros_in_a_channel_is_no_error_but_a_silent_channel_is():
     X[:, 2] = 0
     with pytest.raises(ValueError, match="channel 2 is constant in trial 0, 0"):
         learn_atoms(X, n_atoms=2, n_times_atom=16, start="greedy")
+
+
+def test_when_it_stops_does_not_depend_on_the_unit():
+    rng = np.random.default_rng(2)
+    root = rng.standard_normal((K, 5)) * [1, 2, 4, 8, 16]
+    quadratic, linear = (root @ root.T)[:, :, None], rng.standard_normal((K, C, 1))
+    found = [
+        minimise_quadratic(np.zeros((K, C, 1)), unit * quadratic, unit * linear, tol=0.02)[0]
+        for unit in (2.0**30, 2.0**-30)
+    ]
+    np.testing.assert_array_equal(*found)  # a power of two rounds nothing
+    best, _ = minimise_quadratic(np.zeros((K, C, 1)), quadratic, linear, tol=1e-12, max_iter=10**4)
+    assert np.abs(found[0] - best).max() > 1e-3  # it has stopped early, as it was told
+
+
+def test_an_atom_that_is_hardly_used_becomes_what_is_explained_worst():
+    X = np.zeros((1, 1, 30))
+    X[0, 0, 4:8] = [1.0, 2.0, 2.0, 1.0]  # of the second atom, which is used here alone
+    X[0, 0, 15:19] = X[0, 0, 23:27] = [3.0, -4.0, 0.0, 0.0]
+    atoms = FullAtoms([[[0.6, -0.8, 0, 0]], [[0.5, 0.5, 0.5, 0.5]]])
+    z = np.zeros((1, 2, 27))
+    z[0, 0, [15, 23]] = 5
+    z[0, 1, 4] = 3
+    new, activations, replaced = _replaced(X, atoms, z, False, np.ones(4))
+    assert replaced and not activations[0, 1].any()
+    np.testing.assert_array_equal(activations[0, 0], z[0, 0])
+    expected = np.array([1, 2, 2, 1]) / np.sqrt(10)
+    np.testing.assert_allclose(new.D[:, 0], [[0.6, -0.8, 0, 0], expected])
 
 
 def test_beyond_the_ball_the_minimum_lies_on_it():
