@@ -194,6 +194,17 @@ def test_the_curvature_bound_holds_everywhere(kind):
         assert largest <= problem.curvature(x) * (1 + 1e-12)
 
 
+def test_the_curvature_bound_is_met_where_two_classes_are_equally_likely():
+    # At z = 0 two classes have the Hessian of the softmax of eigenvalue 1/2, and sigma(x) weighs
+    # each row: with equal weights G has the largest curvature sigma |D'D| / (2 n) + 2 lambda.
+    rng = np.random.default_rng(0)
+    D = rng.standard_normal((7, 3))
+    problem = Cleaning(D, rng.integers(2, size=7), D, np.zeros(7, int), n_classes=2, reg=0.1)
+    x = np.full(7, 0.4)
+    largest = np.linalg.eigvalsh(problem.inner_hessian(np.zeros(6), x))[-1]
+    assert problem.curvature(x) == pytest.approx(largest, rel=1e-12)
+
+
 def test_errors_count_rows_that_are_not_predicted():
     problem = Cleaning(np.eye(3), [0, 1, 2], np.eye(3), [0, 1, 2], n_classes=3)
     assert problem.error(np.eye(3).ravel(), np.eye(3), np.array([0, 1, 0])) == pytest.approx(1 / 3)

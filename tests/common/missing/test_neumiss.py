@@ -144,6 +144,15 @@ def test_the_loss_of_epochs_falls_and_training_ends_by_itself():
     assert len(found.loss_curve_) < 1000
 
 
+def test_every_row_is_seen_once_in_an_epoch():
+    """With steps of no length, the loss of an epoch is that of the first network, on all rows."""
+    X, y = table(23)
+    network = NeuMiss(X.shape[1], 2)
+    expected = np.mean((outputs(network, X) - y) ** 2)
+    losses = neumiss.fit(network, X, y, batch_size=5, lr=1e-300, n_epochs=1)
+    assert losses == [pytest.approx(expected, rel=1e-12)]
+
+
 def test_a_seed_gives_one_network_and_leaves_the_global_generator_alone():
     X, y = table()
     before = torch.get_rng_state()

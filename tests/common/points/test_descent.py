@@ -93,6 +93,24 @@ def test_moments_of_the_users_choice_are_taken(pattern):
     assert model.histories[0][0].energy[-1] < model.histories[0][0].energy[0]
 
 
+def test_energies_of_moments_without_weights_are_relative_to_the_target(pattern):
+    class Rows:
+        """Sums along the rows of an image."""
+
+        def fit(self, image):
+            self.target = image.sum(dim=-1)
+            return self
+
+        def loss(self, image):
+            return ((image.sum(dim=-1) - self.target) ** 2).sum(dim=-1)
+
+    model = MaximumEntropy(Rows(), size=16, sigmas=[1.5], dtype="float64").fit(pattern)
+    other = np.random.default_rng(3).random((40, 2))
+    one, two = (rasterise(torch.as_tensor(16 * p), 16, 1.5).sum(dim=-1) for p in (pattern, other))
+    expected = float(((two - one) ** 2).sum() / (one**2).sum())
+    assert model.energy(other) == pytest.approx(expected, rel=1e-12)
+
+
 def test_a_bar_shows_the_loss(pattern, capsys):
     model = MaximumEntropy(size=16, iterations=3).fit(pattern)
     model.sample(rng=np.random.default_rng(0))

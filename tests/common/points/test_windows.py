@@ -43,3 +43,10 @@ def test_copies_begin_with_the_points_and_repeat_them():
     near, _ = copies_around(points, window=2.0, margin=0.5)
     expected = ((copies >= -0.5) & (copies < 2.5)).all(axis=1)
     assert len(near) == expected.sum()
+
+
+def test_a_copy_on_the_lower_margin_counts_and_one_on_the_upper_does_not():
+    # Half of a window of 2 below and above: copies at -0.5 and at 2.5.
+    near, _ = copies_around(np.array([[1.5, 1.0], [0.5, 1.0]]), window=2.0, margin=0.5)
+    columns = sorted(near[near[:, 1] == 1.0][:, 0].tolist())
+    assert columns == [-0.5, 0.5, 1.5]
