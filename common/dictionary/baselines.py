@@ -27,6 +27,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from common import validation
+from common.dictionary._checks import squarable
 from common.dictionary.atoms import as_atoms
 from common.dictionary.sparse_coding import SparseCode, cost
 
@@ -147,6 +148,7 @@ def _checked(X, atoms, penalty):
             f"X must have {atoms.n_channels} channel(s) and at least {atoms.n_times_atom} samples, "
             f"as the atoms have, got shape {X.shape}."
         )
+    squarable(X, "X")
     return X, atoms, validation.number(penalty, "penalty", above=0)
 
 

@@ -449,7 +449,7 @@ def _projected(atoms):
 
 def _with_gaps(x):
     """A signal as an array, with NaN for missing samples."""
-    x = validation.incomplete(np.atleast_2d(np.ma.filled(x, np.nan)), "x", empty_columns=True)
+    x = validation.incomplete(np.atleast_2d(np.ma.asarray(x)), "x", empty_columns=True)
     if len(x) != 1:
         raise ValueError(f"x must have one axis, got shape {x.shape}.")
     return x[0]

@@ -63,7 +63,7 @@ import numba
 import numpy as np
 
 from common import validation
-from common.sparse.lasso import Lasso
+from common.sparse.lasso import check_problem
 
 __all__ = [
     "METHODS",
@@ -121,6 +121,8 @@ def unrolled_codes(problem, x, *, n_iter, method="fista", steps=None):
     TypeError, ValueError
         If an argument is of another kind, a value is not finite, a shape does not fit or an option
         is out of range.
+    FloatingPointError
+        If steps are so long that codes are no longer finite.
 
     Warns
     -----
@@ -135,7 +137,9 @@ def unrolled_codes(problem, x, *, n_iter, method="fista", steps=None):
     """
     x, n_iter, steps = _checked(problem, x, n_iter, method, steps)
     D = problem.D
-    return _codes(x @ D.T, D @ D.T, problem.reg, steps, method == "fista", _block(D, n_iter))
+    z = _codes(x @ D.T, D @ D.T, problem.reg, steps, method == "fista", _block(D, n_iter))
+    _check_codes(z, steps, problem)
+    return z
 
 
 def gradients(problem, x, *, n_iter, method="fista", depths=(None,), steps=None):
@@ -157,6 +161,8 @@ def gradients(problem, x, *, n_iter, method="fista", depths=(None,), steps=None)
     ------
     TypeError, ValueError
         As `unrolled_codes`, or if a depth is no whole number of at least 0, or there is none.
+    FloatingPointError
+        As `unrolled_codes`.
 
     Warns
     -----
@@ -182,6 +188,7 @@ def gradients(problem, x, *, n_iter, method="fista", depths=(None,), steps=None)
     z, products, sums, by_step = _reverse(
         x @ D.T, D @ D.T, problem.reg, steps, method == "fista", ends, _block(D, n_iter)
     )
+    _check_codes(z, steps, problem)
     residual = z @ D - x
     held = z.T @ residual
     # Part i is that of the iterations between two depths: deeper gradients are their running sums.
@@ -227,7 +234,7 @@ def exact_codes(problem, x):
     >>> exact_codes(Lasso([[1.0, 0.0], [0.6, 0.8]], reg=0.5), [[2.0, 0.0]])
     array([[1.5, 0. ]])
     """
-    x, D = problem.samples(x), problem.D
+    x, D = check_problem(problem).samples(x), problem.D
     try:
         z, lost = _feature_sign(x @ D.T, D @ D.T, problem.reg, problem.n_features)
     except np.linalg.LinAlgError:
@@ -259,7 +266,7 @@ def minimum_gradient(problem, x, z):
     TypeError, ValueError
         If an array holds no numbers, or a shape does not fit.
     """
-    x = problem.samples(x)
+    x = check_problem(problem).samples(x)
     z = validation.array(z, "z", ndim=2)
     if z.shape != (len(x), problem.n_atoms):
         raise ValueError(f"z must have shape {(len(x), problem.n_atoms)}, got {z.shape}.")
@@ -373,9 +380,7 @@ def limit_jacobian(problem, x, z, *, features=None):
 
 
 def _checked(problem, x, n_iter, method, steps):
-    if not isinstance(problem, Lasso):
-        raise TypeError(f"problem must be a common.sparse.Lasso, got {type(problem).__name__}.")
-    x = problem.samples(x)
+    x = check_problem(problem).samples(x)
     n_iter = validation.count(n_iter, "n_iter")
     validation.choice(method, METHODS, "method")
     steps = 1 / problem.smoothness if steps is None else steps
@@ -394,6 +399,14 @@ def _checked(problem, x, n_iter, method, steps):
     return x, n_iter, np.broadcast_to(steps, n_iter).copy()
 
 
+def _check_codes(z, steps, problem):
+    if not np.isfinite(z).all():
+        raise FloatingPointError(
+            f"codes are not finite after {len(steps)} iterations with steps up to {steps.max():g}: "
+            f"they diverge. Steps up to 1 / smoothness = {1 / problem.smoothness:g} do not."
+        )
+
+
 def _block(D, n_iter):
     """How many samples are handled at once: what is kept of them fits the processor's cache."""
     return int(np.clip(_KEPT // (n_iter * len(D)), 8, 256))
@@ -401,6 +414,7 @@ def _block(D, n_iter):
 
 def _one_sample(problem, x, features):
     x = validation.array(x, "x", ndim=1).astype(float)
+    check_problem(problem)
     features = range(problem.n_features) if features is None else features
     features = [
         validation.count(l, "a feature", at_least=0, at_most=problem.n_features - 1)

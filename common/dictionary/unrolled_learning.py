@@ -321,7 +321,10 @@ class _Samples:
     def cost(self, x, D, steps):
         self.operations += len(x) * self.n_iter
         problem = Lasso(D, reg=self.reg)
-        z = unrolled_codes(problem, x, **self._options(D, steps))
+        try:
+            z = unrolled_codes(problem, x, **self._options(D, steps))
+        except FloatingPointError:  # learned steps that were tried are too long
+            return np.inf
         return float(problem.objective(z, x).sum())
 
     def gradient(self, x, D, steps, depth):
