@@ -41,6 +41,7 @@ __all__ = [
     "Operation",
     "apply_sometimes",
     "bernoulli",
+    "check_scales",
     "column",
     "make_operation",
     "uniform",
@@ -206,6 +207,31 @@ def make_operation(name, *, sfreq=None, ch_names=None, scale=None, channel_indep
     operation = _CLASSES[name](**options)
     operation.name, operation.scale = name, scale
     return operation
+
+
+def check_scales(scales, operations):
+    """Refuse scales that would count for nothing.
+
+    Parameters
+    ----------
+    scales : dict of str to float
+        By the name of the operation.
+    operations : sequence of str or Operation
+
+    Raises
+    ------
+    ValueError
+        If there is no such operation, or it is given with a scale of its own.
+    """
+    made = {one.name for one in operations if isinstance(one, Operation)}
+    named = [one for one in operations if not isinstance(one, Operation)]
+    for name in scales:
+        validation.choice(name, [*named, *made], "a name in scales")
+        if name in made:
+            raise ValueError(
+                f"{name} is given as an operation, which has a scale of its own: scales[{name!r}] "
+                "would count for nothing. Leave it out, or give the name alone."
+            )
 
 
 def bernoulli(probability, draws, *, temperature=TEMPERATURE):

@@ -129,9 +129,11 @@ def standard_names(ch_names):
     Raises
     ------
     ValueError
-        If names are none of the montage's: without a place, left and right cannot be told. If two
-        channels are the same electrode.
+        If there is no name, or names are none of the montage's: without a place, left and right
+        cannot be told. If two channels are the same electrode.
     """
+    if isinstance(ch_names, str) or not len(ch_names):
+        raise ValueError(f"ch_names must be one name or more in a sequence, got {ch_names!r}.")
     names = [electrode(name) for name in ch_names]
     if lost := [i for i, name in enumerate(names) if name is None]:
         first = ch_names[lost[0]]
@@ -169,10 +171,12 @@ def rotate(positions, degrees, *, axis):
     Raises
     ------
     ValueError
-        If a position or an angle is not finite, or the axis is unknown.
+        If a position or an angle is not finite, a position has other than three coordinates, or the
+        axis is unknown.
     """
     validation.choice(axis, tuple(_AXES), "axis")
     positions = validation.array(positions, "positions", ndim=2)
+    _check_coordinates(positions, "positions")
     angles = np.radians(validation.vector(degrees, "degrees", unit="°", empty=True).astype(float))
     k = _AXES.index(axis)
     i, j = (k + 1) % 3, (k + 2) % 3
@@ -203,7 +207,8 @@ def spline_weights(positions, targets, *, regularization=1e-5):
     Raises
     ------
     ValueError
-        If a position is not finite, lies at the origin, or two sensors have one direction.
+        If a position is not finite, has other than three coordinates, lies at the origin, or two
+        sensors have one direction.
 
     References
     ----------
@@ -212,6 +217,7 @@ def spline_weights(positions, targets, *, regularization=1e-5):
     """
     regularization = validation.number(regularization, "regularization", at_least=0)
     for name, vectors in (("positions", positions), ("targets", targets)):
+        _check_coordinates(vectors, name)
         lengths = np.linalg.norm(validation.array(vectors, name, empty=True), axis=-1)
         validation.array(lengths, f"distances of {name} from the origin", above=0, empty=True)
     sources, targets = (
@@ -232,6 +238,11 @@ def spline_weights(positions, targets, *, regularization=1e-5):
     system[n, n] = 0
     solved = np.linalg.solve(system, np.eye(n + 1, n))
     return _spline(targets @ sources.T) @ solved[:n] + solved[n]
+
+
+def _check_coordinates(vectors, name):
+    if np.shape(vectors)[-1:] != (3,):
+        raise ValueError(f"{name} must have three coordinates each, got shape {np.shape(vectors)}.")
 
 
 def _spline(cosines):
