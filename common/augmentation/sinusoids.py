@@ -123,6 +123,11 @@ class LongConvolution(nn.Conv1d):
     Arguments and results are those of `torch.nn.Conv1d` with one input channel, stride and dilation
     1; forward and backward take a seventh of its time for 100 taps on 1000 samples.
 
+    Parameters
+    ----------
+    *args, **options
+        Of `torch.nn.Conv1d`.
+
     Raises
     ------
     ValueError
@@ -145,7 +150,21 @@ class LongConvolution(nn.Conv1d):
             )
 
     def forward(self, X):
-        """Convolve; see `torch.nn.Conv1d`. An error if there are several channels."""
+        """Convolve.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, 1, n_times)
+
+        Returns
+        -------
+        X : Tensor, shape (n_examples, n_out, n_times + 2 * padding - kernel_size + 1)
+
+        Raises
+        ------
+        ValueError
+            If there are several channels, or fewer samples than a kernel has.
+        """
         n_taps, n_times = self.kernel_size[0], X.shape[-1] + 2 * self.padding[0]
         if X.shape[-2] != 1 or n_times < n_taps:
             raise ValueError(
