@@ -117,13 +117,15 @@ def pair(values, name, *, at_least=1, at_most=(None, None)):
     )
 
 
-def squarable(values, name):
+def squarable(values, name, *, small=True):
     """Refuse numbers of which the sum of squares is no number in double precision.
 
     Parameters
     ----------
     values : ndarray
     name : str
+    small : bool, default=True
+        Whether they can be too small, too.
 
     Raises
     ------
@@ -132,7 +134,8 @@ def squarable(values, name):
     """
     with np.errstate(over="ignore", under="ignore"):
         energy = float(np.vdot(values, values))
-    if not np.finfo(float).tiny <= energy < np.inf and values.any():
+    least = np.finfo(float).tiny if small else 0
+    if not least <= energy < np.inf and values.any():
         raise ValueError(
             f"{name} holds values up to {np.abs(values).max():g}, whose squares do not add up to a "
             "number in double precision. Scale it first, say to a deviation of 1."

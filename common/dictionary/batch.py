@@ -163,12 +163,12 @@ def learn_atoms(
     n_iter = validation.count(n_iter, "n_iter")
     tol = validation.number(tol, "tol", above=0)
     eps = validation.number(eps, "eps", at_least=0)
-    window = _window(n_times_atom, taper)
     if X.shape[2] < n_times_atom:
         raise ValueError(
             f"an atom of n_times_atom={n_times_atom} samples does not fit into trials of "
             f"{X.shape[2]}. Use shorter atoms, or longer trials."
         )
+    window = _window(n_times_atom, taper)
     reg = (
         validation.number(reg, "reg", above=0, below=1)
         if scaled
@@ -366,6 +366,8 @@ def minimise_quadratic(W, quadratic, linear, *, window=None, max_iter=300, tol=1
     )
     if len(window) != W.shape[2]:
         raise ValueError(f"window must have {W.shape[2]} values, as W, got {len(window)}.")
+    squarable(W, "W", small=False)
+    squarable(window, "window")
     W = np.divide(W, window, out=np.zeros(W.shape), where=window > 0)
     W, gain = _descend(
         W,

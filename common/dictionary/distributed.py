@@ -311,7 +311,7 @@ class Workers:
             As `simulated_code`.
         """
         penalty = validation.number(penalty, "penalty", at_least=0)
-        tol = validation.number(tol, "tol", above=0)
+        tol = self.problem.checked_tol(tol, max_updates)
         left = _NEVER if max_updates is None else validation.count(max_updates, "max_updates")
         every = left if log_every is None else validation.count(log_every, "log_every")
         if D is not None:

@@ -81,7 +81,13 @@ class _Learner(TransformerMixin, BaseEstimator):
         if self.sfreq is None:
             raise ValueError("an array does not know its sampling frequency: give sfreq, in Hz.")
         sfreq = validation.number(self.sfreq, "sfreq", above=0, unit="Hz")
-        return validation.array(X, "X"), sfreq, None
+        X = validation.array(X, "X")
+        if X.ndim not in (2, 3):
+            raise ValueError(
+                "X must have shape (n_trials, n_channels, n_times) or (n_channels, n_times), got "
+                f"{X.shape}."
+            )
+        return X, sfreq, None
 
     def _read_again(self, X):
         """Trials of the kind that was fitted, shape (n_trials, n_channels, n_times)."""
@@ -95,11 +101,6 @@ class _Learner(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"X has the channels {', '.join(info.ch_names)}, and the atoms are of "
                 f"{', '.join(self.info_.ch_names)}. Pick these, in this order."
-            )
-        if X.ndim not in (2, 3):
-            raise ValueError(
-                "X must have shape (n_trials, n_channels, n_times) or (n_channels, n_times), got "
-                f"{X.shape}."
             )
         return X[None] if X.ndim == 2 else X
 

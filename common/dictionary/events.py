@@ -81,7 +81,7 @@ def activation_events(z, *, sfreq, threshold=None, quantile=None, min_interval=0
             "the unit of z, or drop these atoms."
         )
     # Rounding must not make 3 samples of 0.3 s at 10 Hz.
-    n_apart = int(np.ceil(min_interval * sfreq - 1e-9))
+    n_apart = int(min(np.ceil(min_interval * sfreq - 1e-9), z.shape[1]))
     kept = _largest_apart(z, selected, n_apart)
     times = [np.flatnonzero(row) / sfreq + late for row, late in zip(kept, shift, strict=True)]
     return times, [values[row] for values, row in zip(z, kept, strict=True)]

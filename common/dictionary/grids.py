@@ -152,6 +152,34 @@ class Problem:
         """
         return z[:, 0] if self.flat else z
 
+    def checked_tol(self, tol, max_updates=None):
+        """A tolerance of activations that can be met.
+
+        Parameters
+        ----------
+        tol : float
+        max_updates : int, optional
+            With it, any will do.
+
+        Returns
+        -------
+        tol : float
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is not above 0, or far below the last digit of all activations that there may be.
+        """
+        tol = validation.number(tol, "tol", above=0)
+        sizes = np.abs(self.D).sum(axis=(1, 2, 3)) / (self.D**2).sum(axis=(1, 2, 3))
+        most = sizes.max() * np.abs(self.X).max()  # a bound, often a hundred times too large
+        if max_updates is None and tol < 1e-3 * np.finfo(float).eps * most:
+            raise ValueError(
+                f"tol={tol:g} is below the last digit of activations, which are up to {most:g}: "
+                "steps may never be as short. Raise it."
+            )
+        return tol
+
     def on_grid(self, z, name="z"):
         """Activations of the user, checked, on the grid.
 
@@ -175,6 +203,7 @@ class Problem:
         expected = self.given(np.empty(self.shape)).shape
         if z.shape != expected:
             raise ValueError(f"{name} must have the shape {expected}, got {z.shape}.")
+        squarable(z, name, small=False)
         return z.reshape(self.shape).copy()
 
 

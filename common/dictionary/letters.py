@@ -96,12 +96,15 @@ def text_page(letters, rare, *, frequency, shape=(128, 256), sigma=0.05, rng):
     Raises
     ------
     TypeError, ValueError
-        If a number is out of range, shapes do not fit, or the page holds no letter.
+        If a number is out of range, shapes do not fit, the rare letter has no ink, or the page
+        holds no letter.
     """
     letters = validation.array(letters, "letters", ndim=3).astype(float)
     rare = validation.array(rare, "rare", ndim=2).astype(float)
     if rare.shape != letters.shape[1:]:
         raise ValueError(f"rare must have the shape {letters.shape[1:]}, got {rare.shape}.")
+    if not rare.any():
+        raise ValueError("rare has no ink: the mask would mark what is not there.")
     frequency = validation.number(frequency, "frequency", above=0, below=1)
     n_rows, n_columns = pair(shape, "shape")
     sigma = validation.number(sigma, "sigma", at_least=0)

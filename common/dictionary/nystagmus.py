@@ -318,6 +318,7 @@ def onset_f1(record, atom, z, *, tolerance=0.1):
         record nor implied.
     """
     _check_record(record)
+    atom = _moving_atom(atom)
     z = validation.vector(z, "z", at_least=0)
     tolerance = validation.number(tolerance, "tolerance", above=0)
     of = {"period": record.period, "sfreq": record.sfreq}
@@ -357,7 +358,13 @@ def _agreements(atom, kind, *, period, sfreq):
     true = cycle(kind, phases)
     true -= true.mean(axis=1, keepdims=True)
     atom = atom - atom.mean()
-    return true @ atom / (np.linalg.norm(true, axis=1) * np.linalg.norm(atom))
+    sizes = np.linalg.norm(true, axis=1)
+    if not sizes.all():
+        raise ValueError(
+            f"an atom of {len(atom)} samples at {sfreq:g} Hz sees nothing of a period of "
+            f"{period:g} s. Are both in s and Hz?"
+        )
+    return true @ atom / (sizes * np.linalg.norm(atom))
 
 
 def _moving_atom(atom):

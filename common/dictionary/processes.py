@@ -256,7 +256,7 @@ class _Team:
     def code(self, penalty, *, D=None, tol=1e-3):
         """As `common.dictionary.distributed.Workers.code`."""
         penalty = validation.number(penalty, "penalty", at_least=0)
-        tol = validation.number(tol, "tol", above=0)
+        tol = self.problem.checked_tol(tol)
         if D is not None:
             self.problem = self.problem.with_atoms(D)
         found = self._ask("code", self.problem.D, penalty, tol)

@@ -136,8 +136,9 @@ def sparse_code(
     ValueError
         If ``X`` has a value that is not finite, values whose squares are no numbers, a channel that
         is constant, other channels than the atoms or fewer samples; if a shape does not fit, the
-        penalty is negative, the tolerance not positive, the solver unknown, ``nonnegative`` neither
-        true nor false, or the start negative though it is true.
+        penalty is negative, the tolerance not positive or, without ``max_updates``, smaller than
+        the last digit of the largest activation, which may never be met; if the solver is unknown,
+        ``nonnegative`` neither true nor false, or the start negative though it is true.
 
     Warns
     -----
@@ -176,7 +177,13 @@ def sparse_code(
             "Lower it.",
             stacklevel=2,
         )
-    elif start is None and (most := _largest_start(correlation, atoms, nonnegative)) < tol:
+    most = _largest_start(correlation, atoms, nonnegative)
+    if max_updates is None and tol < np.finfo(float).eps * most:
+        raise ValueError(
+            f"tol={tol:g} is below the last digit of activations of {most:g}: steps may never be "
+            "as short. Raise it, or give max_updates."
+        )
+    if penalty < largest and start is None and most < tol:
         warnings.warn(
             f"tol={tol:g} is above {most:g}, what the largest activation would be without a "
             "penalty: nothing is active. Lower it, it is in the unit of z.",
@@ -591,6 +598,7 @@ def _checked_code(z, penalty, X, atoms, *, at_least=None):
             f"z must have shape {shape} for X of {X.shape[1]} samples and {atoms.n_atoms} atom(s) "
             f"of {atoms.n_times_atom}, got {z.shape}."
         )
+    squarable(z, "z", small=False)
     return z, validation.number(penalty, "penalty", at_least=0)
 
 
@@ -608,6 +616,7 @@ def _checked_start(start, shape, nonnegative):
     z = validation.array(start, "start", at_least=0 if nonnegative else None).astype(float)
     if z.shape != shape:
         raise ValueError(f"start must have the shape {shape}, got {z.shape}.")
+    squarable(z, "start", small=False)
     return np.array(z, order="C")
 
 

@@ -383,7 +383,7 @@ def loss_density(X, D, z, penalty):
     ------
     TypeError, ValueError
         If an array is none, shapes do not fit, an activation or the penalty is negative, or the
-        squares of ``X`` are no numbers.
+        squares of values are no numbers.
     """
     X, D, z = (
         validation.array(each, name, ndim=3, at_least=0 if name == "z" else None).astype(float)
@@ -391,6 +391,8 @@ def loss_density(X, D, z, penalty):
     )
     penalty = validation.number(penalty, "penalty", at_least=0)
     squarable(X, "X")
+    squarable(D, "D", small=False)
+    squarable(z, "z", small=False)
     expected = (len(X), len(D), X.shape[2] - D.shape[2] + 1)
     if z.shape != expected or X.shape[1] != D.shape[1]:
         raise ValueError(

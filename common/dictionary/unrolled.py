@@ -63,6 +63,7 @@ import numba
 import numpy as np
 
 from common import validation
+from common.dictionary._checks import squarable
 from common.sparse.lasso import check_problem
 
 __all__ = [
@@ -177,9 +178,12 @@ def gradients(problem, x, *, n_iter, method="fista", depths=(None,), steps=None)
     (0.88, [[-0.75, 0.15000000000000002], [-0.75, 0.15000000000000002]])
     """
     x, n_iter, steps = _checked(problem, x, n_iter, method, steps)
+    if not np.iterable(depths) or not len(depths):
+        raise ValueError(
+            f"depths must be a sequence of one or more, got {depths!r}. Use (None,) for a gradient "
+            "through all iterations."
+        )
     D, depths = problem.D, list(depths)
-    if not depths:
-        raise ValueError("depths is empty. Use (None,) for a gradient through all iterations.")
     known = [
         n_iter if depth is None else min(n_iter, validation.count(depth, "a depth", at_least=0))
         for depth in depths
@@ -264,12 +268,13 @@ def minimum_gradient(problem, x, z):
     Raises
     ------
     TypeError, ValueError
-        If an array holds no numbers, or a shape does not fit.
+        If an array holds no numbers, a shape does not fit, or squares of codes are no numbers.
     """
     x = check_problem(problem).samples(x)
     z = validation.array(z, "z", ndim=2)
     if z.shape != (len(x), problem.n_atoms):
         raise ValueError(f"z must have shape {(len(x), problem.n_atoms)}, got {z.shape}.")
+    squarable(z, "z", small=False)
     return z.T @ (z @ problem.D - x)
 
 
@@ -306,6 +311,8 @@ def jacobians(problem, x, iterations, *, depth=None, features=None):
         As `unrolled_codes`.
     """
     x, features = _one_sample(problem, x, features)
+    if not np.iterable(iterations):
+        raise TypeError(f"iterations must be a sequence of whole numbers, got {iterations!r}.")
     wanted = [validation.count(n, "an iteration") for n in iterations]
     if not wanted or (np.diff(wanted) <= 0).any():
         raise ValueError(f"iterations must ascend, and be one at least, got {wanted}.")
@@ -416,6 +423,8 @@ def _one_sample(problem, x, features):
     x = validation.array(x, "x", ndim=1).astype(float)
     check_problem(problem)
     features = range(problem.n_features) if features is None else features
+    if not np.iterable(features):
+        raise TypeError(f"features must be a sequence of whole numbers, got {features!r}.")
     features = [
         validation.count(l, "a feature", at_least=0, at_most=problem.n_features - 1)
         for l in features

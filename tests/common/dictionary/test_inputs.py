@@ -39,7 +39,8 @@ from common.dictionary.paths import race
 from common.dictionary.processes import code_in_processes
 from common.dictionary.recovery import match_atoms, recovery_score
 from common.dictionary.store import EventSet
-from common.dictionary.trend import moving_median
+from common.dictionary.trend import line_trend, moving_median, slow_part, tv_prox
+from common.dictionary.unrolled_learning import samples_as_atoms
 from common.sparse.lasso import Lasso
 
 NAN = np.nan
@@ -113,6 +114,20 @@ SHORT = {"sfreq": 100.0, "n_atoms": 1, "atom_length": 0.05}
         (lambda: sparse_coding.duality_gap(X, D, Z - 1, 1.0), "z must be finite and at least 0, g"),
         (lambda: lbfgs(HUGE * X, D, 1.0), "X holds values up to"),
         (lambda: admm(TINY * X, D, 1.0), "X holds values up to"),
+        (lambda: sparse_coding.cost(X, D, Z + HUGE, 1.0), "z holds values up to 1e+200"),
+        (
+            lambda: sparse_coding.sparse_code(X, D, 1.0, start=Z + HUGE),
+            "start holds values up to 1e+200",
+        ),
+        (
+            lambda: sparse_coding.sparse_code(X, D, 1.0, tol=TINY),
+            "tol=1e-200 is below the last digit of activations of",
+        ),
+        (
+            lambda: Workers(X, D).code(1.0, tol=TINY),
+            "tol=1e-200 is below the last digit of activations, which are up to",
+        ),
+        (lambda: admm(X, D, 1.0, rho=1e-300), "rho=1e-300 is too small beside the atoms. Raise it"),
         # learning
         (lambda: learn_dictionary(X + 1j, **SHORT), "X must hold numbers, got array([["),
         (lambda: learn_dictionary(np.ma.masked_less(X, 0), **SHORT), "X is a masked array with"),
@@ -158,6 +173,14 @@ SHORT = {"sfreq": 100.0, "n_atoms": 1, "atom_length": 0.05}
         (
             lambda: minimise_quadratic(D, np.arange(81.0).reshape(3, 3, 9), D),
             "two such values differ by 44. Is distance 0 in the middle?",
+        ),
+        (
+            lambda: minimise_quadratic(HUGE * D, np.zeros((3, 3, 9)), D),
+            "W holds values up to",
+        ),
+        (
+            lambda: minimise_quadratic(D, np.zeros((3, 3, 9)), D, window=np.full(5, TINY)),
+            "window holds values up to 1e-200",
         ),
         # events
         (lambda: activation_events([[1.0, 2j]], sfreq=1.0), "z must hold numbers, got [[1.0, 2j]]"),
@@ -230,6 +253,10 @@ SHORT = {"sfreq": 100.0, "n_atoms": 1, "atom_length": 0.05}
             lambda: text_page(LETTERS, LETTERS[0], frequency=0.1, shape=99, rng=rng()),
             "shape must be (rows, columns), got 99",
         ),
+        (
+            lambda: text_page(LETTERS, 0 * LETTERS[0], frequency=0.1, rng=rng()),
+            "rare has no ink: the mask would mark what is not there",
+        ),
         (lambda: sharpest_crop(HUGE * IMAGE, 3), "image holds values up to"),
         (lambda: drawn_atoms(HUGE * IMAGE, 1, (3, 3), rng=rng()), "image holds values up to"),
         (lambda: drawn_atoms(IMAGE, 1, (3, 3, 1), rng=rng()), "shape must be (rows, columns), got"),
@@ -289,6 +316,10 @@ SHORT = {"sfreq": 100.0, "n_atoms": 1, "atom_length": 0.05}
             lambda: improved_patterns(D[:, :, None], np.zeros((3, 3, 1, 5)), D[:, :, None]),
             "ztz must have shape (3, 3, 1, 9) for D of shape (3, 2, 1, 5), got (3, 3, 1, 5)",
         ),
+        (
+            lambda: grids.cost(X, D, Z + HUGE, 1.0),
+            "z holds values up to 1e+200",
+        ),
         # random windows
         (lambda: windows(scaled="no"), "scaled must be one of False, True, got 'no'"),
         (
@@ -304,6 +335,10 @@ SHORT = {"sfreq": 100.0, "n_atoms": 1, "atom_length": 0.05}
         (
             lambda: stochastic.loss_density(X[None], D, Z[None] - 1, 1.0),
             "z must be finite and at least 0, got -1.0",
+        ),
+        (
+            lambda: stochastic.loss_density(X[None], HUGE * D, Z[None], 1.0),
+            "D holds values up to",
         ),
         (
             lambda: stochastic.loss_density(X[None], D, Z[None], NAN),
@@ -361,6 +396,18 @@ SHORT = {"sfreq": 100.0, "n_atoms": 1, "atom_length": 0.05}
             lambda: nystagmus.onset_f1(record(onsets=np.array([])), [0.0, 1.0, 0.0], np.zeros(298)),
             "neither the record nor z has a cycle: F1 is 0 / 0",
         ),
+        (
+            lambda: nystagmus.waveform_recovery(X[0], "jerk", period=1e300, sfreq=100.0),
+            "an atom of 60 samples at 100 Hz sees nothing of a period of 1e+300 s",
+        ),
+        (lambda: nystagmus.onset_f1(record(), 1.0, Z[0]), "atom must have 1 axes, got shape ()"),
+        # trends
+        (lambda: tv_prox([0.0, 1.0], 1e10), "mu=1e+10 is more than 1e9 times the range of y, 1"),
+        (lambda: line_trend(X[0], 1e11), "mu must be at least 0 and at most 1e+10, got 1"),
+        (
+            lambda: slow_part(X[0], cutoff=1e-9, sfreq=100.0),
+            "cutoff must be at least 0.0001 and below 50 Hz, got 1e-09 Hz",
+        ),
         # stored events
         (lambda: events(names="a"), "names must be several names, got 'a'"),
         (lambda: events(simulated="no"), "simulated must be one of False, True, got 'no'"),
@@ -376,6 +423,23 @@ SHORT = {"sfreq": 100.0, "n_atoms": 1, "atom_length": 0.05}
             "positions must be finite, got nan at index (0, 1)",
         ),
         # unrolled
+        (
+            lambda: unrolled.gradients(PROBLEM, np.eye(2), n_iter=1, depths=2),
+            "depths must be a sequence of one or more, got 2",
+        ),
+        (
+            lambda: unrolled.jacobians(PROBLEM, [1.0, 2.0], 3),
+            "iterations must be a sequence of whole numbers, got 3",
+        ),
+        (
+            lambda: unrolled.jacobians(PROBLEM, [1.0, 2.0], [3], features=0),
+            "features must be a sequence of whole numbers, got 0",
+        ),
+        (
+            lambda: unrolled.minimum_gradient(PROBLEM, np.eye(2), HUGE * np.eye(2)),
+            "z holds values up to 1e+200",
+        ),
+        (lambda: samples_as_atoms(HUGE * X, 1, rng=rng()), "so that its norm is no number"),
         (lambda: unrolled.exact_codes(None, np.eye(2)), "problem must be a Lasso"),
         (lambda: unrolled.minimum_gradient(None, X, X), "problem must be a Lasso"),
         (lambda: unrolled.jacobians(None, [1.0, 2.0], [1]), "problem must be a Lasso"),
@@ -457,6 +521,8 @@ def test_arrays_of_other_shapes_are_not_coded():
     learner = ConvolutionalDictionary(1, 0.05, sfreq=100.0, n_iter=1).fit(X)
     with pytest.raises(ValueError, match=r"X must have shape .*, got \(60,\)"):
         learner.transform(X[0])
+    with pytest.raises(ValueError, match=r"X must have shape .*, got \(\)"):
+        learner.fit(3.0)
 
 
 def test_a_record_as_it_should_be_has_scores():
@@ -466,3 +532,9 @@ def test_a_record_as_it_should_be_has_scores():
     z = np.zeros(271)
     z[0] = 1
     assert nystagmus.onset_f1(silent, one.nystagmus[:30], z) == 0
+
+
+def test_an_interval_beyond_the_recording_leaves_one_event():
+    z = [[0.0, 2.0, 0.0, 1.0]]
+    for interval in (0.04, 1e300):
+        assert activation_events(z, sfreq=100.0, min_interval=interval)[0][0].tolist() == [0.01]

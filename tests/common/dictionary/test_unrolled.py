@@ -283,7 +283,7 @@ PROBLEM, X = draw(18)
         (
             lambda: gradients(PROBLEM, X, n_iter=2, depths=()),
             ValueError,
-            r"depths is empty. Use \(None,\)",
+            r"got \(\). Use \(None,\)",
         ),
         (
             lambda: gradients(PROBLEM, X, n_iter=2, depths=(-1,)),
