@@ -66,10 +66,18 @@ def squared_distance(samples, quantile):
     Raises
     ------
     TypeError, ValueError
-        If a sample is not finite, or ``quantile`` does not give a finite number for each level.
+        If a sample is not finite, ``quantile`` does not give a finite number for each level, or a
+        square is no number.
     """
     samples = np.sort(validation.vector(samples, "samples"))
     levels = (np.arange(len(samples)) + 0.5) / len(samples)
     wanted = validation.vector(quantile(levels), "quantile(levels)")
     validation.same_length(**{"levels": levels, "quantile(levels)": wanted})
-    return float(np.mean((samples - wanted) ** 2))
+    with np.errstate(over="ignore"):
+        found = float(np.mean((samples - wanted) ** 2))
+    if not np.isfinite(found):
+        raise ValueError(
+            f"samples up to {np.abs(samples).max():g} and quantiles up to {np.abs(wanted).max():g} "
+            "have differences whose squares are no numbers. Choose another unit."
+        )
+    return found

@@ -301,7 +301,7 @@ def hnpe(
     validation.choice(parameters, ("all", "shared"), "parameters")
     if not isinstance(prior, BoxPrior):
         raise TypeError(f"prior must be a BoxPrior, got {prior!r}. Make one: BoxPrior(bounds).")
-    if isinstance(shared, str) or not len(shared):
+    if isinstance(shared, str) or not np.iterable(shared) or not len(shared):
         raise ValueError(f"shared must be one name or more in a sequence, got {shared!r}.")
     if not np.iterable(n_extra):
         raise TypeError(f"n_extra must be a sequence of whole numbers, got {n_extra!r}.")

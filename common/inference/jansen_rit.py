@@ -216,7 +216,7 @@ def linear_step(rates, h):
     Raises
     ------
     TypeError, ValueError
-        If a rate or the step is no finite number above 0.
+        If a rate or the step is no finite number above 0, or at most 100 of their product.
 
     Notes
     -----
@@ -227,7 +227,7 @@ def linear_step(rates, h):
     h = validation.number(h, "h", above=0, unit="s")
     matrices, factors = [], []
     for rate in validation.vector(rates, "rates", above=0, unit="1/s").astype(float):
-        k = rate * h
+        k = validation.number(float(rate * h), "a rate times h", at_least=1e-8, at_most=100)
         generator = np.array([[0.0, 1.0], [-k * k, -2 * k]])
         block = np.zeros((4, 4))
         block[:2, :2], block[:2, 2:], block[2:, 2:] = -generator, np.diag([0.0, 1.0]), generator.T
@@ -260,8 +260,8 @@ def log_spectrum(signals, *, n_segments=1):
     Raises
     ------
     TypeError, ValueError
-        If signals hold no real numbers or masked ones, are not a whole number of segments, or a
-        segment is shorter than a window.
+        If there is no signal, signals hold no real numbers or masked ones, are not a whole number
+        of segments, or a segment is shorter than a window.
     """
     if np.ma.is_masked(signals):
         raise ValueError(
@@ -271,6 +271,8 @@ def log_spectrum(signals, *, n_segments=1):
     signals = np.asarray(signals)
     if signals.dtype.kind not in "iuf":
         raise TypeError(f"signals must hold real numbers, got {signals.dtype}.")
+    if signals.size == 0:
+        raise ValueError(f"signals is empty: its shape is {signals.shape}.")
     n_segments = validation.count(n_segments, "n_segments")
     n_times = signals.shape[-1] if signals.ndim else 0
     if n_times % n_segments or n_times // n_segments < _LENGTH:

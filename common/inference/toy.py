@@ -147,9 +147,16 @@ def log_maximum(x, extra):
 
     Raises
     ------
-    ValueError
-        If a maximum is not above 0 and below 1.
+    TypeError, ValueError
+        If a value is no finite number, shapes do not fit, or a maximum is not above 0 and below 1.
     """
+    x = validation.array(x, "x", ndim=2)
+    extra = validation.array(extra, "extra", ndim=3, empty=True)
+    if (len(extra), extra.shape[2]) != x.shape:
+        raise ValueError(
+            f"extra must have shape ({len(x)}, n_extra, {x.shape[1]}) for x of shape {x.shape}, "
+            f"got {extra.shape}."
+        )
     maximum = np.concatenate([x[:, None], extra], axis=1).max(axis=1)
     outside = ~((maximum > 0) & (maximum < 1))
     if outside.any():

@@ -285,6 +285,9 @@ def split(kind, y, group, *, fold, n_folds, rng, n_train=None, n_valid=None):
     """
     validation.choice(kind, ("heads", "groups", "stratified"), "split")
     rng = validation.generator(rng)
+    for values, name in ((y, "y"), (group, "group")):
+        validation.vector(values, name)
+    y, group = np.asarray(y), np.asarray(group)
     validation.same_length(y=y, group=group)
     fold = validation.count(
         fold, "fold", at_least=0, at_most=validation.count(n_folds, "n_folds") - 1

@@ -79,6 +79,7 @@ def classifier(
         raise ValueError(f"a classifier needs at least two classes, got {n_classes}.")
     n_tokens(n_times)
     validation.count(n_filters, "n_filters")
+    seed = validation.count(seed, "seed", at_least=0)
     sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
     if not (encoder is None or isinstance(encoder, Encoder)):
         raise TypeError(f"encoder must be an Encoder or None, got {type(encoder).__name__}.")
@@ -179,6 +180,7 @@ def fine_tune(
     ):  # fmt: skip
         validation.count(value, name)
     validation.count(n_new, "n_new", at_least=0)
+    seed = validation.count(seed, "seed", at_least=0)
     if not isinstance(network, _KINDS[head]):
         raise TypeError(f"network must have the head {head!r}, got {type(network).__name__}.")
     for part, name in ((train, "train"), (valid, "valid")):

@@ -64,8 +64,8 @@ def leadfield(positions, *, n_sources, rng):
     Raises
     ------
     TypeError, ValueError
-        If positions are not finite, of another shape, or those of a single electrode, ``n_sources``
-        is no whole number from 1, or ``rng`` no generator.
+        If positions are not finite, of another shape, not on a head of radius 1, or those of a
+        single electrode, ``n_sources`` is no whole number from 1, or ``rng`` no generator.
     """
     positions = validation.array(positions, "positions", ndim=2)
     if positions.shape[1] != 3 or len(np.unique(positions, axis=0)) < 2:
@@ -73,6 +73,10 @@ def leadfield(positions, *, n_sources, rng):
             "positions must have shape (n_channels, 3), with two electrodes at least, got shape "
             f"{positions.shape}."
         )
+    validation.vector(
+        np.linalg.norm(positions, axis=1), "distances from the middle of a head of radius 1",
+        at_least=0.5, at_most=2,
+    )  # fmt: skip
     n_sources = validation.count(n_sources, "n_sources")
     rng = validation.generator(rng)
     places, moments = rng.standard_normal((2, n_sources, 3))

@@ -61,6 +61,10 @@ MASKED = np.ma.masked_less([[0.5, 0.1]], 0.2)
             lambda: distances.squared_distance_to_truth([[1e200], [-1e200]], [0.0]),
             "samples up to 1e+200 and a truth up to 0 have squares that are no numbers in float64",
         ),
+        (
+            lambda: distances.squared_distance([-1e200, 1e200], lambda u: 0 * u),
+            "samples up to 1e+200 and quantiles up to 0 have differences whose squares are no",
+        ),
         # flows
         (
             lambda: make(CONTEXTS * NAN),
@@ -143,6 +147,15 @@ MASKED = np.ma.masked_less([[0.5, 0.1]], 0.2)
             lambda: GainPool(np.full((3, 1), 0.5), SPECTRA[:, 0], PRIOR),
             "spectra must have shape (n_simulations, n_features), got (3,)",
         ),
+        (
+            lambda: jansen_rit.linear_step([100.0], 10.0),
+            "a rate times h must be at least 1e-08 and at most 100, got 1000.0",
+        ),
+        (lambda: jansen_rit.log_spectrum(np.zeros((0, 65))), "signals is empty: its shape is (0, "),
+        (
+            lambda: hnpe(toy.ToyModel(), PRIOR, shared=None, **SHORT),
+            "shared must be one name or more in a sequence, got None",
+        ),
         # priors
         (
             lambda: BoxPrior([("a", (0, 1))]),
@@ -167,6 +180,10 @@ MASKED = np.ma.masked_less([[0.5, 0.1]], 0.2)
         (
             lambda: toy.log_maximum(np.array([[1.5]]), np.empty((1, 0, 1))),
             "the maximum of the observations must be above 0 and below 1, got 1.5",
+        ),
+        (
+            lambda: toy.log_maximum([[0.5]], [[[0.5], [0.1]], [[0.2], [0.3]]]),
+            "extra must have shape (1, n_extra, 1) for x of shape (1, 1), got (2, 2, 1)",
         ),
         (
             lambda: toy.MaximumCoordinates.from_normal([[0.0]], [[0.1]]),

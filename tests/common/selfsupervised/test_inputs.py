@@ -90,6 +90,7 @@ def make(**options):
         (lambda: split("heads", n_train=None), "n_train must be a whole number, got None"),
         (lambda: split("heads", group=[0, 0]), "y has 6, group has 2"),
         (lambda: split("stratified", rng=0), "rng must be a numpy.random.Generator, got 0"),
+        (lambda: split("heads", group=None), "group must have 1 axes, got shape ()"),
         # recordings
         (
             lambda: prepared(raw(), low=40, high=1),
@@ -122,6 +123,10 @@ def make(**options):
             "with two electrodes at least, got shape (1, 3)",
         ),
         (
+            lambda: planted.leadfield(0.09 * PLACES, n_sources=2, rng=rng()),
+            "distances from the middle of a head of radius 1 must be finite and at least 0.5 and a",
+        ),
+        (
             lambda: planted.leadfield(PLACES, n_sources=2.5, rng=rng()),
             "n_sources must be a whole number, got 2.5",
         ),
@@ -150,6 +155,7 @@ def make(**options):
             "gradient_into_target must be one of False, True, got 'no'",
         ),
         (lambda: make(n_classes=2.5), "n_classes must be a whole number, got 2.5"),
+        (lambda: make(seed=None), "seed must be a whole number, got None"),
         (lambda: make(encoder="encoder.npz"), "encoder must be an Encoder or None, got str"),
         (
             lambda: make(encoder=Encoder(CHANNELS, 152, **SIZE), sfreq=250),
