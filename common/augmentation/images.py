@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from common import validation
-from common.augmentation.operations import Operation, column, uniform
+from common.augmentation.operations import Operation, check_finite, column, uniform
 
 __all__ = [
     "AFFINE_OPERATIONS",
@@ -292,9 +292,13 @@ def rotated(images, angles):
     Raises
     ------
     TypeError, ValueError
-        If an angle is not finite, or there is not one for each image.
+        If an image is not finite, an angle is above 1e6, where single precision loses it, or there
+        is not one for each image.
     """
-    validation.vector(torch.as_tensor(angles).detach().cpu(), "angles", unit="rad")
+    check_finite(images)
+    if not torch.is_tensor(angles):
+        angles = torch.from_numpy(np.array(validation.vector(angles, "angles", unit="rad")))
+    validation.vector(angles.detach().cpu(), "angles", at_least=-1e6, at_most=1e6, unit="rad")
     validation.same_length(images=images, angles=angles)
     angles = torch.as_tensor(angles, dtype=images.dtype)
     cos, sin, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)

@@ -52,6 +52,7 @@ from common.augmentation.images import warp
 from common.augmentation.operations import (
     Operation,
     apply_sometimes,
+    check_finite,
     check_scales,
     make_operation,
     uniform,
@@ -63,7 +64,6 @@ __all__ = [
     "AugmentationLayer",
     "AveragedNetwork",
     "augmentation_layers",
-    "check_finite",
     "keep_bounds",
     "penalty",
     "project_",
@@ -143,7 +143,7 @@ class AugmentationLayer(nn.Module):
             for one in operations
         ]
         self.names = tuple(named)
-        self.temperature = validation.number(temperature, "temperature", above=0)
+        self.temperature = validation.number(temperature, "temperature", at_least=1e-30)
         self.bound = validation.choice(bound, BOUNDS, "bound")
         self.generator = generator
         start = [magnitude] * len(named) if np.ndim(magnitude) == 0 else list(magnitude)
@@ -196,8 +196,8 @@ class AugmentationLayer(nn.Module):
         Raises
         ------
         ValueError
-            If ``X`` holds a value that is not finite, a magnitude has left [0, 1], or what is
-            prepared is that of other examples or operations.
+            If ``X`` holds a value that is not finite, a magnitude has left [0, 1], a weight is not
+            finite, or what is prepared is that of other examples or operations.
         """
         check_finite(X)
         magnitudes = self.bounded
@@ -254,6 +254,10 @@ class AugmentationLayer(nn.Module):
         return apply_sometimes(X, changed, magnitude, uniform((len(X),), X, self.generator))
 
     def _check(self, magnitudes):
+        if not bool(self.weights.isfinite().all()):
+            raise ValueError(
+                f"the weights are {self.weights.tolist()}: was a loss not finite? Lower the rate."
+            )
         values = magnitudes.tolist()
         for name, value in zip(self.names, values, strict=True):
             if not 0 <= value <= 1:
@@ -387,27 +391,3 @@ def keep_bounds(optimizer, network):
     handle : torch.utils.hooks.RemovableHandle
     """
     return optimizer.register_step_post_hook(lambda *_: project_(network))
-
-
-def check_finite(X):
-    """Refuse examples that are not finite.
-
-    Parameters
-    ----------
-    X : Tensor, shape (n_examples, ...)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``X`` is no tensor of floating-point numbers, or a value is not finite.
-    """
-    if not (torch.is_tensor(X) and X.is_floating_point()):
-        what = X.dtype if torch.is_tensor(X) else type(X).__name__
-        raise TypeError(f"X must be a tensor of floating-point numbers, got {what}.")
-    # A sum is finite only if all of it is, and costs one pass without memory of its own.
-    if not bool(X.detach().sum().isfinite()) and not bool(X.isfinite().all()):
-        bad = (~X.isfinite()).flatten(1).any(1).nonzero()[0, 0].item()
-        raise ValueError(
-            f"X holds a value that is not finite, first in example {bad} of {len(X)}. Drop the "
-            "example, or fill what is missing."
-        )

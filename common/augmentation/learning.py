@@ -11,11 +11,15 @@ from common.augmentation.layers import (
     AugmentationLayer,
     AveragedNetwork,
     augmentation_layers,
-    check_finite,
     keep_bounds,
     penalty,
 )
-from common.augmentation.operations import apply_sometimes, make_operation, uniform
+from common.augmentation.operations import (
+    apply_sometimes,
+    check_finite,
+    make_operation,
+    uniform,
+)
 from common.augmentation.sinusoids import FREQUENCIES, SFREQ, Perceptrons
 
 __all__ = ["PerceptronFit", "learn", "learn_perceptrons", "reward_of"]
@@ -104,12 +108,12 @@ def learn(
     seed = validation.count(seed, "seed", at_least=0)
     for value, name in ((layer_decay, "layer_decay"), (cosine, "cosine"), (shuffle, "shuffle")):
         validation.choice(value, (False, True), name)
-    validation.same_length(X=X, y=y)
-    _check_classes(y)
     check_finite(X)
+    _check_classes(y)
+    validation.same_length(X=X, y=y)
     if valid is not None:
-        validation.same_length(**{"valid[0]": valid[0], "valid[1]": valid[1]})
         _check_labels(valid[1], "valid[1]")
+        validation.same_length(**{"valid[0]": valid[0], "valid[1]": valid[1]})
     if prepared is not None:
         _check_prepared(network)
     optimizer = torch.optim.Adam(
@@ -331,13 +335,16 @@ def learn_perceptrons(
     scale = validation.number(scale, "scale", above=0, unit="Hz")
     validation.number(true_shift, "true_shift", at_least=0, at_most=scale, unit="Hz")
     check_finite(X)
+    _check_classes(y)
+    seed = validation.count(seed, "seed", at_least=0)
     if X.ndim != 3 or y.shape != X.shape[:2]:
         raise ValueError(
             "X must have shape (n_networks, n_examples, n_times) and y the first two, got "
             f"{tuple(X.shape)} and {tuple(y.shape)}."
         )
+    if not np.iterable(seeds):
+        raise TypeError(f"seeds must be a sequence of whole numbers, got {seeds!r}.")
     validation.same_length(X=X, seeds=seeds)
-    _check_classes(y)
     if int(y.max()) >= len(FREQUENCIES):
         raise ValueError(f"y must be from 0 to {len(FREQUENCIES) - 1}, got {int(y.max())}.")
     n_networks, n_examples, n_times = X.shape
@@ -395,8 +402,9 @@ def _check_prepared(network):
 
 
 def _check_labels(y, name):
-    if y.dtype != torch.int64:
-        raise TypeError(f"{name} must hold whole numbers as int64, got {y.dtype}.")
+    if not torch.is_tensor(y) or y.dtype != torch.int64:
+        what = y.dtype if torch.is_tensor(y) else type(y).__name__
+        raise TypeError(f"{name} must hold whole numbers as int64, got {what}.")
     if len(y) and int(y.min()) < 0:  # of which torch ignores -100
         raise ValueError(f"{name} must hold labels from 0, got {int(y.min())}.")
 

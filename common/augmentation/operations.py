@@ -41,6 +41,7 @@ __all__ = [
     "Operation",
     "apply_sometimes",
     "bernoulli",
+    "check_finite",
     "check_scales",
     "column",
     "make_operation",
@@ -207,6 +208,30 @@ def make_operation(name, *, sfreq=None, ch_names=None, scale=None, channel_indep
     operation = _CLASSES[name](**options)
     operation.name, operation.scale = name, scale
     return operation
+
+
+def check_finite(X):
+    """Refuse examples that are not finite.
+
+    Parameters
+    ----------
+    X : Tensor, shape (n_examples, ...)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``X`` is no tensor of floating-point numbers, or a value is not finite.
+    """
+    if not (torch.is_tensor(X) and X.is_floating_point()):
+        what = X.dtype if torch.is_tensor(X) else type(X).__name__
+        raise TypeError(f"X must be a tensor of floating-point numbers, got {what}.")
+    # A sum is finite only if all of it is, and costs one pass without memory of its own.
+    if not bool(X.detach().sum().isfinite()) and not bool(X.isfinite().all()):
+        bad = (~X.isfinite()).flatten(1).any(1).nonzero()[0, 0].item()
+        raise ValueError(
+            f"X holds a value that is not finite, first in example {bad} of {len(X)}. Drop the "
+            "example, or fill what is missing."
+        )
 
 
 def check_scales(scales, operations):

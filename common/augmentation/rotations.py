@@ -132,7 +132,7 @@ def standard_names(ch_names):
         If there is no name, or names are none of the montage's: without a place, left and right
         cannot be told. If two channels are the same electrode.
     """
-    if isinstance(ch_names, str) or not len(ch_names):
+    if isinstance(ch_names, str) or not np.iterable(ch_names) or not len(ch_names):
         raise ValueError(f"ch_names must be one name or more in a sequence, got {ch_names!r}.")
     names = [electrode(name) for name in ch_names]
     if lost := [i for i, name in enumerate(names) if name is None]:
@@ -176,7 +176,7 @@ def rotate(positions, degrees, *, axis):
     """
     validation.choice(axis, tuple(_AXES), "axis")
     positions = validation.array(positions, "positions", ndim=2)
-    _check_coordinates(positions, "positions")
+    _check_coordinates(positions, "positions", 2)
     angles = np.radians(validation.vector(degrees, "degrees", unit="°", empty=True).astype(float))
     k = _AXES.index(axis)
     i, j = (k + 1) % 3, (k + 2) % 3
@@ -216,13 +216,15 @@ def spline_weights(positions, targets, *, regularization=1e-5):
        Electroencephalography and Clinical Neurophysiology 72 (1989) 184-187.
     """
     regularization = validation.number(regularization, "regularization", at_least=0)
-    for name, vectors in (("positions", positions), ("targets", targets)):
-        _check_coordinates(vectors, name)
-        lengths = np.linalg.norm(validation.array(vectors, name, empty=True), axis=-1)
+    positions = validation.array(positions, "positions")
+    targets = validation.array(targets, "targets", empty=True)
+    for name, vectors, ndim in (("positions", positions, 2), ("targets", targets, 3)):
+        _check_coordinates(vectors, name, ndim)
+        lengths = np.linalg.norm(vectors, axis=-1)
         validation.array(lengths, f"distances of {name} from the origin", above=0, empty=True)
     sources, targets = (
         vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-        for vectors in (np.asarray(positions), np.asarray(targets))
+        for vectors in (positions, targets)
     )
     n = len(sources)
     # Equal directions make the system singular up to alpha: weights of opposite sign, and huge.
@@ -230,7 +232,7 @@ def spline_weights(positions, targets, *, regularization=1e-5):
     if len(alike):
         i, j = alike[0]
         raise ValueError(
-            f"sensors {i} and {j} share a position, {np.asarray(positions)[i]}. Are they one "
+            f"sensors {i} and {j} share a position, {positions[i]}. Are they one "
             "electrode under two names, such as T3 and T7? Drop one."
         )
     system = np.ones((n + 1, n + 1))
@@ -240,9 +242,11 @@ def spline_weights(positions, targets, *, regularization=1e-5):
     return _spline(targets @ sources.T) @ solved[:n] + solved[n]
 
 
-def _check_coordinates(vectors, name):
-    if np.shape(vectors)[-1:] != (3,):
-        raise ValueError(f"{name} must have three coordinates each, got shape {np.shape(vectors)}.")
+def _check_coordinates(vectors, name, ndim):
+    if vectors.ndim != ndim or vectors.shape[-1] != 3:
+        raise ValueError(
+            f"{name} must have {ndim} axes, and three coordinates each, got shape {vectors.shape}."
+        )
 
 
 def _spline(cosines):

@@ -211,7 +211,7 @@ class Perceptrons(nn.Module):
         validation.count(len(seeds), "the number of seeds")
         sizes = [n_inputs, *[n_neurons] * n_layers, n_classes]
         networks = []
-        for seed in seeds:
+        for seed in [validation.count(one, "a seed", at_least=0) for one in seeds]:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 networks.append([nn.Linear(*pair) for pair in itertools.pairwise(sizes)])

@@ -22,6 +22,7 @@ References
 
 import itertools
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -31,6 +32,7 @@ from common.augmentation.names import IDENTITY
 from common.augmentation.operations import (
     Operation,
     apply_sometimes,
+    check_finite,
     check_scales,
     make_operation,
     uniform,
@@ -119,12 +121,12 @@ class Policy:
 
     def __init__(self, operations, indices, probabilities, magnitudes):
         self.operations = list(operations)
-        kind = torch.as_tensor(indices).dtype
-        if kind.is_floating_point or kind == torch.bool:
-            raise TypeError(f"indices must be whole numbers, got {kind}.")
-        self.indices = torch.as_tensor(indices, dtype=torch.long)
-        self.probabilities = torch.as_tensor(probabilities, dtype=torch.float32)
-        self.magnitudes = torch.as_tensor(magnitudes, dtype=torch.float32)
+        indices = _numbers(indices, "indices")
+        self.indices = indices.to(torch.long)
+        if indices.dtype == torch.bool or not bool((indices == self.indices).all()):
+            raise TypeError(f"indices must be whole numbers, got {indices.tolist()}.")
+        self.probabilities = _numbers(probabilities, "probabilities").to(torch.float32)
+        self.magnitudes = _numbers(magnitudes, "magnitudes").to(torch.float32)
         shapes = [tuple(one.shape) for one in (self.indices, self.probabilities, self.magnitudes)]
         if len(set(shapes)) > 1 or len(shapes[0]) != 3 or 0 in shapes[0]:
             raise ValueError(
@@ -167,6 +169,8 @@ class Policy:
             classes 0, 1, … in this order.
         """
         names = [one.name for one in operations]
+        probability = validation.number(probability, "probability", at_least=0, at_most=1)
+        magnitude = validation.number(magnitude, "magnitude", at_least=0, at_most=1)
         if isinstance(subpolicies, dict) and list(subpolicies) != list(range(len(subpolicies))):
             raise ValueError(
                 "subpolicies must be by the classes 0, 1, … in this order, got "
@@ -213,9 +217,14 @@ class Policy:
 
         Raises
         ------
-        ValueError
-            If there is not one label for each example, or one is of no class of the policy.
+        TypeError, ValueError
+            If an example is not finite, there is not one label for each, labels are no whole
+            numbers, or one is of no class of the policy.
         """
+        check_finite(X)
+        if not torch.is_tensor(y) or y.dtype != torch.int64:
+            what = y.dtype if torch.is_tensor(y) else type(y).__name__
+            raise TypeError(f"y must hold whole numbers as int64, got {what}.")
         validation.same_length(X=X, y=y)
         rows, which = _places(y, *self.indices.shape[:2], X, generator)
         indices, probabilities, magnitudes = (
@@ -363,10 +372,10 @@ class PolicySpace(nn.Module):
         Raises
         ------
         ValueError
-            If the space has programs of several operations, the temperature is not above 0, there
+            If the space has programs of several operations, the temperature is below 1e-30, there
             is not one label for each example, or one is of no class.
         """
-        temperature = validation.number(temperature, "temperature", above=0)
+        temperature = validation.number(temperature, "temperature", at_least=1e-30)
         validation.same_length(X=X, y=y)
         if self.kind != "stages":
             raise ValueError(f"weighted sums need kind='stages', got {self.kind!r}.")
@@ -511,6 +520,12 @@ def apply_chosen(operations, X, indices, applied, magnitudes, generator=None):
             changed = operations[i](X[rows], magnitudes[rows, step], generator=generator)
             X = X.index_copy(0, rows, changed)
     return X
+
+
+def _numbers(values, name):
+    if torch.is_tensor(values):
+        return values
+    return torch.from_numpy(np.array(validation.array(values, name, empty=True)))
 
 
 def _places(y, n_groups, n_subpolicies, like, generator):

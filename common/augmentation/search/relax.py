@@ -86,7 +86,12 @@ class ControlVariate(nn.Module):
     def __init__(self, n_stages, n_programs, length, *, n_side=0, n_hidden=16, temperature=0.5):
         super().__init__()
         self.temperature = validation.number(temperature, "temperature", above=0)
-        n_hidden = validation.count(n_hidden, "n_hidden")
+        for value, name in (
+            (n_stages, "n_stages"), (n_programs, "n_programs"), (length, "length"),
+            (n_hidden, "n_hidden"),
+        ):  # fmt: skip
+            validation.count(value, name)
+        n_side = validation.count(n_side, "n_side", at_least=0)
         n_inputs = n_stages * (n_programs + length) + n_side
         self.layers = nn.Sequential(
             nn.Linear(validation.count(n_inputs, "n_inputs"), n_hidden),

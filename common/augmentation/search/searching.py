@@ -470,15 +470,16 @@ def _accuracy(network, part):
 
 
 def _check_labels(y, name):
-    if y.dtype != torch.int64:
-        raise TypeError(f"{name} must hold whole numbers as int64, got {y.dtype}.")
+    if not torch.is_tensor(y) or y.dtype != torch.int64:
+        what = y.dtype if torch.is_tensor(y) else type(y).__name__
+        raise TypeError(f"{name} must hold whole numbers as int64, got {what}.")
     if len(y) and int(y.min()) < 0:  # of which torch ignores -100
         raise ValueError(f"{name} must hold classes from 0, got {int(y.min())}.")
 
 
 def _parts(X, y, valid):
-    validation.same_length(X=X, y=y)
     _check_labels(y, "y")
+    validation.same_length(X=X, y=y)
     if valid is None:
         odd = torch.zeros(len(y), dtype=torch.bool)
         for label in y.unique():

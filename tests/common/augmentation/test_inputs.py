@@ -241,6 +241,10 @@ def recording(broken=False):
             partial(LAYER, EXAMPLES, [None]),
             "prepared holds 1 parts of [] examples, for 2 operations",
         ),
+        (
+            partial(AugmentationLayer, NAMES, temperature=1e-300),
+            "temperature must be at least 1e-30",
+        ),
         # learning
         (partial(learned, labels=LABELS - 100), "y must hold labels from 0, got -100"),
         (
@@ -289,6 +293,11 @@ def recording(broken=False):
             lambda: perceptrons().outputs(MANY, -1),
             "n_copies must be at least 0, got -1",
         ),
+        (partial(learned, labels=Y), "y must hold whole numbers as int64, got ndarray"),
+        (partial(perceptrons, labels=None), "y must hold whole numbers as int64, got NoneType"),
+        (partial(perceptrons, seeds=3), "seeds must be a sequence of whole numbers, got 3"),
+        (partial(perceptrons, seeds=[0, NAN]), "a seed must be a whole number, got nan"),
+        (partial(perceptrons, seed=None), "seed must be a whole number, got None"),
         # data and networks
         (
             partial(sinusoids.draw_sinusoids, 3, rng=rng(), duration=0.004),
@@ -336,6 +345,15 @@ def recording(broken=False):
             "width must be at least 1, got 0",
         ),
         (partial(images.residual_network, 2.5), "n_classes must be a whole number, got 2.5"),
+        (
+            partial(images.rotated, torch.full((1, 1, 8, 8), NAN), [0.1]),
+            "X holds a value that is not finite, first in example 0 of 1",
+        ),
+        (partial(images.rotated, torch.ones(1, 1, 8, 8), [1e9]), "and at most 1e+06 rad, got"),
+        (
+            partial(images.rotated, torch.ones(1, 1, 8, 8), ["x"]),
+            "angles must hold numbers, got ['x']",
+        ),
         # sensors
         (
             partial(rotations.standard_positions, []),
@@ -344,11 +362,11 @@ def recording(broken=False):
         (partial(rotations.standard_positions, "Cz"), "ch_names must be one name or more in a seq"),
         (
             partial(rotations.rotate, np.ones((2, 2)), [1.0], axis="x"),
-            "positions must have three coordinates each, got shape (2, 2)",
+            "positions must have 2 axes, and three coordinates each, got shape (2, 2)",
         ),
         (
             partial(rotations.spline_weights, np.eye(3), np.ones((1, 2, 2))),
-            "targets must have three coordinates each, got shape (1, 2, 2)",
+            "targets must have 3 axes, and three coordinates each, got shape (1, 2, 2)",
         ),
         # recordings
         (
@@ -384,6 +402,13 @@ def recording(broken=False):
 def test_what_gives_no_learned_augmentation(call, message):
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         call()
+
+
+def test_a_layer_whose_weights_are_no_numbers_is_an_error():
+    layer = AugmentationLayer(NAMES)
+    layer.weights.data.fill_(NAN)
+    with pytest.raises(ValueError, match=r"the weights are \[nan, nan\]: was a loss not finite"):
+        layer(EXAMPLES)
 
 
 def test_weights_that_are_no_numbers_are_an_error():

@@ -59,18 +59,32 @@ def train(X=X, y=Y, **options):
         (lambda: make_operations(NAMES, scales={"identity": 0.5}), "a name in scales must be one "),
         (
             lambda: Policy(OPERATIONS, [[[1.7]]], [[[0.5]]], [[[0.5]]]),
-            "indices must be whole numbers, got torch.float32",
+            "indices must be whole numbers, got [[[1.7]]]",
         ),
         (
             lambda: Policy.of(OPERATIONS, {1: [["sign-flip"]], 0: [["identity"]]}),
             "subpolicies must be by the classes 0, 1, … in this order, got [1, 0]",
         ),
+        (
+            lambda: Policy(OPERATIONS, [[[1]]], [[["x"]]], [[[0.5]]]),
+            "probabilities must hold numbers, got [[['x']]]",
+        ),
+        (
+            lambda: Policy.of(OPERATIONS, [["sign-flip"]], probability=None),
+            "probability must be a number, got None",
+        ),
+        (
+            lambda: Policy.of(OPERATIONS, [["sign-flip"]], magnitude=2),
+            "magnitude must be at least 0 and at most 1, got 2",
+        ),
+        (lambda: FLIP(X * NAN, Y), "X holds a value that is not finite, first in example 0 of 6"),
+        (lambda: FLIP(X, Y.float()), "y must hold whole numbers as int64, got torch.float32"),
         (lambda: FLIP(X, Y[:4]), "X has 6, y has 4"),
         (lambda: PolicySpace(OPERATIONS[:1], kind="pairs"), "a space of pairs needs more operatio"),
         (lambda: PolicySpace([]), "a space of stages needs more operations, got 0"),
         (
             lambda: PolicySpace(OPERATIONS).apply_weighted(X, Y, 0.0),
-            "temperature must be above 0, got 0.0",
+            "temperature must be at least 1e-30, got 0.0",
         ),
         (lambda: PolicySpace(OPERATIONS).apply_weighted(X, Y[:4], 1.0), "X has 6, y has 4"),
         (lambda: PolicySpace(OPERATIONS, n_stages=1).policy(n_best=0), "n_best must be at least 1"),
@@ -90,6 +104,7 @@ def train(X=X, y=Y, **options):
             ),
             "values must be finite. Was a loss not finite?",
         ),
+        (lambda: ControlVariate(None, 3, 1), "n_stages must be a whole number, got None"),
         (lambda: ControlVariate(1, 3, 1, n_hidden=0), "n_hidden must be at least 1, got 0"),
         (
             lambda: exact_gradient(
