@@ -138,8 +138,13 @@ def draw(logits, probabilities, *, generator=None):
     Raises
     ------
     ValueError
-        If a probability is 0 or 1, or outside of that, or a logit is not finite.
+        If shapes do not fit, a probability is 0 or 1, or outside of that, or a logit is not finite.
     """
+    if logits.ndim != 3 or probabilities.ndim != 4 or probabilities.shape[:3] != logits.shape:
+        raise ValueError(
+            "logits must have shape (n_examples, n_stages, n_programs), and probabilities one axis "
+            f"more, got {tuple(logits.shape)} and {tuple(probabilities.shape)}."
+        )
     if not bool(logits.isfinite().all()):
         raise ValueError("logits must be finite. Was a loss not finite? Lower the policy's rate.")
     bad = probabilities[~((probabilities > 0) & (probabilities < 1))]

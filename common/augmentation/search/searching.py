@@ -34,6 +34,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from common import training, validation
+from common.augmentation.operations import check_finite
 from common.augmentation.search.policies import (
     Policy,
     PolicySpace,
@@ -171,6 +172,7 @@ def search_policy(
         validation.number(value, name, above=0)
     seed = validation.count(seed, "seed", at_least=0)
     class_wise = validation.choice(class_wise, (False, True), "class_wise")
+    check_finite(X)
     operations = make_operations(operations, sfreq=sfreq, ch_names=ch_names, scales=scales)
     train, valid = _parts(X, y, valid)
     n_classes = int(train[1].max()) + 1
@@ -234,16 +236,17 @@ def fit(model, X, y, policy=None, *, n_steps, batch_size, lr, seed):
     Raises
     ------
     ValueError, TypeError
-        If a number is out of range, or there is not one class for each example, a whole number from
-        0.
+        If a number is out of range, an example is not finite, or there is not one class for each
+        example, a whole number from 0.
     FloatingPointError
         If the loss is not finite.
     """
     validation.count(n_steps, "n_steps")
     validation.count(batch_size, "batch_size")
     seed = validation.count(seed, "seed", at_least=0)
-    validation.same_length(X=X, y=y)
+    check_finite(X)
     _check_labels(y, "y")
+    validation.same_length(X=X, y=y)
     network = copy.deepcopy(model).to(X.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=validation.number(lr, "lr", above=0))
 

@@ -104,6 +104,10 @@ def train(X=X, y=Y, **options):
             ),
             "values must be finite. Was a loss not finite?",
         ),
+        (
+            lambda: draw(LOGITS, PROBABILITIES[:5]),
+            "and probabilities one axis more, got (6, 1, 3) and (5, 1, 3, 1)",
+        ),
         (lambda: ControlVariate(None, 3, 1), "n_stages must be a whole number, got None"),
         (lambda: ControlVariate(1, 3, 1, n_hidden=0), "n_hidden must be at least 1, got 0"),
         (
@@ -126,6 +130,8 @@ def train(X=X, y=Y, **options):
             lambda: search(valid=(X[..., :7], Y)),
             "X and valid[0] must have examples of one shape, got (1, 8) and (1, 7)",
         ),
+        (lambda: search(X=X.numpy()), "X must be a tensor of floating-point numbers, got ndarray"),
+        (lambda: train(X=X * NAN), "X holds a value that is not finite, first in example 0 of 6"),
         (lambda: search(class_wise="no"), "class_wise must be one of False, True, got 'no'"),
         (lambda: search(seed=None), "seed must be a whole number, got None"),
         (lambda: train(X=X[:4]), "X has 4, y has 6"),
