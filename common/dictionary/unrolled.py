@@ -132,6 +132,7 @@ def unrolled_codes(problem, x, *, n_iter, method="fista", steps=None):
 
     Examples
     --------
+    >>> from common.sparse import Lasso
     >>> problem = Lasso([[1.0, 0.0], [0.0, 1.0]], reg=0.5)
     >>> unrolled_codes(problem, [[2.0, -0.1]], n_iter=1)
     array([[1.5, 0. ]])
@@ -172,6 +173,7 @@ def gradients(problem, x, *, n_iter, method="fista", depths=(None,), steps=None)
 
     Examples
     --------
+    >>> from common.sparse import Lasso
     >>> problem = Lasso([[1.0, 0.0], [0.0, 1.0]], reg=0.5)
     >>> found = gradients(problem, [[2.0, -0.1]], n_iter=1, depths=(0, 1))
     >>> found.cost, found.D[:, 0].tolist()
@@ -235,6 +237,7 @@ def exact_codes(problem, x):
 
     Examples
     --------
+    >>> from common.sparse import Lasso
     >>> exact_codes(Lasso([[1.0, 0.0], [0.6, 0.8]], reg=0.5), [[2.0, 0.0]])
     array([[1.5, 0. ]])
     """
@@ -360,6 +363,7 @@ def limit_jacobian(problem, x, z, *, features=None):
 
     Examples
     --------
+    >>> from common.sparse import Lasso
     >>> problem = Lasso([[1.0, 0.0], [0.0, 1.0]], reg=0.5)
     >>> limit_jacobian(problem, [2.0, 0.1], [1.5, 0.0], features=[0])
     array([[[-1.,  0.],
