@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from common import validation
-from common.augmentation.operations import Operation, column, uniform
+from common.augmentation.operations import Operation, check_finite, column, uniform
 
 __all__ = [
     "AFFINE_OPERATIONS",
@@ -190,7 +190,7 @@ class AffineRanges(nn.Module):
     Raises
     ------
     ValueError
-        If the half-width is not positive.
+        If the half-width is not positive, or above 300, where exponentials are no numbers.
 
     References
     ----------
@@ -202,7 +202,7 @@ class AffineRanges(nn.Module):
 
     def __init__(self, *, half_width=np.pi / 8):
         super().__init__()
-        half_width = validation.number(half_width, "half_width", above=0)
+        half_width = validation.number(half_width, "half_width", above=0, at_most=300)
         start = np.log(np.expm1(2 * half_width))
         self.ranges = nn.Parameter(torch.full((6,), float(start)))
         generators = torch.zeros(6, 3, 3)
@@ -288,7 +288,18 @@ def rotated(images, angles):
     Returns
     -------
     images : Tensor, of the shape and type of ``images``
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an image is not finite, an angle is above 1e6, where single precision loses it, or there
+        is not one for each image.
     """
+    check_finite(images)
+    if not torch.is_tensor(angles):
+        angles = torch.from_numpy(np.array(validation.vector(angles, "angles", unit="rad")))
+    validation.vector(angles.detach().cpu(), "angles", at_least=-1e6, at_most=1e6, unit="rad")
+    validation.same_length(images=images, angles=angles)
     angles = torch.as_tensor(angles, dtype=images.dtype)
     cos, sin, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
     maps = torch.stack([cos, -sin, zero, sin, cos, zero], -1).reshape(-1, 2, 3)
@@ -349,8 +360,12 @@ def convolutional_network(*, n_channels, width, side, n_classes):
     Raises
     ------
     ValueError
-        If the side is no multiple of 16.
+        If the side is no multiple of 16, or a number not positive.
     """
+    for value, name in (
+        (n_channels, "n_channels"), (width, "width"), (side, "side"), (n_classes, "n_classes"),
+    ):  # fmt: skip
+        validation.count(value, name)
     if side < 16 or side % 16:
         raise ValueError(f"side must be a multiple of 16, as it is halved four times, got {side}.")
     channels = [n_channels, *(width * 2**i for i in range(4))]
@@ -374,12 +389,18 @@ def residual_network(n_classes):
     network : torch.nn.Module
         Gives logits.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If ``n_classes`` is no whole number from 1.
+
     References
     ----------
     .. [1] K. He et al., "Deep Residual Learning for Image Recognition", CVPR 2016,
        arXiv:1512.03385. As is usual for small images, the first convolution has 3 x 3 pixels and
        nothing is pooled after it.
     """
+    n_classes = validation.count(n_classes, "n_classes")
     layers = [nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU()]
     before = 64
     for after, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):

@@ -42,13 +42,21 @@ Any network becomes one that learns its augmentation::
         optimizer.step()
 """
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from common import validation
 from common.augmentation.images import warp
-from common.augmentation.operations import Operation, apply_sometimes, make_operation, uniform
+from common.augmentation.operations import (
+    Operation,
+    apply_sometimes,
+    check_finite,
+    check_scales,
+    make_operation,
+    uniform,
+)
 
 __all__ = [
     "BOUNDS",
@@ -101,9 +109,11 @@ class AugmentationLayer(nn.Module):
 
     Raises
     ------
+    TypeError
+        If ``generator`` is none of torch.
     ValueError
         If there is no operation, one is unknown, a magnitude is outside of [0, 1], or a scale is
-        given for an operation that is not there.
+        given for an operation that is not there, or has its own.
     """
 
     def __init__(
@@ -123,8 +133,9 @@ class AugmentationLayer(nn.Module):
         named = [one.name if isinstance(one, Operation) else one for one in operations]
         if not named:
             raise ValueError("a layer needs an operation, got none.")
-        for name in scales:
-            validation.choice(name, named, "a name in scales")
+        check_scales(scales, operations)
+        if not (generator is None or isinstance(generator, torch.Generator)):
+            raise TypeError(f"generator must be a torch.Generator or None, got {generator!r}.")
         self.operations = [
             one
             if isinstance(one, Operation)
@@ -132,10 +143,10 @@ class AugmentationLayer(nn.Module):
             for one in operations
         ]
         self.names = tuple(named)
-        self.temperature = validation.number(temperature, "temperature", above=0)
+        self.temperature = validation.number(temperature, "temperature", at_least=1e-30)
         self.bound = validation.choice(bound, BOUNDS, "bound")
         self.generator = generator
-        start = [magnitude] * len(named) if not hasattr(magnitude, "__len__") else magnitude
+        start = [magnitude] * len(named) if np.ndim(magnitude) == 0 else list(magnitude)
         validation.same_length(operations=named, magnitudes=start)
         start = [
             validation.number(value, f"magnitude of {name}", at_least=0, at_most=1)
@@ -185,12 +196,19 @@ class AugmentationLayer(nn.Module):
         Raises
         ------
         ValueError
-            If ``X`` holds a value that is not finite, or a magnitude has left [0, 1].
+            If ``X`` holds a value that is not finite, a magnitude has left [0, 1], a weight is not
+            finite, or what is prepared is that of other examples or operations.
         """
-        _check_finite(X)
+        check_finite(X)
         magnitudes = self.bounded
         self._check(magnitudes)
         prepared = prepared or [None] * len(self.operations)
+        sizes = {len(one) for one in prepared if one is not None}
+        if len(prepared) != len(self.operations) or sizes - {len(X)}:
+            raise ValueError(
+                f"prepared holds {len(prepared)} parts of {sorted(sizes)} examples, for "
+                f"{len(self.operations)} operations on {len(X)} examples. Prepare these."
+            )
         return self._sum(X, magnitudes, prepared) if self.training else self._one_of(X, prepared)
 
     def _sum(self, X, magnitudes, prepared):
@@ -236,6 +254,10 @@ class AugmentationLayer(nn.Module):
         return apply_sometimes(X, changed, magnitude, uniform((len(X),), X, self.generator))
 
     def _check(self, magnitudes):
+        if not bool(self.weights.isfinite().all()):
+            raise ValueError(
+                f"the weights are {self.weights.tolist()}: was a loss not finite? Lower the rate."
+            )
         values = magnitudes.tolist()
         for name, value in zip(self.names, values, strict=True):
             if not 0 <= value <= 1:
@@ -369,13 +391,3 @@ def keep_bounds(optimizer, network):
     handle : torch.utils.hooks.RemovableHandle
     """
     return optimizer.register_step_post_hook(lambda *_: project_(network))
-
-
-def _check_finite(X):
-    # A sum is finite only if all of it is, and costs one pass without memory of its own.
-    if not bool(X.detach().sum().isfinite()) and not bool(X.isfinite().all()):
-        bad = (~X.isfinite()).flatten(1).any(1).nonzero()[0, 0].item()
-        raise ValueError(
-            f"X holds a value that is not finite, first in example {bad} of {len(X)}. Drop the "
-            "example, or fill what is missing."
-        )

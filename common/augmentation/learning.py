@@ -7,12 +7,19 @@ from torch.nn import functional
 from common import training, validation
 from common.augmentation.images import AffineRanges
 from common.augmentation.layers import (
+    PENALTIES,
     AugmentationLayer,
+    AveragedNetwork,
     augmentation_layers,
     keep_bounds,
     penalty,
 )
-from common.augmentation.operations import apply_sometimes, make_operation, uniform
+from common.augmentation.operations import (
+    apply_sometimes,
+    check_finite,
+    make_operation,
+    uniform,
+)
 from common.augmentation.sinusoids import FREQUENCIES, SFREQ, Perceptrons
 
 __all__ = ["PerceptronFit", "learn", "learn_perceptrons", "reward_of"]
@@ -83,8 +90,11 @@ def learn(
 
     Raises
     ------
+    TypeError
+        If a number is none, or labels are no whole numbers.
     ValueError
-        If there are fewer than two classes, a number is out of range, or an example is not finite.
+        If there are fewer than two classes, a label is negative, a number is out of range, an
+        example is not finite, or what is prepared would leave a part of the network out.
     FloatingPointError
         If the loss is not finite.
     """
@@ -94,8 +104,18 @@ def learn(
     weight_decay = validation.number(weight_decay, "weight_decay", at_least=0)
     if not callable(reward):
         reward = validation.number(reward, "reward", at_least=0)
-    validation.same_length(X=X, y=y)
+    validation.choice(kind, PENALTIES, "kind")
+    seed = validation.count(seed, "seed", at_least=0)
+    for value, name in ((layer_decay, "layer_decay"), (cosine, "cosine"), (shuffle, "shuffle")):
+        validation.choice(value, (False, True), name)
+    check_finite(X)
     _check_classes(y)
+    validation.same_length(X=X, y=y)
+    if valid is not None:
+        _check_labels(valid[1], "valid[1]")
+        validation.same_length(**{"valid[0]": valid[0], "valid[1]": valid[1]})
+    if prepared is not None:
+        _check_prepared(network)
     optimizer = torch.optim.Adam(
         _groups(network, layer_decay), lr=lr, weight_decay=weight_decay, fused=True
     )
@@ -242,7 +262,14 @@ class PerceptronFit:
         Returns
         -------
         outputs : Tensor, shape (n_networks, n_examples, n_classes)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``n_copies`` is no whole number from 0, or an example is not finite.
         """
+        n_copies = validation.count(n_copies, "n_copies", at_least=0)
+        check_finite(X)
         if n_copies == 0:
             return self.networks(X)
         hilbert = None if self.probability == 0 else self.operation.prepare(X)
@@ -290,12 +317,36 @@ def learn_perceptrons(
 
     Raises
     ------
+    TypeError
+        If a number is none, or labels are no whole numbers.
     ValueError
-        If the method is unknown, a magnitude is outside of [0, 1], or there is a single class.
+        If the method is unknown, a number is out of range, an example is not finite, shapes do not
+        fit, or there is a single class.
+    FloatingPointError
+        If weights are no longer finite at the end.
     """
     validation.choice(method, ("none", "oracle", "augnet"), "method")
     validation.number(magnitude, "magnitude", at_least=0, at_most=1)
+    for value, name in ((n_epochs, "n_epochs"), (batch_size, "batch_size")):
+        validation.count(value, name)
+    validation.number(lr, "lr", above=0)
+    for value, name in ((weight_decay, "weight_decay"), (reward, "reward")):
+        validation.number(value, name, at_least=0)
+    scale = validation.number(scale, "scale", above=0, unit="Hz")
+    validation.number(true_shift, "true_shift", at_least=0, at_most=scale, unit="Hz")
+    check_finite(X)
     _check_classes(y)
+    seed = validation.count(seed, "seed", at_least=0)
+    if X.ndim != 3 or y.shape != X.shape[:2]:
+        raise ValueError(
+            "X must have shape (n_networks, n_examples, n_times) and y the first two, got "
+            f"{tuple(X.shape)} and {tuple(y.shape)}."
+        )
+    if not np.iterable(seeds):
+        raise TypeError(f"seeds must be a sequence of whole numbers, got {seeds!r}.")
+    validation.same_length(X=X, seeds=seeds)
+    if int(y.max()) >= len(FREQUENCIES):
+        raise ValueError(f"y must be from 0 to {len(FREQUENCIES) - 1}, got {int(y.max())}.")
     n_networks, n_examples, n_times = X.shape
     networks = Perceptrons(n_times, n_neurons, n_layers, len(FREQUENCIES), seeds=seeds)
     operation = make_operation("frequency-shift", sfreq=SFREQ, scale=scale)
@@ -319,6 +370,8 @@ def learn_perceptrons(
                 optimizer.step()
                 with torch.no_grad():
                     magnitudes.clamp_(0, 1)
+    if not all(bool(one.isfinite().all()) for one in parameters):
+        raise FloatingPointError(f"weights are not finite after training. Lower lr={lr:g}.")
     return fit
 
 
@@ -333,7 +386,31 @@ def _groups(network, layer_decay):
     return [{"params": others}, {"params": spared, "weight_decay": 0.0}]
 
 
+def _check_prepared(network):
+    """With what is prepared, the first layer and the trunk are all that examples go through."""
+    layers = augmentation_layers(network)
+    if (
+        not isinstance(network, AveragedNetwork)
+        or len(layers) != 1
+        or layers[0] is not network.augmentation
+        or network.n_copies_training != 1
+    ):
+        raise ValueError(
+            "prepared needs an AveragedNetwork of one AugmentationLayer and n_copies_training=1: "
+            "examples would pass by all else. Leave prepared out."
+        )
+
+
+def _check_labels(y, name):
+    if not torch.is_tensor(y) or y.dtype != torch.int64:
+        what = y.dtype if torch.is_tensor(y) else type(y).__name__
+        raise TypeError(f"{name} must hold whole numbers as int64, got {what}.")
+    if len(y) and int(y.min()) < 0:  # of which torch ignores -100
+        raise ValueError(f"{name} must hold labels from 0, got {int(y.min())}.")
+
+
 def _check_classes(y):
+    _check_labels(y, "y")
     found = y.unique()
     if len(found) < 2:
         what = "none" if len(found) == 0 else f"only {found.item()}"

@@ -41,6 +41,8 @@ __all__ = [
     "Operation",
     "apply_sometimes",
     "bernoulli",
+    "check_finite",
+    "check_scales",
     "column",
     "make_operation",
     "uniform",
@@ -206,6 +208,55 @@ def make_operation(name, *, sfreq=None, ch_names=None, scale=None, channel_indep
     operation = _CLASSES[name](**options)
     operation.name, operation.scale = name, scale
     return operation
+
+
+def check_finite(X):
+    """Refuse examples that are not finite.
+
+    Parameters
+    ----------
+    X : Tensor, shape (n_examples, ...)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``X`` is no tensor of floating-point numbers, or a value is not finite.
+    """
+    if not (torch.is_tensor(X) and X.is_floating_point()):
+        what = X.dtype if torch.is_tensor(X) else type(X).__name__
+        raise TypeError(f"X must be a tensor of floating-point numbers, got {what}.")
+    # A sum is finite only if all of it is, and costs one pass without memory of its own.
+    if not bool(X.detach().sum().isfinite()) and not bool(X.isfinite().all()):
+        bad = (~X.isfinite()).flatten(1).any(1).nonzero()[0, 0].item()
+        raise ValueError(
+            f"X holds a value that is not finite, first in example {bad} of {len(X)}. Drop the "
+            "example, or fill what is missing."
+        )
+
+
+def check_scales(scales, operations):
+    """Refuse scales that would count for nothing.
+
+    Parameters
+    ----------
+    scales : dict of str to float
+        By the name of the operation.
+    operations : sequence of str or Operation
+
+    Raises
+    ------
+    ValueError
+        If there is no such operation, or it is given with a scale of its own.
+    """
+    made = {one.name for one in operations if isinstance(one, Operation)}
+    named = [one for one in operations if not isinstance(one, Operation)]
+    for name in scales:
+        validation.choice(name, [*named, *made], "a name in scales")
+        if name in made:
+            raise ValueError(
+                f"{name} is given as an operation, which has a scale of its own: scales[{name!r}] "
+                "would count for nothing. Leave it out, or give the name alone."
+            )
 
 
 def bernoulli(probability, draws, *, temperature=TEMPERATURE):

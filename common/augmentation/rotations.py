@@ -129,9 +129,11 @@ def standard_names(ch_names):
     Raises
     ------
     ValueError
-        If names are none of the montage's: without a place, left and right cannot be told. If two
-        channels are the same electrode.
+        If there is no name, or names are none of the montage's: without a place, left and right
+        cannot be told. If two channels are the same electrode.
     """
+    if isinstance(ch_names, str) or not np.iterable(ch_names) or not len(ch_names):
+        raise ValueError(f"ch_names must be one name or more in a sequence, got {ch_names!r}.")
     names = [electrode(name) for name in ch_names]
     if lost := [i for i, name in enumerate(names) if name is None]:
         first = ch_names[lost[0]]
@@ -169,10 +171,12 @@ def rotate(positions, degrees, *, axis):
     Raises
     ------
     ValueError
-        If a position or an angle is not finite, or the axis is unknown.
+        If a position or an angle is not finite, a position has other than three coordinates, or the
+        axis is unknown.
     """
     validation.choice(axis, tuple(_AXES), "axis")
     positions = validation.array(positions, "positions", ndim=2)
+    _check_coordinates(positions, "positions", 2)
     angles = np.radians(validation.vector(degrees, "degrees", unit="°", empty=True).astype(float))
     k = _AXES.index(axis)
     i, j = (k + 1) % 3, (k + 2) % 3
@@ -203,7 +207,8 @@ def spline_weights(positions, targets, *, regularization=1e-5):
     Raises
     ------
     ValueError
-        If a position is not finite, lies at the origin, or two sensors have one direction.
+        If a position is not finite, has other than three coordinates, lies at the origin, or two
+        sensors have one direction.
 
     References
     ----------
@@ -211,12 +216,15 @@ def spline_weights(positions, targets, *, regularization=1e-5):
        Electroencephalography and Clinical Neurophysiology 72 (1989) 184-187.
     """
     regularization = validation.number(regularization, "regularization", at_least=0)
-    for name, vectors in (("positions", positions), ("targets", targets)):
-        lengths = np.linalg.norm(validation.array(vectors, name, empty=True), axis=-1)
+    positions = validation.array(positions, "positions")
+    targets = validation.array(targets, "targets", empty=True)
+    for name, vectors, ndim in (("positions", positions, 2), ("targets", targets, 3)):
+        _check_coordinates(vectors, name, ndim)
+        lengths = np.linalg.norm(vectors, axis=-1)
         validation.array(lengths, f"distances of {name} from the origin", above=0, empty=True)
     sources, targets = (
         vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-        for vectors in (np.asarray(positions), np.asarray(targets))
+        for vectors in (positions, targets)
     )
     n = len(sources)
     # Equal directions make the system singular up to alpha: weights of opposite sign, and huge.
@@ -224,7 +232,7 @@ def spline_weights(positions, targets, *, regularization=1e-5):
     if len(alike):
         i, j = alike[0]
         raise ValueError(
-            f"sensors {i} and {j} share a position, {np.asarray(positions)[i]}. Are they one "
+            f"sensors {i} and {j} share a position, {positions[i]}. Are they one "
             "electrode under two names, such as T3 and T7? Drop one."
         )
     system = np.ones((n + 1, n + 1))
@@ -232,6 +240,13 @@ def spline_weights(positions, targets, *, regularization=1e-5):
     system[n, n] = 0
     solved = np.linalg.solve(system, np.eye(n + 1, n))
     return _spline(targets @ sources.T) @ solved[:n] + solved[n]
+
+
+def _check_coordinates(vectors, name, ndim):
+    if vectors.ndim != ndim or vectors.shape[-1] != 3:
+        raise ValueError(
+            f"{name} must have {ndim} axes, and three coordinates each, got shape {vectors.shape}."
+        )
 
 
 def _spline(cosines):

@@ -86,6 +86,8 @@ def draw_sinusoids(n_per_class, *, rng, duration=10.0, training=2 / 3):
         raise ValueError(
             f"training={training:g} of {n_per_class} examples of a class leaves a part empty."
         )
+    if round(duration * SFREQ) < 1:
+        raise ValueError(f"duration={duration:g} s holds no sample at {SFREQ:g} Hz. Raise it.")
     parts = []
     for n in (n_train, n_per_class - n_train):
         y = rng.permutation(np.repeat(np.arange(len(FREQUENCIES)), n))
@@ -120,11 +122,55 @@ class LongConvolution(nn.Conv1d):
 
     Arguments and results are those of `torch.nn.Conv1d` with one input channel, stride and dilation
     1; forward and backward take a seventh of its time for 100 taps on 1000 samples.
+
+    Parameters
+    ----------
+    *args, **options
+        Of `torch.nn.Conv1d`.
+
+    Raises
+    ------
+    ValueError
+        If an option is another than ``out_channels``, ``kernel_size`` or ``padding`` of zeros.
     """
 
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        wanted = {"in_channels": 1, "stride": (1,), "dilation": (1,), "padding_mode": "zeros"}
+        for name, value in wanted.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"{name} of a LongConvolution must be {value}, got {getattr(self, name)}. Use "
+                    "torch.nn.Conv1d."
+                )
+        if isinstance(self.padding, str) or self.bias is None:
+            raise ValueError(
+                f"a LongConvolution needs a number as padding and a bias, got {self.padding!r} and "
+                f"bias={self.bias}. Use torch.nn.Conv1d."
+            )
+
     def forward(self, X):
-        """Convolve; see `torch.nn.Conv1d`."""
+        """Convolve.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, 1, n_times)
+
+        Returns
+        -------
+        X : Tensor, shape (n_examples, n_out, n_times + 2 * padding - kernel_size + 1)
+
+        Raises
+        ------
+        ValueError
+            If there are several channels, or fewer samples than a kernel has.
+        """
         n_taps, n_times = self.kernel_size[0], X.shape[-1] + 2 * self.padding[0]
+        if X.shape[-2] != 1 or n_times < n_taps:
+            raise ValueError(
+                f"X must have one channel and at least {n_taps - 2 * self.padding[0]} samples, got "
+                f"shape {tuple(X.shape)}."
+            )
         n_fft = next_fast_len(n_times, real=True)  # what wraps around is cut off
         padded = functional.pad(X, self.padding * 2)
         kernels = torch.fft.rfft(self.weight[:, 0], n=n_fft).conj()
@@ -149,19 +195,23 @@ class Perceptrons(nn.Module):
 
     Raises
     ------
-    ValueError
-        If a number is not positive or there is no seed.
+    TypeError, ValueError
+        If a number is none or not positive, or there is no seed.
     """
 
     def __init__(self, n_inputs, n_neurons, n_layers, n_classes, *, seeds):
         super().__init__()
-        sizes = [n_inputs, *[n_neurons] * n_layers, n_classes]
-        for name, size in (("n_inputs", n_inputs), ("n_neurons", n_neurons)):
+        for name, size in (
+            ("n_inputs", n_inputs), ("n_neurons", n_neurons), ("n_classes", n_classes),
+        ):  # fmt: skip
             validation.count(size, name)
+        if not np.iterable(seeds):
+            raise TypeError(f"seeds must be a sequence of whole numbers, got {seeds!r}.")
         validation.count(n_layers, "n_layers")
         validation.count(len(seeds), "the number of seeds")
+        sizes = [n_inputs, *[n_neurons] * n_layers, n_classes]
         networks = []
-        for seed in seeds:
+        for seed in [validation.count(one, "a seed", at_least=0) for one in seeds]:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 networks.append([nn.Linear(*pair) for pair in itertools.pairwise(sizes)])

@@ -44,10 +44,14 @@ def sleep_wake_windows(child, infant, *, sfreq, length, high, n_blocks, rng):
 
     Raises
     ------
-    ValueError
-        As the functions that it calls: a note or an electrode is missing, a state too short.
+    TypeError, ValueError
+        If a number is out of range; as the functions that it calls: a note or an electrode is
+        missing, a state too short.
     """
     sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
+    length = validation.number(length, "length", at_least=1 / sfreq, unit="s")
+    high = validation.number(high, "high", above=0, unit="Hz")
+    n_blocks = validation.count(n_blocks, "n_blocks")
     rng = validation.generator(rng)
     parts = [
         _cut(path, spans, sfreq=sfreq, length=length, high=high, n_blocks=n_blocks)

@@ -102,8 +102,11 @@ def sleep_windows(raw, *, length=30.0, high=30.0):
     Raises
     ------
     ValueError
-        If a channel is missing, no epoch has a stage, or none with one is whole.
+        If a channel is missing, a number is out of range, no epoch has a stage, or none with one is
+        whole.
     """
+    length = validation.number(length, "length", at_least=1 / raw.info["sfreq"], unit="s")
+    high = validation.number(high, "high", above=0, unit="Hz")
     lacking = [name for name in ("Fpz-Cz", "Pz-Oz") if name not in raw.ch_names]
     if lacking:
         raise ValueError(f"no channel {lacking[0]}; the recording has {', '.join(raw.ch_names)}.")
@@ -164,10 +167,17 @@ def imagery_windows(raw, *, before=0.5, after=4.0, band=(4.0, 38.0)):
     Raises
     ------
     ValueError
-        If a trial does not lie within the run, there is no EEG channel, or no trial is whole.
+        If a trial is empty or does not lie within the run, the band is none, there is no EEG
+        channel, one has a value that is not finite, or no trial is whole.
     """
     from braindecode.preprocessing import exponential_moving_standardize
 
+    before = validation.number(before, "before", unit="s")
+    after = validation.number(after, "after", above=-before, unit="s")
+    if np.shape(band) != (2,):
+        raise ValueError(f"band must be (lowest, highest) in Hz, got {band!r}.")
+    low = validation.number(band[0], "band[0]", above=0, unit="Hz")
+    validation.number(band[1], "band[1]", above=low, unit="Hz")  # else MNE stops the band
     events = events_from_raw(raw, labels=list(_IMAGERY))
     require_eeg(raw)
     whole = drop_crossing(raw, events["start"] - before, events["start"] + after)
@@ -175,6 +185,12 @@ def imagery_windows(raw, *, before=0.5, after=4.0, band=(4.0, 38.0)):
         raise ValueError(f"the signal is bad or broken in each of the {len(whole)} trials.")
     events = events[whole]
     raw = raw.copy().pick("eeg").load_data(verbose="error")
+    broken = np.flatnonzero(~np.isfinite(raw.get_data()).all(axis=1))
+    if len(broken):
+        raise ValueError(
+            f"channel {raw.ch_names[broken[0]]} has a value that is not finite, which filters "
+            "would spread. Interpolate or drop it."
+        )
     raw.filter(*band, verbose="error")
     signals = exponential_moving_standardize(
         1e6 * raw.get_data(), factor_new=1e-3, init_block_size=1000

@@ -19,6 +19,7 @@ import numpy as np
 from scipy import signal
 
 from common import validation
+from common.dictionary._checks import norms
 
 __all__ = ["FullAtoms", "RankOneAtoms", "as_atoms"]
 
@@ -39,13 +40,14 @@ class FullAtoms:
     TypeError
         If they are no numbers.
     ValueError
-        If the shape does not fit, a value is not finite, or an atom is zero throughout.
+        If the shape does not fit, a value is not finite, or an atom is zero throughout, or so large
+        or small that its norm is no number.
     """
 
     def __init__(self, D):
         self.D = validation.array(D, "D", ndim=3).astype(float)
         self.n_atoms, self.n_channels, self.n_times_atom = self.D.shape
-        _check_not_zero(self.D, "D")
+        norms(self.D, "D")
 
     def full(self):
         """All atoms, shape (n_atoms, n_channels, n_times_atom)."""
@@ -104,15 +106,16 @@ class RankOneAtoms:
     TypeError
         If they are no numbers.
     ValueError
-        If shapes do not fit, a value is not finite, or an atom is zero throughout.
+        If shapes do not fit, a value is not finite, or an atom is zero throughout, or so large or
+        small that its norm is no number.
     """
 
     def __init__(self, u, v):
         self.u = validation.array(u, "u", ndim=2).astype(float)
         self.v = validation.array(v, "v", ndim=2).astype(float)
         validation.same_length(u=self.u, v=self.v)
-        _check_not_zero(self.u, "u")
-        _check_not_zero(self.v, "v")
+        with np.errstate(over="ignore", under="ignore"):
+            norms(norms(self.u, "u") * norms(self.v, "v"), "(u, v)")
         (self.n_atoms, self.n_channels), self.n_times_atom = self.u.shape, self.v.shape[1]
 
     def full(self):
@@ -182,7 +185,8 @@ def as_atoms(atoms):
         if len(atoms) != 2:
             raise ValueError(f"atoms as a tuple must be (u, v), got {len(atoms)} parts.")
         return RankOneAtoms(*atoms)
-    if np.ndim(atoms) == 2:
+    atoms = validation.array(atoms, "atoms")
+    if atoms.ndim == 2:
         return RankOneAtoms(np.ones((len(atoms), 1)), atoms)
     return FullAtoms(atoms)
 
@@ -209,9 +213,3 @@ def _centred(spectra, n_times_atom):
     """Values at distances -L + 1 … L - 1 from a spectrum of 2 L - 1 points."""
     values = np.fft.irfft(spectra, 2 * n_times_atom - 1)
     return np.roll(values, n_times_atom - 1, axis=-1)
-
-
-def _check_not_zero(values, name):
-    empty = np.flatnonzero(~values.reshape(len(values), -1).any(axis=1))
-    if len(empty):
-        raise ValueError(f"{name}[{empty[0]}] is zero throughout. Leave this atom out.")

@@ -27,6 +27,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from common import validation
+from common.dictionary._checks import squarable
 from common.dictionary.atoms import as_atoms
 from common.dictionary.sparse_coding import SparseCode, cost
 
@@ -109,7 +110,8 @@ def admm(X, atoms, penalty, *, rho=None, max_iter=100, log_every=5):
     Raises
     ------
     TypeError, ValueError
-        If the atoms are none, channels differ, or a number is out of range.
+        If the atoms are none, channels differ, a number is out of range, or ``rho`` is so small
+        that a system is singular.
     """
     X, atoms, penalty = _checked(X, atoms, penalty)
     rho = 10 * penalty if rho is None else rho
@@ -120,7 +122,10 @@ def admm(X, atoms, penalty, *, rho=None, max_iter=100, log_every=5):
     D = np.fft.rfft(atoms.full(), n_times)
     target = np.einsum("kcf,cf->fk", D.conj(), np.fft.rfft(X))
     matrices = np.einsum("kcf,lcf->fkl", D.conj(), D) + rho * np.eye(atoms.n_atoms)
-    inverses = np.linalg.inv(matrices)
+    try:
+        inverses = np.linalg.inv(matrices)
+    except np.linalg.LinAlgError as error:
+        raise ValueError(f"rho={rho:g} is too small beside the atoms. Raise it.") from error
     y, w = np.zeros((2, atoms.n_atoms, n_times))
     each = int(atoms.n_atoms * n_times * (4 + 2 * np.log2(n_times) + atoms.n_atoms))
     rows, seconds = [(0, 0, 0.0, 0.5 * float(np.vdot(X, X)))], 0.0
@@ -147,6 +152,7 @@ def _checked(X, atoms, penalty):
             f"X must have {atoms.n_channels} channel(s) and at least {atoms.n_times_atom} samples, "
             f"as the atoms have, got shape {X.shape}."
         )
+    squarable(X, "X")
     return X, atoms, validation.number(penalty, "penalty", above=0)
 
 

@@ -47,7 +47,8 @@ import numpy as np
 from scipy.signal import windows
 
 from common import validation
-from common.dictionary.atoms import FullAtoms, RankOneAtoms
+from common.dictionary._checks import flag, squarable
+from common.dictionary.atoms import FullAtoms, RankOneAtoms, as_atoms
 from common.dictionary.sparse_coding import lambda_max, sparse_code
 
 __all__ = [
@@ -146,8 +147,9 @@ def learn_atoms(
     TypeError
         If an argument is no number, or ``rng`` no generator though it is needed.
     ValueError
-        If a value of ``X`` is not finite, all are equal, or a channel is constant in a trial; if
-        an atom is longer than a trial; if an option is out of range or a start does not fit.
+        If a value of ``X`` is not finite, all are equal, the squares are no numbers, or a channel
+        is constant in a trial; if an atom is longer than a trial; if an option is out of range or a
+        start does not fit.
 
     Warns
     -----
@@ -157,15 +159,16 @@ def learn_atoms(
     X = _checked_trials(X)
     n_atoms = validation.count(n_atoms, "n_atoms")
     n_times_atom = validation.count(n_times_atom, "n_times_atom", at_least=2)
+    scaled, rank_one = flag(scaled, "scaled"), flag(rank_one, "rank_one")
     n_iter = validation.count(n_iter, "n_iter")
     tol = validation.number(tol, "tol", above=0)
     eps = validation.number(eps, "eps", at_least=0)
-    window = _window(n_times_atom, taper)
     if X.shape[2] < n_times_atom:
         raise ValueError(
             f"an atom of n_times_atom={n_times_atom} samples does not fit into trials of "
             f"{X.shape[2]}. Use shorter atoms, or longer trials."
         )
+    window = _window(n_times_atom, taper)
     reg = (
         validation.number(reg, "reg", above=0, below=1)
         if scaled
@@ -230,7 +233,7 @@ def activation_sums(X, z, n_times_atom):
     Raises
     ------
     TypeError, ValueError
-        If the arrays are none, or their shapes do not fit.
+        If the arrays are none, their shapes do not fit, or products of their values are no numbers.
     """
     X = validation.array(X, "X", ndim=3).astype(float)
     z = validation.array(z, "z", ndim=3).astype(float)
@@ -249,6 +252,11 @@ def activation_sums(X, z, n_times_atom):
         order = np.argsort(sample, kind="stable")
         atom, sample = atom[order], sample[order]
         _sum_up(np.ascontiguousarray(trial), atom, sample, one[atom, sample], ztz, ztX)
+    if not (np.isfinite(ztz).all() and np.isfinite(ztX).all()):
+        raise ValueError(
+            f"products of z up to {np.abs(z).max():g} and X up to {np.abs(X).max():g} are no "
+            "numbers in double precision. Scale X first, say to a deviation of 1."
+        )
     return ztz, ztX
 
 
@@ -273,8 +281,9 @@ def improved_atoms(atoms, ztz, ztX, *, window=None, max_iter=300, tol=1e-8):
     Raises
     ------
     TypeError, ValueError
-        As `minimise_quadratic`.
+        If ``atoms`` are none, or as `minimise_quadratic`.
     """
+    _check_sums(atoms, ztz, ztX)
     options = {"max_iter": max_iter, "tol": tol}
     if isinstance(atoms, FullAtoms):
         D, gain = minimise_quadratic(atoms.D, ztz, ztX, window=window, **options)
@@ -330,7 +339,8 @@ def minimise_quadratic(W, quadratic, linear, *, window=None, max_iter=300, tol=1
     Raises
     ------
     TypeError, ValueError
-        If shapes do not fit, a value is not finite, or an option is out of range.
+        If shapes do not fit, a value is not finite, the quadratic is not symmetric, or an option is
+        out of range.
     """
     W = validation.array(W, "W", ndim=3).astype(float)
     quadratic = validation.array(quadratic, "quadratic", ndim=3).astype(float)
@@ -345,11 +355,19 @@ def minimise_quadratic(W, quadratic, linear, *, window=None, max_iter=300, tol=1
                 f"{name} must have shape {expected[name]} for W of shape {W.shape}, got "
                 f"{given.shape}."
             )
+    apart = np.abs(quadratic - quadratic.swapaxes(0, 1)[:, :, ::-1]).max()
+    if apart > 1e-6 * np.abs(quadratic).max():
+        raise ValueError(
+            "quadratic must be symmetric, quadratic[k, l, d] = quadratic[l, k, -d], but two such "
+            f"values differ by {apart:g}. Is distance 0 in the middle?"
+        )
     window = (
         np.ones(W.shape[2]) if window is None else validation.vector(window, "window", at_least=0)
     )
     if len(window) != W.shape[2]:
         raise ValueError(f"window must have {W.shape[2]} values, as W, got {len(window)}.")
+    squarable(W, "W", small=False)
+    squarable(window, "window")
     W = np.divide(W, window, out=np.zeros(W.shape), where=window > 0)
     W, gain = _descend(
         W,
@@ -372,6 +390,7 @@ def _checked_trials(X):
             "X must have shape (n_trials, n_channels, n_times) or (n_channels, n_times), got "
             f"{X.shape}."
         )
+    squarable(X, "X")
     flat = np.ptp(X, axis=2) == 0
     # A stretch of zeros, where a recording has a gap, asks for nothing.
     bad = np.argwhere(flat & ((X[:, :, 0] != 0) | flat.all(axis=0)))
@@ -381,6 +400,22 @@ def _checked_trials(X):
             f"channel {channel} is constant in trial {trial}, {X[trial, channel, 0]:g}. Drop it."
         )
     return X
+
+
+def _check_sums(atoms, ztz, ztX):
+    if not isinstance(atoms, (FullAtoms, RankOneAtoms)):
+        raise TypeError(
+            f"atoms must be FullAtoms or RankOneAtoms, got {type(atoms).__name__}. See "
+            "common.dictionary.atoms.as_atoms."
+        )
+    n, reach = atoms.n_atoms, 2 * atoms.n_times_atom - 1
+    wanted = {"ztz": (n, n, reach), "ztX": (n, atoms.n_channels, atoms.n_times_atom)}
+    for name, sums in (("ztz", ztz), ("ztX", ztX)):
+        if np.shape(sums) != wanted[name]:
+            raise ValueError(
+                f"{name} must have shape {wanted[name]} for {n} atom(s) of {atoms.n_channels} "
+                f"channel(s) and {atoms.n_times_atom} samples, got {np.shape(sums)}."
+            )
 
 
 def _window(n_times_atom, taper):
@@ -427,7 +462,7 @@ def _contracted(ztz, v):
 def _first_atoms(X, start, n_atoms, n_times_atom, rank_one, rng):
     n_channels = X.shape[1]
     if not isinstance(start, str):
-        atoms = RankOneAtoms(*start) if isinstance(start, tuple) else FullAtoms(start)
+        atoms = as_atoms(start) if isinstance(start, tuple) else FullAtoms(start)
         got = (atoms.n_atoms, atoms.n_channels, atoms.n_times_atom)
         if got != (n_atoms, n_channels, n_times_atom) or rank_one != hasattr(atoms, "u"):
             kind = "(u, v)" if rank_one else "an array"

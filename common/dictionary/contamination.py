@@ -21,6 +21,7 @@ import numpy as np
 from scipy.signal.windows import tukey
 
 from common import validation
+from common.dictionary._checks import mask as checked_mask
 from common.dictionary.atoms import FullAtoms
 
 __all__ = [
@@ -52,11 +53,19 @@ def patterns(n_atoms, n_channels, n_times_atom):
     Raises
     ------
     TypeError, ValueError
-        If a number is not whole, or too small.
+        If a number is not whole, or too small, or the fastest sine of so many shapes would have
+        half the sampling rate or more.
     """
     n_atoms = validation.count(n_atoms, "n_atoms")
     n_channels = validation.count(n_channels, "n_channels")
     n_times_atom = validation.count(n_times_atom, "n_times_atom", at_least=8)
+    fastest = 1 + (n_atoms * n_channels - 1) // 2
+    if 2 * fastest >= n_times_atom:
+        raise ValueError(
+            f"n_atoms={n_atoms} on n_channels={n_channels} ask for a sine of {fastest} periods, "
+            f"half the sampling rate or more in n_times_atom={n_times_atom} samples. Use at least "
+            f"{2 * fastest + 1} samples, or fewer patterns."
+        )
     shapes = []
     t = np.arange(n_times_atom)
     for i in range(n_atoms * n_channels):
@@ -79,7 +88,7 @@ def patterned_signal(D, *, n_times, n_events=20, sigma=0.01, rng):
     D : array_like, shape (n_atoms, n_channels, n_times_atom)
     n_times : int
     n_events : float, default=20
-        Of each pattern, for 5000 samples; at least one each.
+        Of each pattern, for 5000 samples, 5000 at most; at least one each.
     sigma : float, default=0.01
         Of the noise; the patterns have amplitude 1.
     rng : numpy.random.Generator
@@ -92,11 +101,12 @@ def patterned_signal(D, *, n_times, n_events=20, sigma=0.01, rng):
     Raises
     ------
     TypeError, ValueError
-        If a number is out of range, or the patterns are longer than the recording.
+        If a number is out of range, or the patterns are longer than the recording, or so large that
+        its deviation is no number.
     """
     atoms = FullAtoms(D)
     n_times = validation.count(n_times, "n_times", at_least=atoms.n_times_atom)
-    n_events = validation.number(n_events, "n_events", above=0)
+    n_events = validation.number(n_events, "n_events", above=0, at_most=_PER)
     sigma = validation.number(sigma, "sigma", at_least=0)
     rng = validation.generator(rng)
     z = np.zeros((atoms.n_atoms, n_times - atoms.n_times_atom + 1))
@@ -104,7 +114,15 @@ def patterned_signal(D, *, n_times, n_events=20, sigma=0.01, rng):
     for one in z:
         one[rng.choice(z.shape[1], n, replace=False)] = 1
     X = atoms.convolve(z) + sigma * rng.standard_normal((atoms.n_channels, n_times))
-    return X / X.std()
+    with np.errstate(over="ignore"):
+        deviation = X.std()
+    if not 0 < deviation < np.inf:
+        raise ValueError(
+            f"the signal has the deviation {deviation:g}: it cannot be divided by it. Scale D, "
+            f"whose largest value is {np.abs(atoms.D).max():g}, and sigma={sigma:g}, or use more "
+            "samples."
+        )
+    return X / deviation
 
 
 def contaminated(X, *, n_times_artefact, level=2.0, n_artefacts=3, rng):
@@ -118,7 +136,7 @@ def contaminated(X, *, n_times_artefact, level=2.0, n_artefacts=3, rng):
     level : float, default=2
         Of the noise, in ranges of the channel.
     n_artefacts : float, default=3
-        On each channel, for 5000 samples; at least one each.
+        On each channel, for 5000 samples, 5000 at most; at least one each.
     rng : numpy.random.Generator
 
     Returns
@@ -130,14 +148,25 @@ def contaminated(X, *, n_times_artefact, level=2.0, n_artefacts=3, rng):
     Raises
     ------
     TypeError, ValueError
-        If a number is out of range, or a stretch is longer than the recording.
+        If a number is out of range, a stretch is longer than the recording, or a channel is
+        constant: noise between its smallest and largest value would change nothing.
     """
     X = validation.array(X, "X", ndim=2).astype(float)
     n_times = X.shape[1]
     length = validation.count(n_times_artefact, "n_times_artefact", at_most=n_times)
     level = validation.number(level, "level", above=0)
-    n_artefacts = validation.number(n_artefacts, "n_artefacts", above=0)
+    n_artefacts = validation.number(n_artefacts, "n_artefacts", above=0, at_most=_PER)
     rng = validation.generator(rng)
+    flat = np.flatnonzero(np.ptp(X, axis=1) == 0)
+    if len(flat):
+        raise ValueError(
+            f"channel {flat[0]} is constant, {X[flat[0], 0]:g}: noise between its smallest and "
+            "largest value changes nothing. Drop it."
+        )
+    if not np.isfinite(2 * level * np.abs(X).max()):
+        raise ValueError(
+            f"level={level:g} times values up to {np.abs(X).max():g} is no number. Lower it."
+        )
     found, mask = X.copy(), np.zeros(n_times, dtype=bool)
     for channel, clean in zip(found, X, strict=True):
         low, high = level * clean.min(), level * clean.max()
@@ -163,11 +192,16 @@ def cut_into_trials(X, n_trials):
     Raises
     ------
     TypeError, ValueError
-        If there are fewer samples than trials.
+        If a trial would have fewer than 3 samples: a taper leaves nothing of those.
     """
     X = validation.array(X, "X", ndim=2).astype(float)
-    n_trials = validation.count(n_trials, "n_trials", at_most=X.shape[1])
+    n_trials = validation.count(n_trials, "n_trials")
     n_times = X.shape[1] // n_trials
+    if n_times < 3:
+        raise ValueError(
+            f"n_trials={n_trials} leave {n_times} of {X.shape[1]} samples for a trial, and a taper "
+            "needs 3. Use fewer trials."
+        )
     trials = X[:, : n_trials * n_times].reshape(len(X), n_trials, n_times).swapaxes(0, 1)
     return trials * tukey(n_times, 0.1)
 
@@ -189,12 +223,11 @@ def filled(X, mask):
     Raises
     ------
     TypeError, ValueError
-        If ``X`` is no such array of finite values, or the mask does not fit.
+        If ``X`` is no such array of finite values, the mask does not fit, or holds other values
+        than True and False, or 1 and 0.
     """
     X = validation.array(X, "X", ndim=3).astype(float)
-    mask = np.asarray(mask, dtype=bool)
-    if mask.shape != (len(X), X.shape[2]):
-        raise ValueError(f"mask must have shape {(len(X), X.shape[2])}, got {mask.shape}.")
+    mask = checked_mask(mask, "mask", (len(X), X.shape[2]))
     counts = ~mask[:, None]
     n = np.maximum(1, counts.sum(axis=2, keepdims=True))
     means = np.sum(X * counts, axis=2, keepdims=True) / n

@@ -3,6 +3,7 @@
 import numpy as np
 
 from common import validation
+from common.dictionary._checks import pair, squarable
 
 __all__ = ["drawn_atoms", "random_crop", "sharpest_crop"]
 
@@ -88,10 +89,8 @@ def drawn_atoms(image, n_atoms, shape, *, rng):
     """
     image = validation.array(image, "image", ndim=2).astype(float)
     n_atoms = validation.count(n_atoms, "n_atoms")
-    h, w = (
-        validation.count(one, "shape", at_most=most)
-        for one, most in zip(shape, image.shape, strict=True)
-    )
+    squarable(image, "image")
+    h, w = pair(shape, "shape", at_most=image.shape)
     patches = np.lib.stride_tricks.sliding_window_view(image, (h, w)).reshape(-1, h, w)
     order, D = validation.generator(rng).permutation(len(patches)), []
     for place in order:
@@ -108,6 +107,7 @@ def drawn_atoms(image, n_atoms, shape, *, rng):
 
 def _checked(image, n):
     image = validation.array(image, "image", ndim=2).astype(float)
+    squarable(image, "image")
     return image, validation.count(n, "n", at_least=2, at_most=min(image.shape))
 
 

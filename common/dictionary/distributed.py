@@ -46,6 +46,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common import validation
+from common.dictionary._checks import flag
 from common.dictionary._parts import (
     FULL,
     IDLE,
@@ -250,7 +251,8 @@ class Workers:
         self.problem = problem = Problem.of(X, atoms)
         self.strategy = validation.choice(strategy, STRATEGIES, "strategy")
         self.lock = validation.choice(lock, LOCKS, "lock")
-        self.nonnegative, self.clock = bool(nonnegative), Clock() if clock is None else clock
+        self.nonnegative = flag(nonnegative, "nonnegative")
+        self.clock = Clock() if clock is None else clock
         if not isinstance(self.clock, Clock):
             raise TypeError(f"clock must be a Clock, got {clock!r}.")
         self.limit = validation.number(limit, "limit", above=0)
@@ -309,11 +311,11 @@ class Workers:
             As `simulated_code`.
         """
         penalty = validation.number(penalty, "penalty", at_least=0)
-        tol = validation.number(tol, "tol", above=0)
+        tol = self.problem.checked_tol(tol, max_updates)
         left = _NEVER if max_updates is None else validation.count(max_updates, "max_updates")
         every = left if log_every is None else validation.count(log_every, "log_every")
         if D is not None:
-            self.problem = Problem(self.problem.X, D, self.problem.flat)
+            self.problem = self.problem.with_atoms(D)
         overlaps = self.problem.overlaps()
         norms = np.einsum("kkij->kij", overlaps)[:, overlaps.shape[2] // 2, overlaps.shape[3] // 2]
         norms = np.ascontiguousarray(norms)

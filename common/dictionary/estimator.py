@@ -34,10 +34,10 @@ class _Learner(TransformerMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             Before `fit`.
         TypeError, ValueError
-            As `fit` and `common.dictionary.sparse_coding.sparse_code`.
+            As `fit` and `common.dictionary.sparse_coding.sparse_code`; if the sampling frequency or
+            the channels are others than those of `fit`.
         """
-        check_is_fitted(self)
-        return self._coded(self._read(X)[0])
+        return self._coded(self._read_again(X))
 
     def events(self, **options):
         """Times of the activations that were found by `fit`.
@@ -81,7 +81,28 @@ class _Learner(TransformerMixin, BaseEstimator):
         if self.sfreq is None:
             raise ValueError("an array does not know its sampling frequency: give sfreq, in Hz.")
         sfreq = validation.number(self.sfreq, "sfreq", above=0, unit="Hz")
-        return validation.array(X, "X"), sfreq, None
+        X = validation.array(X, "X")
+        if X.ndim not in (2, 3):
+            raise ValueError(
+                "X must have shape (n_trials, n_channels, n_times) or (n_channels, n_times), got "
+                f"{X.shape}."
+            )
+        return X, sfreq, None
+
+    def _read_again(self, X):
+        """Trials of the kind that was fitted, shape (n_trials, n_channels, n_times)."""
+        check_is_fitted(self)
+        X, sfreq, info = self._read(X)
+        if not np.isclose(sfreq, self.sfreq_, rtol=1e-6, atol=0):
+            raise ValueError(
+                f"X is sampled at {sfreq:g} Hz, and the atoms at {self.sfreq_:g} Hz. Resample it."
+            )
+        if None not in (info, self.info_) and info.ch_names != self.info_.ch_names:
+            raise ValueError(
+                f"X has the channels {', '.join(info.ch_names)}, and the atoms are of "
+                f"{', '.join(self.info_.ch_names)}. Pick these, in this order."
+            )
+        return X[None] if X.ndim == 2 else X
 
     def _samples_of_an_atom(self, sfreq):
         length = validation.number(self.atom_length, "atom_length", above=0, unit="s")
@@ -344,9 +365,7 @@ class RobustConvolutionalDictionary(_Learner):
         TypeError, ValueError
             As `transform`.
         """
-        check_is_fitted(self)
-        X, _, _ = self._read(X)
-        X = X[None] if X.ndim == 2 else X
+        X = self._read_again(X)
         density = loss_density(X, self.D_, self._coded(X), self.penalty_)
         return patch_means(density, self.D_.shape[2]) > self.threshold_
 

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.ndimage import maximum_filter1d
 
+from common import validation
+
 __all__ = ["activation_events"]
 
 
@@ -40,6 +42,8 @@ def activation_events(z, *, sfreq, threshold=None, quantile=None, min_interval=0
 
     Raises
     ------
+    TypeError
+        If ``z`` or an option holds no numbers.
     ValueError
         If ``z`` is not two-dimensional or has a value that is negative or not finite; if an option
         is out of range; if an atom is left without an event.
@@ -57,7 +61,7 @@ def activation_events(z, *, sfreq, threshold=None, quantile=None, min_interval=0
     >>> times[0].tolist(), amplitudes[0].tolist()
     ([0.02, 0.05], [3.0, 1.0])
     """
-    z = _activations(z)
+    z = validation.array(z, "z", ndim=2, at_least=0).astype(float)
     shift = _check_options(
         len(z),
         sfreq=sfreq,
@@ -77,7 +81,7 @@ def activation_events(z, *, sfreq, threshold=None, quantile=None, min_interval=0
             "the unit of z, or drop these atoms."
         )
     # Rounding must not make 3 samples of 0.3 s at 10 Hz.
-    n_apart = int(np.ceil(min_interval * sfreq - 1e-9))
+    n_apart = int(min(np.ceil(min_interval * sfreq - 1e-9), z.shape[1]))
     kept = _largest_apart(z, selected, n_apart)
     times = [np.flatnonzero(row) / sfreq + late for row, late in zip(kept, shift, strict=True)]
     return times, [values[row] for values, row in zip(z, kept, strict=True)]
@@ -109,36 +113,20 @@ def _largest_apart(z, selected, n_apart):
     return kept
 
 
-def _activations(z):
-    z = np.asarray(z, dtype=float)
-    if z.ndim != 2 or z.size == 0:
-        raise ValueError(f"z must have shape (n_atoms, n_valid), got {z.shape}.")
-    bad = np.argwhere(~(z >= 0) | np.isinf(z))
-    if len(bad):
-        atom, sample = bad[0]
-        raise ValueError(
-            f"z[{atom}, {sample}] is {z[atom, sample]} ({len(bad)} of {z.size} values are negative "
-            "or not finite). Activations of `learn_dictionary` are neither."
-        )
-    return z
-
-
 def _check_options(n_atoms, *, sfreq, threshold, quantile, min_interval, shift):
-    if not (np.isfinite(sfreq) and sfreq > 0):
-        raise ValueError(f"sfreq must be positive, in Hz, got {sfreq}.")
+    validation.number(sfreq, "sfreq", above=0, unit="Hz")
     if threshold is not None and quantile is not None:
         raise ValueError(
             f"give threshold or quantile, not both; got threshold={threshold}, quantile={quantile}."
         )
-    if threshold is not None and not threshold >= 0:
-        raise ValueError(f"threshold must be 0 or more, in the unit of z, got {threshold}.")
-    if quantile is not None and not 0 <= quantile < 1:
-        raise ValueError(f"quantile must be in [0, 1), got {quantile}; write 0.95 for 95 %.")
-    if not (np.isfinite(min_interval) and min_interval >= 0):
-        raise ValueError(f"min_interval must be 0 or more, in s, got {min_interval}.")
-    shift = np.asarray(shift, dtype=float)
-    if shift.shape not in ((), (n_atoms,)) or not np.isfinite(shift).all():
+    if threshold is not None:
+        validation.number(threshold, "threshold", at_least=0)
+    if quantile is not None:
+        validation.number(quantile, "quantile", at_least=0, below=1)
+    validation.number(min_interval, "min_interval", at_least=0, unit="s")
+    shift = validation.array(shift, "shift").astype(float)
+    if shift.shape not in ((), (n_atoms,)):
         raise ValueError(
-            f"shift must be one finite time in s or one for each of {n_atoms} atoms, got {shift}."
+            f"shift must be one time in s or one for each of {n_atoms} atoms, got {shift}."
         )
     return np.broadcast_to(shift, n_atoms)

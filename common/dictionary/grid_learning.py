@@ -21,6 +21,7 @@ import numpy as np
 from scipy.signal.windows import tukey
 
 from common import validation
+from common.dictionary._checks import norms
 from common.dictionary._layout import Layout
 from common.dictionary.batch import minimise_quadratic
 from common.dictionary.distributed import Workers
@@ -175,9 +176,9 @@ def learn_by_team(team, *, reg=0.1, taper=0.0, n_iter=50, tol=1e-3, eps=1e-5):
         replaced.append(int(unused[0]) if replace else -1)
         if small and not replace:
             break
-    norms = np.sqrt((D**2).sum(axis=(1, 2, 3)))
-    z = team.z * norms.reshape(-1, *(1,) * (team.z.ndim - 1))
-    D = D / norms[:, None, None, None]
+    sizes = np.sqrt((D**2).sum(axis=(1, 2, 3)))
+    z = team.z * sizes.reshape(-1, *(1,) * (team.z.ndim - 1))
+    D = D / sizes[:, None, None, None]
     log = {"cost": np.array(costs), "replaced": np.array(replaced), "time": np.array(times)}
     return GridLearned(D[:, :, 0] if problem.flat else D, z, penalty, log)
 
@@ -200,9 +201,9 @@ def first_atoms(X, n_atoms, atom_shape, *, start=None, rng=None):
         As `learn_on_grid`.
     """
     X = validation.array(X, "X").astype(float)
+    if np.shape(atom_shape) not in ((1,), (2,)):
+        raise ValueError(f"atom_shape must be (n_times,) or (rows, columns), got {atom_shape!r}.")
     shape = tuple(validation.count(size, "atom_shape") for size in atom_shape)
-    if len(shape) not in (1, 2):
-        raise ValueError(f"atom_shape must be (n_times,) or (rows, columns), got {atom_shape}.")
     X = X[None] if X.ndim == len(shape) else X
     if X.ndim != len(shape) + 1:
         raise ValueError(f"X must have {len(shape) + 1} axes for such atoms, got shape {X.shape}.")
@@ -214,6 +215,7 @@ def first_atoms(X, n_atoms, atom_shape, *, start=None, rng=None):
         wanted = (n_atoms, len(X), *shape)
         if D.shape != wanted:
             raise ValueError(f"start must have the shape {wanted}, got {D.shape}.")
+        norms(D, "start")
         D = D.reshape(n_atoms, len(X), h, w)
     else:
         rng = validation.generator(rng)
@@ -225,10 +227,7 @@ def first_atoms(X, n_atoms, atom_shape, *, start=None, rng=None):
             )
             patch = X[:, row : row + h, column : column + w]
             atom[:] = patch if patch.any() else rng.standard_normal(patch.shape)
-    norms = np.sqrt((D**2).sum(axis=(1, 2, 3), keepdims=True))
-    if not norms.all():
-        raise ValueError(f"start[{int(norms.argmin())}] is zero throughout. Leave this atom out.")
-    return D / norms
+    return D / np.sqrt((D**2).sum(axis=(1, 2, 3), keepdims=True))
 
 
 def improved_patterns(D, ztz, ztX, *, window=None, max_iter=300, tol=1e-8):
@@ -252,11 +251,20 @@ def improved_patterns(D, ztz, ztX, *, window=None, max_iter=300, tol=1e-8):
     Raises
     ------
     TypeError, ValueError
-        As `common.dictionary.batch.minimise_quadratic`.
+        If a shape does not fit, or as `common.dictionary.batch.minimise_quadratic`.
     """
+    D = validation.array(D, "D", ndim=4).astype(float)
     h, w = D.shape[2:]
+    wanted = {"ztz": (len(D), len(D), 2 * h - 1, 2 * w - 1), "ztX": D.shape, "window": (h, w)}
+    given = {"ztz": ztz, "ztX": ztX, "window": np.ones((h, w)) if window is None else window}
+    for name, shape in wanted.items():
+        if np.shape(given[name]) != shape:
+            raise ValueError(
+                f"{name} must have shape {shape} for D of shape {D.shape}, got "
+                f"{np.shape(given[name])}."
+            )
+    ztz, ztX, window = map(np.asarray, given.values())
     layout = Layout((h, w), (h, 2 * w - 1))
-    window = np.ones((h, w)) if window is None else window
     spread, linear, seen = (
         layout.spread(each.reshape(*each.shape[:2], h * w)) for each in (D, ztX, window[None, None])
     )

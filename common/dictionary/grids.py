@@ -19,6 +19,7 @@ import numpy as np
 from scipy import signal
 
 from common import validation
+from common.dictionary._checks import flag, squarable
 from common.dictionary.atoms import FullAtoms, as_atoms
 
 __all__ = ["Problem", "cost", "lambda_max", "reconstruct"]
@@ -59,9 +60,12 @@ class Problem:
         Raises
         ------
         TypeError, ValueError
-            If values are no finite numbers, an atom is zero throughout, or shapes do not fit.
+            If values are no finite numbers, their squares are none, an atom is zero throughout, or
+            shapes do not fit.
         """
-        flat = not (hasattr(atoms, "shape") or isinstance(atoms, list)) or np.ndim(atoms) != 4
+        if isinstance(atoms, list):
+            atoms = validation.array(atoms, "atoms")
+        flat = not hasattr(atoms, "shape") or np.ndim(atoms) != 4
         if flat:
             D = as_atoms(atoms).full()[:, :, None]
         else:
@@ -83,7 +87,29 @@ class Problem:
                 f"an atom of {_size(D.shape[2:], flat)} does not fit into X of "
                 f"{_size(X.shape[1:], flat)}."
             )
+        squarable(X, "X")
         return cls(np.ascontiguousarray(X), np.ascontiguousarray(D), flat)
+
+    def with_atoms(self, D):
+        """The same image with other atoms, as many and as large.
+
+        Parameters
+        ----------
+        D : array_like, shape (n_atoms, n_channels, atom_rows, atom_columns)
+
+        Returns
+        -------
+        problem : Problem
+
+        Raises
+        ------
+        TypeError, ValueError
+            If values are no finite numbers, or the shape is another.
+        """
+        D = validation.array(D, "D").astype(float)
+        if D.shape != self.D.shape:
+            raise ValueError(f"D must have the shape {self.D.shape} as before, got {D.shape}.")
+        return Problem(self.X, np.ascontiguousarray(D), self.flat)
 
     @property
     def shape(self):
@@ -126,6 +152,34 @@ class Problem:
         """
         return z[:, 0] if self.flat else z
 
+    def checked_tol(self, tol, max_updates=None):
+        """A tolerance of activations that can be met.
+
+        Parameters
+        ----------
+        tol : float
+        max_updates : int, optional
+            With it, any will do.
+
+        Returns
+        -------
+        tol : float
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is not above 0, or far below the last digit of all activations that there may be.
+        """
+        tol = validation.number(tol, "tol", above=0)
+        sizes = np.abs(self.D).sum(axis=(1, 2, 3)) / (self.D**2).sum(axis=(1, 2, 3))
+        most = sizes.max() * np.abs(self.X).max()  # a bound, often a hundred times too large
+        if max_updates is None and tol < 1e-3 * np.finfo(float).eps * most:
+            raise ValueError(
+                f"tol={tol:g} is below the last digit of activations, which are up to {most:g}: "
+                "steps may never be as short. Raise it."
+            )
+        return tol
+
     def on_grid(self, z, name="z"):
         """Activations of the user, checked, on the grid.
 
@@ -149,6 +203,7 @@ class Problem:
         expected = self.given(np.empty(self.shape)).shape
         if z.shape != expected:
             raise ValueError(f"{name} must have the shape {expected}, got {z.shape}.")
+        squarable(z, name, small=False)
         return z.reshape(self.shape).copy()
 
 
@@ -168,10 +223,14 @@ def reconstruct(z, atoms):
     Raises
     ------
     TypeError, ValueError
-        If the atoms are none, or their number is not that of the activations.
+        If the atoms or activations are none, or their number differs.
     """
     z = validation.array(z, "z").astype(float)
-    if np.ndim(z) == 2:
+    if z.ndim not in (2, 3):
+        raise ValueError(
+            f"z must have shape (n_atoms, n_places) or (n_atoms, n_rows, n_columns), got {z.shape}."
+        )
+    if z.ndim == 2:
         atoms = as_atoms(atoms)
         validation.same_length(z=z, atoms=atoms.full())
         return atoms.convolve(z)
@@ -230,8 +289,9 @@ def lambda_max(X, atoms, *, nonnegative=True):
     Raises
     ------
     TypeError, ValueError
-        As `Problem.of`.
+        As `Problem.of`, or if ``nonnegative`` is neither true nor false.
     """
+    nonnegative = flag(nonnegative, "nonnegative")
     correlation = Problem.of(X, atoms).correlation()
     return max(0.0, float(correlation.max() if nonnegative else np.abs(correlation).max()))
 

@@ -22,6 +22,8 @@ import numpy as np
 from scipy.signal import oaconvolve
 from scipy.signal.windows import tukey
 
+from common import validation
+from common.dictionary._checks import flag, squarable
 from common.dictionary.batch import learn_atoms
 from common.dictionary.sparse_coding import sparse_code
 
@@ -131,6 +133,8 @@ def learn_dictionary(
 
     Raises
     ------
+    TypeError
+        If ``X`` or an option holds no numbers.
     ValueError
         If ``X`` has a value that is not finite, a channel that is flat or far from zero mean, or
         fewer samples in a window than an atom has; if an option is out of range; if ``reg`` leaves
@@ -149,7 +153,10 @@ def learn_dictionary(
     _check_options(
         n_atoms=n_atoms, reg=reg, n_iter=n_iter, n_splits=n_splits, algorithm=algorithm, rng=rng
     )
-    _check_positive(sfreq=sfreq, atom_length=atom_length, tolerance_z=tolerance_z)
+    sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
+    atom_length = validation.number(atom_length, "atom_length", above=0, unit="s")
+    tolerance_z = validation.number(tolerance_z, "tolerance_z", above=0)
+    taper_atoms, debias = flag(taper_atoms, "taper_atoms"), flag(debias, "debias")
     n_times_atom, n_times = round(atom_length * sfreq), X.shape[1] // n_splits
     if n_times_atom < 3:
         raise ValueError(
@@ -181,7 +188,7 @@ def learn_dictionary(
     u, v = _in_order(learned)
     penalty, loss = learned.penalty * learned.scale, learned.log["cost"]
     z = _encode(X, u, v, penalty, debias=debias, tol=tolerance_z * scale)
-    return Dictionary(u, v, z, loss / loss[0], float(sfreq), scale, penalty)
+    return Dictionary(u, v, z, loss / loss[0], sfreq, scale, penalty)
 
 
 def encode(X, dictionary, *, tolerance_z=1e-2, debias=True):
@@ -203,9 +210,12 @@ def encode(X, dictionary, *, tolerance_z=1e-2, debias=True):
 
     Raises
     ------
+    TypeError
+        If ``dictionary`` is none, or as `learn_dictionary`.
     ValueError
         If ``X`` is unfit (see `learn_dictionary`), has other channels or is shorter than an atom.
     """
+    _check_dictionary(dictionary)
     X = _recording(X)
     (n_channels, n_times), n_times_atom = X.shape, dictionary.v.shape[1]
     if n_channels != dictionary.u.shape[1]:
@@ -215,8 +225,8 @@ def encode(X, dictionary, *, tolerance_z=1e-2, debias=True):
         )
     if n_times < n_times_atom:
         raise ValueError(f"X has {n_times} samples, fewer than the {n_times_atom} of an atom.")
-    _check_positive(tolerance_z=tolerance_z)
-    tol = tolerance_z * dictionary.scale
+    tol = validation.number(tolerance_z, "tolerance_z", above=0) * dictionary.scale
+    debias = flag(debias, "debias")
     return _encode(X, dictionary.u, dictionary.v, dictionary.penalty, debias=debias, tol=tol)
 
 
@@ -231,7 +241,13 @@ def reconstruct(dictionary):
     -------
     X : ndarray, shape (n_channels, n_times)
         What the dictionary says of the recording, in its unit.
+
+    Raises
+    ------
+    TypeError
+        If ``dictionary`` is none.
     """
+    _check_dictionary(dictionary)
     return dictionary.u.T @ oaconvolve(dictionary.z, dictionary.v, axes=1)
 
 
@@ -260,16 +276,10 @@ def _encode(X, u, v, penalty, *, debias, tol):
 
 
 def _recording(X):
-    X = np.array(X, dtype=float, order="C", ndmin=2)
-    if X.ndim != 2 or X.size == 0:
+    X = np.array(validation.array(X, "X"), dtype=float, order="C", ndmin=2)
+    if X.ndim != 2:
         raise ValueError(f"X must have shape (n_channels, n_times), got {X.shape}.")
-    bad = np.argwhere(~np.isfinite(X))
-    if len(bad):
-        channel, sample = bad[0]
-        raise ValueError(
-            f"X[{channel}, {sample}] is {X[channel, sample]} ({len(bad)} of {X.size} values are "
-            "not finite). Interpolate them, or cut the recording there."
-        )
+    squarable(X, "X")
     mean, deviation = X.mean(axis=1), X.std(axis=1)
     flat = np.flatnonzero(deviation == 0)
     if len(flat):
@@ -283,28 +293,23 @@ def _recording(X):
     return X
 
 
-def _check_positive(**options):
-    for name, value in options.items():
-        if not (np.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be positive, got {value}.")
+def _check_dictionary(dictionary):
+    if not isinstance(dictionary, Dictionary):
+        raise TypeError(
+            f"dictionary must be a Dictionary, as learn_dictionary gives it, got {dictionary!r}."
+        )
 
 
 def _check_options(*, n_atoms, reg, n_iter, n_splits, algorithm, rng):
-    if n_atoms < 1:
-        raise ValueError(f"n_atoms must be at least 1, got {n_atoms}.")
-    if n_splits < 1:
-        raise ValueError(f"n_splits must be at least 1, got {n_splits}.")
-    if not 0 < reg < 1:
-        raise ValueError(f"reg must be between 0 and 1, a fraction of the largest, got {reg}.")
-    if algorithm not in _ALGORITHMS:
-        raise ValueError(f"algorithm must be one of {list(_ALGORITHMS)}, got {algorithm!r}.")
+    for value, name in ((n_atoms, "n_atoms"), (n_splits, "n_splits"), (n_iter, "n_iter")):
+        validation.count(value, name)
+    validation.number(reg, "reg", above=0, below=1)
+    validation.choice(algorithm, _ALGORITHMS, "algorithm")
     if algorithm == "greedy" and n_iter < n_atoms:
         raise ValueError(
             f"the greedy algorithm adds an atom an iteration: n_iter={n_iter} is less than "
             f"n_atoms={n_atoms}. Raise n_iter."
         )
-    if n_iter < 1:
-        raise ValueError(f"n_iter must be at least 1, got {n_iter}.")
     if algorithm == "batch" and not isinstance(rng, np.random.Generator):
         raise ValueError(
             f"the batch algorithm draws its first atoms: rng must be a numpy.random.Generator, "

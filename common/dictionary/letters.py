@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.ft2font import FT2Font
 
 from common import validation
+from common.dictionary._checks import pair
 
 __all__ = ["letter_images", "text_page"]
 
@@ -40,14 +41,23 @@ def letter_images(letters, *, shape=(12, 10)):
     Raises
     ------
     TypeError
-        If the box is no pair of whole numbers.
+        If the letters are no text, or the box is no pair of whole numbers.
     ValueError
-        If there is no letter, one has no ink, or the box has fewer than 6 pixels on a side.
+        If there is no letter, one has no ink or is not in the font, or the box has fewer than 6
+        pixels on a side.
     """
-    n_rows, n_columns = (validation.count(size, "shape", at_least=6) for size in shape)
+    n_rows, n_columns = pair(shape, "shape", at_least=6)
+    if not isinstance(letters, str):
+        raise TypeError(f"letters must be a text, such as 'ABC', got {letters!r}.")
     if not letters:
         raise ValueError("letters is empty: name at least one letter.")
     font = FT2Font(str(Path(matplotlib.get_data_path(), _FONT)))
+    for letter in letters:
+        if not font.get_char_index(ord(letter)):
+            raise ValueError(
+                f"the letter {letter!r} is not in DejaVu Sans Mono, which would draw a box. Choose "
+                "another."
+            )
     for points in range(2 * n_rows, 0, -1):
         drawn = [_drawn(font, letter, points) for letter in letters]
         if all(one.shape[0] <= n_rows and one.shape[1] <= n_columns for one in drawn):
@@ -86,14 +96,17 @@ def text_page(letters, rare, *, frequency, shape=(128, 256), sigma=0.05, rng):
     Raises
     ------
     TypeError, ValueError
-        If a number is out of range, shapes do not fit, or the page holds no letter.
+        If a number is out of range, shapes do not fit, the rare letter has no ink, or the page
+        holds no letter.
     """
     letters = validation.array(letters, "letters", ndim=3).astype(float)
     rare = validation.array(rare, "rare", ndim=2).astype(float)
     if rare.shape != letters.shape[1:]:
         raise ValueError(f"rare must have the shape {letters.shape[1:]}, got {rare.shape}.")
+    if not rare.any():
+        raise ValueError("rare has no ink: the mask would mark what is not there.")
     frequency = validation.number(frequency, "frequency", above=0, below=1)
-    n_rows, n_columns = (validation.count(size, "shape") for size in shape)
+    n_rows, n_columns = pair(shape, "shape")
     sigma = validation.number(sigma, "sigma", at_least=0)
     rng = validation.generator(rng)
     places = _places((n_rows, n_columns), rare.shape, rng)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common import validation
+from common.dictionary._checks import squarable
 
 __all__ = [
     "KINDS",
@@ -179,7 +180,8 @@ def waveform_recovery(atom, kind, *, period, sfreq):
     Raises
     ------
     TypeError, ValueError
-        If the kind is unknown, a number is out of range, or the atom is constant.
+        If the kind is unknown, a number is out of range, a period has two samples or fewer, or the
+        atom is constant or its norm no number.
     """
     return float(_agreements(atom, kind, period=period, sfreq=sfreq).max())
 
@@ -229,7 +231,8 @@ def asymmetry(atom, *, lag=1):
     Raises
     ------
     TypeError, ValueError
-        If a value is not finite, the atom constant, or the lag no whole number in its range.
+        If a value is not finite, the atom constant or its norm no number, or the lag no whole
+        number in its range.
 
     Examples
     --------
@@ -264,8 +267,10 @@ def quick_share(record, trend):
     Raises
     ------
     TypeError, ValueError
-        If the trend has another length than the record, or a value that is not finite.
+        If the trend has another length than the record, or a value that is not finite, or nothing
+        moves in the record's quick phases.
     """
+    _check_record(record)
     trend = validation.vector(trend, "trend")
     validation.same_length(record=record.x, trend=trend)
     begin, end = (_SLOW, 1.0) if record.kind == "jerk" else (0.25, 0.75)
@@ -276,6 +281,11 @@ def quick_share(record, trend):
         return np.subtract(*(np.interp(at, times, values) for at in ends))
 
     true = moved(record.nystagmus)
+    if not true.any():
+        raise ValueError(
+            f"the record has {len(record.onsets)} cycles, and the nystagmus moves in no quick "
+            "phase: there is nothing to take a share of."
+        )
     return float(moved(trend - record.gaze) @ true / (true @ true))
 
 
@@ -303,11 +313,21 @@ def onset_f1(record, atom, z, *, tolerance=0.1):
     Raises
     ------
     TypeError, ValueError
-        As `waveform_recovery`, or if an activation is negative, or the tolerance not above 0.
+        As `waveform_recovery`, or if an activation is negative, there are not as many as places of
+        the atom in the record, the tolerance is not above 0, or there is no cycle, neither in the
+        record nor implied.
     """
+    _check_record(record)
+    atom = _moving_atom(atom)
     z = validation.vector(z, "z", at_least=0)
     tolerance = validation.number(tolerance, "tolerance", above=0)
     of = {"period": record.period, "sfreq": record.sfreq}
+    n_valid = len(record.x) - len(atom) + 1
+    if len(z) != n_valid:
+        raise ValueError(
+            f"z must have {n_valid} values, one for each place of an atom of {len(atom)} samples "
+            f"in the record of {len(record.x)}, got {len(z)}."
+        )
     first = (1 - aligned_phase(atom, record.kind, **of)) % 1 * record.period
     duration = len(atom) / record.sfreq
     within = np.arange(first, max(duration, first + record.period / 2), record.period)
@@ -316,6 +336,8 @@ def onset_f1(record, atom, z, *, tolerance=0.1):
         for onset in at / record.sfreq + within:
             if all(abs(onset - other) > record.period / 2 for other in implied):
                 implied.append(onset)
+    if not (implied or len(record.onsets)):
+        raise ValueError("neither the record nor z has a cycle: F1 is 0 / 0.")
     missed = list(record.onsets)
     for onset in sorted(implied):
         near = [one for one in missed if abs(one - onset) <= tolerance * record.period]
@@ -328,20 +350,34 @@ def onset_f1(record, atom, z, *, tolerance=0.1):
 def _agreements(atom, kind, *, period, sfreq):
     """Correlation coefficients at all phases."""
     atom = _moving_atom(atom)
-    period = validation.number(period, "period", above=0, unit="s")
     sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
+    period = validation.number(
+        period, "period", above=2 / sfreq, unit="s"
+    )  # else no waveform is seen
     phases = np.arange(_PHASES)[:, None] / _PHASES + np.arange(len(atom)) / (period * sfreq)
     true = cycle(kind, phases)
     true -= true.mean(axis=1, keepdims=True)
     atom = atom - atom.mean()
-    return true @ atom / (np.linalg.norm(true, axis=1) * np.linalg.norm(atom))
+    sizes = np.linalg.norm(true, axis=1)
+    if not sizes.all():
+        raise ValueError(
+            f"an atom of {len(atom)} samples at {sfreq:g} Hz sees nothing of a period of "
+            f"{period:g} s. Are both in s and Hz?"
+        )
+    return true @ atom / (sizes * np.linalg.norm(atom))
 
 
 def _moving_atom(atom):
     atom = validation.vector(atom, "atom")
     if not np.ptp(atom):
         raise ValueError(f"atom is constant, {atom[0]:g} throughout: it has no waveform.")
+    squarable(atom, "atom")
     return atom
+
+
+def _check_record(record):
+    if not isinstance(record, EyeRecord):
+        raise TypeError(f"record must be an EyeRecord, as eye_record gives it, got {record!r}.")
 
 
 def _cycles(duration, period, rng):

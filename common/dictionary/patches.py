@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.decomposition import MiniBatchDictionaryLearning
 
 from common import validation
+from common.dictionary._checks import flag, pair, squarable
 
 __all__ = ["learn_on_patches"]
 
@@ -40,8 +41,8 @@ def learn_on_patches(
     Raises
     ------
     TypeError, ValueError
-        If the image is none or is 0, a patch does not fit, a number is out of range, or ``rng`` is
-        no generator.
+        If the image is none, all patches that are drawn of it are 0, a patch does not fit, a number
+        is out of range, or ``rng`` is no generator.
 
     References
     ----------
@@ -51,21 +52,25 @@ def learn_on_patches(
     image = validation.array(image, "image", ndim=2).astype(float)
     if not image.any():
         raise ValueError("image is 0 throughout: there is nothing to learn.")
-    h, w = (
-        validation.count(one, "shape", at_most=most)
-        for one, most in zip(shape, image.shape, strict=True)
-    )
+    squarable(image, "image")
+    h, w = pair(shape, "shape", at_most=image.shape)
+    nonnegative = flag(nonnegative, "nonnegative")
     rng = validation.generator(rng)
     patches = np.lib.stride_tricks.sliding_window_view(image, (h, w)).reshape(-1, h * w)
     n_patches = min(validation.count(n_patches, "n_patches"), len(patches))
     patches = patches[rng.choice(len(patches), n_patches, replace=False)]
+    if not patches.any():
+        raise ValueError(
+            f"all n_patches={n_patches} patches that were drawn are 0: there is nothing to learn. "
+            "Draw more."
+        )
     learner = MiniBatchDictionaryLearning(
         validation.count(n_atoms, "n_atoms"),
         alpha=validation.number(alpha, "alpha", above=0),
         max_iter=validation.count(n_iter, "n_iter"),
         batch_size=256,
         fit_algorithm="cd",
-        positive_code=bool(nonnegative),
+        positive_code=nonnegative,
         transform_algorithm="lasso_cd",
         tol=0,
         max_no_improvement=None,

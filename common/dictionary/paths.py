@@ -101,8 +101,14 @@ def race(true, *, generator, n_seeds, n_times, learners, options, sigma, enough=
     Raises
     ------
     TypeError, ValueError
-        If a learner is not known, or as the learners.
+        If a learner is not known, there are no numbers of samples or seeds, a number is out of
+        range, or as the learners.
     """
+    n_seeds = validation.count(n_seeds, "n_seeds")
+    n_times = [validation.count(T, "n_times") for T in n_times]
+    if not n_times:
+        raise ValueError("n_times is empty: give one number of samples at least.")
+    enough = validation.number(enough, "enough")
     tol = options.get("tol", 0.1)
     others = {"batch": partial(batch_path, tol=tol), **(others or {})}
     for learner in learners:
@@ -132,7 +138,7 @@ def race(true, *, generator, n_seeds, n_times, learners, options, sigma, enough=
             "learner": learner, "n_times": T, "seed": seed, "step": step,
             "seconds": float(seconds), "recovery": recovery_score(D, true),
         }
-        for seed in range(validation.count(n_seeds, "n_seeds"))
+        for seed in range(n_seeds)
         for T in n_times
         for learner, path in paths(T, seed, [each for each in rest if T in learners[each]])
         for step, (seconds, D) in enumerate(path)

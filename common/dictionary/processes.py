@@ -33,6 +33,7 @@ from collections import defaultdict, deque
 import numpy as np
 
 from common import validation
+from common.dictionary._checks import flag
 from common.dictionary._parts import (
     IDLE,
     LOCKS,
@@ -211,7 +212,7 @@ class _Team:
         self.problem = problem = Problem.of(X, atoms)
         validation.choice(strategy, STRATEGIES, "strategy")
         validation.choice(lock, LOCKS, "lock")
-        self.nonnegative = bool(nonnegative)
+        self.nonnegative = flag(nonnegative, "nonnegative")
         limit = validation.number(limit, "limit", above=0)
         n_atoms, *shape = problem.shape
         workers = checked_workers(post.size if workers is None else workers, shape)
@@ -255,9 +256,9 @@ class _Team:
     def code(self, penalty, *, D=None, tol=1e-3):
         """As `common.dictionary.distributed.Workers.code`."""
         penalty = validation.number(penalty, "penalty", at_least=0)
-        tol = validation.number(tol, "tol", above=0)
+        tol = self.problem.checked_tol(tol)
         if D is not None:
-            self.problem = Problem(self.problem.X, D, self.problem.flat)
+            self.problem = self.problem.with_atoms(D)
         found = self._ask("code", self.problem.D, penalty, tol)
         counts = np.array([each["counts"] for each in found])
         diverged = any(each["diverged"] for each in found)
@@ -528,7 +529,9 @@ def _over_mpi(comm, task, team, options):
 
 
 def _in_processes(task, team, options):
-    size = _n_workers(team["workers"])
+    # Before thousands of processes are started of which none has a place.
+    workers = checked_workers(team["workers"], Problem.of(team["X"], team["atoms"]).shape[1:])
+    size = workers[0] * workers[1]
     context = multiprocessing.get_context("spawn")
     queues, done = [context.Queue() for _ in range(size)], context.Queue()
     processes = [
@@ -567,11 +570,6 @@ def _check_alive(processes):
                 f"worker {rank} ended with status {process.exitcode} before all were done. Was it "
                 "killed for memory?"
             ) from None
-
-
-def _n_workers(workers):
-    both = (1, workers) if np.ndim(workers) == 0 else tuple(workers)
-    return int(np.prod([validation.count(each, "workers") for each in both]))
 
 
 def _process(rank, queues, done, task, team, options):

@@ -26,6 +26,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from common import validation
+from common.dictionary._checks import squarable
 
 __all__ = ["Match", "match_atoms", "recovery_score"]
 
@@ -76,8 +77,9 @@ def match_atoms(found, true, *, max_shift=0):
     Raises
     ------
     TypeError, ValueError
-        If shapes do not fit, a value is not finite, an atom is zero throughout, fewer atoms were
-        found than there are, or the shift is no whole number below the length of an atom.
+        If shapes do not fit, a value is not finite, an atom is zero throughout or its norm no
+        number, fewer atoms were found than there are, or the shift is no whole number below the
+        length of an atom.
 
     Examples
     --------
@@ -165,6 +167,8 @@ def _standardised(atoms, name):
             f"(n_atoms, n_channels, n_rows, n_columns), got {atoms.shape}."
         )
     flattened = atoms.reshape(len(atoms), -1)
+    for row in flattened:
+        squarable(row, name)
     flat = np.flatnonzero(np.ptp(flattened, axis=1) == 0)
     if len(flat):
         raise ValueError(f"{name}[{flat[0]}] has one value throughout: nothing correlates with it.")
@@ -181,6 +185,8 @@ def _unit(atoms, name):
             f"{name} must have shape (n_atoms, n_times_atom) or (n_atoms, n_channels, "
             f"n_times_atom), got {atoms.shape}."
         )
+    for atom in atoms:
+        squarable(atom, name)
     norms = np.linalg.norm(atoms, axis=(1, 2), keepdims=True)
     empty = np.flatnonzero(norms == 0)
     if len(empty):

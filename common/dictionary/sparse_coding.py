@@ -38,6 +38,7 @@ import numba
 import numpy as np
 
 from common import validation
+from common.dictionary._checks import flag, squarable
 from common.dictionary.atoms import as_atoms
 
 __all__ = [
@@ -133,14 +134,17 @@ def sparse_code(
     TypeError
         If an argument is no number.
     ValueError
-        If ``X`` has a value that is not finite, a channel that is constant, other channels than
-        the atoms or fewer samples; if a shape does not fit, the penalty is negative, the tolerance
-        not positive, the solver unknown, or the start negative though ``nonnegative``.
+        If ``X`` has a value that is not finite, values whose squares are no numbers, a channel that
+        is constant, other channels than the atoms or fewer samples; if a shape does not fit, the
+        penalty is negative, the tolerance not positive or, without ``max_updates``, smaller than
+        the last digit of the largest activation, which may never be met; if the solver is unknown,
+        ``nonnegative`` neither true nor false, or the start negative though it is true.
 
     Warns
     -----
     UserWarning
-        If the penalty is `lambda_max` or more, so that nothing is active.
+        If the penalty is `lambda_max` or more, or no activation is as large as the tolerance even
+        without a penalty, so that nothing is active.
 
     Notes
     -----
@@ -160,6 +164,7 @@ def sparse_code(
     validation.choice(solver, SOLVERS, "solver")
     tol = validation.number(tol, "tol", above=0)
     shape = (atoms.n_atoms, X.shape[1] - atoms.n_times_atom + 1)
+    nonnegative = flag(nonnegative, "nonnegative")
     z = _checked_start(start, shape, nonnegative)
     support = _checked_support(support, shape)
     limit = _NEVER if max_updates is None else validation.count(max_updates, "max_updates")
@@ -170,6 +175,18 @@ def sparse_code(
         warnings.warn(
             f"penalty={penalty:g} is not below lambda_max={largest:g}: nothing is active. "
             "Lower it.",
+            stacklevel=2,
+        )
+    most = _largest_start(correlation, atoms, nonnegative)
+    if max_updates is None and tol < np.finfo(float).eps * most:
+        raise ValueError(
+            f"tol={tol:g} is below the last digit of activations of {most:g}: steps may never be "
+            "as short. Raise it, or give max_updates."
+        )
+    if penalty < largest and start is None and most < tol:
+        warnings.warn(
+            f"tol={tol:g} is above {most:g}, what the largest activation would be without a "
+            "penalty: nothing is active. Lower it, it is in the unit of z.",
             stacklevel=2,
         )
     log = _Log(X, correlation, penalty)
@@ -202,6 +219,7 @@ def lambda_max(X, atoms, *, nonnegative=True):
         As `sparse_code`.
     """
     atoms = as_atoms(atoms)
+    nonnegative = flag(nonnegative, "nonnegative")
     return _largest(atoms.correlate(_checked_recording(X, atoms)), nonnegative)
 
 
@@ -222,9 +240,13 @@ def cost(X, atoms, z, penalty):
     Raises
     ------
     TypeError, ValueError
-        If the atoms are none; see `common.dictionary.atoms.as_atoms`.
+        If the atoms are none, see `common.dictionary.atoms.as_atoms`, ``X`` or ``z`` does not fit
+        them, a value is not finite, or the penalty is negative.
     """
-    residual = np.atleast_2d(X) - as_atoms(atoms).convolve(z)
+    atoms = as_atoms(atoms)
+    X = _fitting_recording(X, atoms)
+    z, penalty = _checked_code(z, penalty, X, atoms)
+    residual = X - atoms.convolve(z)
     return float(0.5 * np.vdot(residual, residual) + penalty * np.abs(z).sum())
 
 
@@ -248,10 +270,12 @@ def duality_gap(X, atoms, z, penalty, *, nonnegative=True):
     Raises
     ------
     TypeError, ValueError
-        As `sparse_code`.
+        As `sparse_code` and `cost`, or if an activation is negative though ``nonnegative``.
     """
     atoms = as_atoms(atoms)
     X = _checked_recording(X, atoms)
+    least = 0 if flag(nonnegative, "nonnegative") else None
+    z, penalty = _checked_code(z, penalty, X, atoms, at_least=least)
     residual = X - atoms.convolve(z)
     largest = _largest(atoms.correlate(residual), nonnegative)
     theta = residual * min(1.0, penalty / largest) if largest > 0 else residual
@@ -542,7 +566,14 @@ def _largest(correlation, nonnegative):
     return max(0.0, float(correlation.max() if nonnegative else np.abs(correlation).max()))
 
 
-def _checked_recording(X, atoms):
+def _largest_start(correlation, atoms, nonnegative):
+    """The largest activation if there were but one, and no penalty."""
+    norms = (atoms.full() ** 2).sum(axis=(1, 2))
+    found = (correlation if nonnegative else np.abs(correlation)).max(axis=1)
+    return float((found / norms).max())
+
+
+def _fitting_recording(X, atoms):
     X = np.atleast_2d(validation.array(X, "X").astype(float))
     if X.ndim != 2:
         raise ValueError(f"X must have shape (n_channels, n_times), got {X.shape}.")
@@ -555,6 +586,24 @@ def _checked_recording(X, atoms):
         raise ValueError(
             f"X has {X.shape[1]} samples, fewer than the {atoms.n_times_atom} of an atom."
         )
+    squarable(X, "X")
+    return X
+
+
+def _checked_code(z, penalty, X, atoms, *, at_least=None):
+    shape = (atoms.n_atoms, X.shape[1] - atoms.n_times_atom + 1)
+    z = validation.array(z, "z", at_least=at_least).astype(float)
+    if z.shape != shape:
+        raise ValueError(
+            f"z must have shape {shape} for X of {X.shape[1]} samples and {atoms.n_atoms} atom(s) "
+            f"of {atoms.n_times_atom}, got {z.shape}."
+        )
+    squarable(z, "z", small=False)
+    return z, validation.number(penalty, "penalty", at_least=0)
+
+
+def _checked_recording(X, atoms):
+    X = _fitting_recording(X, atoms)
     flat = np.flatnonzero(np.ptp(X, axis=1) == 0)
     if len(flat) and X[flat[0], 0]:
         raise ValueError(f"channel {flat[0]} is constant, {X[flat[0], 0]:g}. Drop it.")
@@ -567,6 +616,7 @@ def _checked_start(start, shape, nonnegative):
     z = validation.array(start, "start", at_least=0 if nonnegative else None).astype(float)
     if z.shape != shape:
         raise ValueError(f"start must have the shape {shape}, got {z.shape}.")
+    squarable(z, "start", small=False)
     return np.array(z, order="C")
 
 

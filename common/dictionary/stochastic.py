@@ -49,6 +49,7 @@ import numpy as np
 from scipy.fft import next_fast_len
 
 from common import validation
+from common.dictionary._checks import flag, squarable
 from common.dictionary._layout import Layout
 from common.dictionary.atoms import FullAtoms
 from common.dictionary.batch import activation_sums
@@ -221,9 +222,10 @@ def learn_on_windows(
     TypeError
         If an argument is no number, ``rng`` no generator or ``outliers`` of another kind.
     ValueError
-        If a value of ``X`` is not finite or all are equal; if windows do not fit into the trials,
-        or atoms not into the windows; if an option is unknown or out of range, the solver "lgcd" is
-        asked for a device, or the penalty would be 0.
+        If a value of ``X`` is not finite, all are equal or their squares no numbers; if windows do
+        not fit into the trials, or atoms not into the windows; if an option is unknown or out of
+        range, the solver "lgcd" is asked for a device, torch has no such device, or the penalty
+        would be 0.
 
     Examples
     --------
@@ -321,11 +323,12 @@ def _learn(
     n_atoms = validation.count(n_atoms, "n_atoms")
     validation.choice(step, tuple(_STEPS), "step")
     learning_rate = validation.number(learning_rate, "learning_rate", above=0)
+    scaled = flag(scaled, "scaled")
     bounds = {"above": 0, "below": 1} if scaled else {"above": 0}
     reg = validation.number(reg, "reg", **bounds)
     rng = validation.generator(rng)
-    if not (outliers is None or isinstance(outliers, Outliers)):
-        raise TypeError(f"outliers must be Outliers or None, got {outliers!r}.")
+    if outliers is not None:
+        _check_outliers(outliers, "Outliers or None")
     code = _coder(solver, validation.number(tol, "tol", above=0), n_iter, device)
     scale = float(X.std())
     X = X / scale
@@ -379,12 +382,17 @@ def loss_density(X, D, z, penalty):
     Raises
     ------
     TypeError, ValueError
-        If an array is none, or shapes do not fit.
+        If an array is none, shapes do not fit, an activation or the penalty is negative, or the
+        squares of values are no numbers.
     """
     X, D, z = (
-        validation.array(each, name, ndim=3).astype(float)
+        validation.array(each, name, ndim=3, at_least=0 if name == "z" else None).astype(float)
         for each, name in ((X, "X"), (D, "D"), (z, "z"))
     )
+    penalty = validation.number(penalty, "penalty", at_least=0)
+    squarable(X, "X")
+    squarable(D, "D", small=False)
+    squarable(z, "z", small=False)
     expected = (len(X), len(D), X.shape[2] - D.shape[2] + 1)
     if z.shape != expected or X.shape[1] != D.shape[1]:
         raise ValueError(
@@ -447,6 +455,11 @@ def outlier_mask(X, D=None, penalty=None, *, outliers, n_times_atom=None, tol=0.
     else:
         D = FullAtoms(D).D
         n_times_atom = D.shape[2]
+        if n_times_atom > X.shape[2]:
+            raise ValueError(
+                f"atoms of {n_times_atom} samples do not fit into trials of {X.shape[2]}. Use "
+                "longer trials."
+            )
     layout = Layout((1, n_times_atom), (1, X.shape[2]))
     return _mask(X, D, penalty, layout, outliers, tol)
 
@@ -485,6 +498,7 @@ def image_outlier_mask(X, D=None, penalty=None, *, outliers, atom_shape=None, to
 
 def _mask(X, D, penalty, layout, outliers, tol):
     """Where patch errors of whole recordings are above the threshold; atoms are spread out."""
+    _check_outliers(outliers, "Outliers")
     if D is None:
         errors = layout.patch_means(0.5 * np.sum(X**2, axis=1))
     else:
@@ -705,6 +719,12 @@ class _Fista:
     def __init__(self, n_iter, device):
         import torch  # only for who uses it
 
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError, TypeError) as error:
+            raise ValueError(
+                f"torch has no device {device!r} here. Use 'cpu', or 'cuda' where there is a GPU."
+            ) from error
         self.torch, self.n_iter, self.device = torch, n_iter, torch.device(device)
 
     def __call__(self, X, D, penalty, start, valid):
@@ -803,7 +823,13 @@ def _checked_images(X):
         )
     if np.ptp(X) == 0:
         raise ValueError(f"all pixels of X are {X.flat[0]:g}: there is nothing to learn.")
+    squarable(X, "X")
     return X
+
+
+def _check_outliers(outliers, wanted):
+    if not isinstance(outliers, Outliers):
+        raise TypeError(f"outliers must be {wanted}, got {outliers!r}.")
 
 
 def _checked_shape(shape, name):
@@ -833,4 +859,5 @@ def _checked_trials(X):
         raise ValueError(
             f"channel {flat[0, 0]} is constant in every trial, {X[0, flat[0, 0], 0]:g}. Drop it."
         )
+    squarable(X, "X")
     return X

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common import files
+from common import files, validation
+from common.dictionary._checks import flag
 from common.hawkes.pairs import check_record
 
 __all__ = ["EventSet", "read_event_set", "write_event_set"]
@@ -43,9 +44,11 @@ class EventSet:
 
     Raises
     ------
+    TypeError
+        If names are one text, or a number is none.
     ValueError
-        If names and times do not correspond, times are unsorted or outside the record, or shapes
-        do not fit.
+        If names and times do not correspond, times are unsorted or outside the record, shapes do
+        not fit, or a value besides those of ``truth`` is not finite.
     """
 
     names: tuple
@@ -62,6 +65,11 @@ class EventSet:
     truth: np.ndarray | None = None
 
     def __post_init__(self):
+        for name in ("names", "driver_names"):
+            if isinstance(getattr(self, name), str):
+                raise TypeError(f"{name} must be several names, got {getattr(self, name)!r}.")
+        flag(self.simulated, "simulated")
+        validation.number(self.end_time, "end_time", above=0, unit="s")
         n, truth = len(self.names), (3, len(self.names), len(self.driver_names))
         for name, shape in {"topographies": (n, 0), "positions": (0, 2), "truth": truth}.items():
             if getattr(self, name) is None:
@@ -75,6 +83,14 @@ class EventSet:
                 f"got {sizes[0]} waveforms, {sizes[1]} sfreqs and {sizes[2]} anchors for {n} "
                 "processes; give one of each to every process, or none at all."
             )
+        for i, (waveform, sfreq, anchor) in enumerate(
+            zip(self.waveforms, self.sfreqs, self.anchors, strict=True)
+        ):
+            validation.vector(waveform, f"waveforms[{i}]")
+            validation.number(sfreq, f"sfreqs[{i}]", above=0, unit="Hz")
+            validation.number(anchor, f"anchors[{i}]", unit="s")
+        for name in ("topographies", "positions"):
+            validation.array(getattr(self, name), name, empty=True)
         n_places = len(self.positions)
         expected = {"topographies": (n, n_places), "positions": (n_places, 2), "truth": truth}
         for name, shape in expected.items():

@@ -107,7 +107,8 @@ def tv_prox(y, mu):
     Raises
     ------
     TypeError, ValueError
-        If a value is not finite, there is none, or ``mu`` is negative.
+        If a value is not finite, there is none, or ``mu`` is negative or more than 1e9 times the
+        range of ``y``, where digits are lost and the minimiser is the mean.
 
     Notes
     -----
@@ -124,6 +125,15 @@ def tv_prox(y, mu):
     mu = validation.number(mu, "mu", at_least=0)
     if mu == 0 or len(y) == 1:
         return y.copy()
+    if 0 < np.ptp(y) < 1e-9 * mu:
+        raise ValueError(
+            f"mu={mu:g} is more than 1e9 times the range of y, {np.ptp(y):g}: digits are lost, and "
+            "the trend is the mean of y. Lower it."
+        )
+    return _centred_tv_prox(y, mu)
+
+
+def _centred_tv_prox(y, mu):
     middle = np.median(y)  # sums of numbers far from 0 lose digits
     return middle + _tv_prox(y - middle, mu)
 
@@ -139,7 +149,7 @@ def line_trend(y, mu, *, start=None, n_iter=500, tol=1e-6):
     y : array_like, shape (n_times,)
         At least 3 values.
     mu : float
-        At least 0.
+        At least 0, at most 1e10: beyond, the system is singular in double precision.
     start : array_like, shape (n_times,), optional
         Where to begin.
     n_iter : int, default=500
@@ -161,7 +171,7 @@ def line_trend(y, mu, *, start=None, n_iter=500, tol=1e-6):
     y = validation.vector(y, "y").astype(float)
     if len(y) < 3:
         raise ValueError(f"y has {len(y)} value(s); a second difference needs 3.")
-    mu = validation.number(mu, "mu", at_least=0)
+    mu = validation.number(mu, "mu", at_least=0, at_most=1e10)
     n_iter = validation.count(n_iter, "n_iter")
     tol = validation.number(tol, "tol", above=0)
     s = y.copy() if start is None else validation.vector(start, "start").astype(float)
@@ -174,7 +184,7 @@ def line_trend(y, mu, *, start=None, n_iter=500, tol=1e-6):
     bands[1, [0, -1]] = 1 + mu
     dual = np.zeros(len(y) - 1)
     for _ in range(n_iter):
-        a = tv_prox(np.diff(s) + dual, 1.0)  # mu over the weight mu
+        a = _centred_tv_prox(np.diff(s) + dual, 1.0)  # mu over the weight mu
         before, target = s, a - dual
         s = solveh_banded(bands, y - mu * np.diff(target, prepend=0, append=0))
         apart = np.diff(s) - a
@@ -231,11 +241,11 @@ def slow_part(x, *, cutoff, sfreq):
     ------
     TypeError, ValueError
         If ``x`` has another shape, infinite values or nothing observed, is too short for the
-        filter, or a frequency is out of range.
+        filter, or a frequency is out of range, as a cutoff below 1e-6 of ``sfreq``.
     """
     x = _with_gaps(x)
     sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
-    cutoff = validation.number(cutoff, "cutoff", above=0, below=sfreq / 2, unit="Hz")
+    cutoff = validation.number(cutoff, "cutoff", at_least=1e-6 * sfreq, below=sfreq / 2, unit="Hz")
     if len(x) < 16:
         raise ValueError(f"x has {len(x)} samples, too few for the filter. It needs 16.")
     whole = pd.Series(x).interpolate(limit_direction="both").to_numpy()
@@ -449,7 +459,7 @@ def _projected(atoms):
 
 def _with_gaps(x):
     """A signal as an array, with NaN for missing samples."""
-    x = validation.incomplete(np.atleast_2d(np.ma.filled(x, np.nan)), "x", empty_columns=True)
+    x = validation.incomplete(np.atleast_2d(np.ma.asarray(x)), "x", empty_columns=True)
     if len(x) != 1:
         raise ValueError(f"x must have one axis, got shape {x.shape}.")
     return x[0]

@@ -63,7 +63,8 @@ import numba
 import numpy as np
 
 from common import validation
-from common.sparse.lasso import Lasso
+from common.dictionary._checks import squarable
+from common.sparse.lasso import check_problem
 
 __all__ = [
     "METHODS",
@@ -121,6 +122,8 @@ def unrolled_codes(problem, x, *, n_iter, method="fista", steps=None):
     TypeError, ValueError
         If an argument is of another kind, a value is not finite, a shape does not fit or an option
         is out of range.
+    FloatingPointError
+        If steps are so long that codes are no longer finite.
 
     Warns
     -----
@@ -129,13 +132,16 @@ def unrolled_codes(problem, x, *, n_iter, method="fista", steps=None):
 
     Examples
     --------
+    >>> from common.sparse import Lasso
     >>> problem = Lasso([[1.0, 0.0], [0.0, 1.0]], reg=0.5)
     >>> unrolled_codes(problem, [[2.0, -0.1]], n_iter=1)
     array([[1.5, 0. ]])
     """
     x, n_iter, steps = _checked(problem, x, n_iter, method, steps)
     D = problem.D
-    return _codes(x @ D.T, D @ D.T, problem.reg, steps, method == "fista", _block(D, n_iter))
+    z = _codes(x @ D.T, D @ D.T, problem.reg, steps, method == "fista", _block(D, n_iter))
+    _check_codes(z, steps, problem)
+    return z
 
 
 def gradients(problem, x, *, n_iter, method="fista", depths=(None,), steps=None):
@@ -157,6 +163,8 @@ def gradients(problem, x, *, n_iter, method="fista", depths=(None,), steps=None)
     ------
     TypeError, ValueError
         As `unrolled_codes`, or if a depth is no whole number of at least 0, or there is none.
+    FloatingPointError
+        As `unrolled_codes`.
 
     Warns
     -----
@@ -165,15 +173,19 @@ def gradients(problem, x, *, n_iter, method="fista", depths=(None,), steps=None)
 
     Examples
     --------
+    >>> from common.sparse import Lasso
     >>> problem = Lasso([[1.0, 0.0], [0.0, 1.0]], reg=0.5)
     >>> found = gradients(problem, [[2.0, -0.1]], n_iter=1, depths=(0, 1))
     >>> found.cost, found.D[:, 0].tolist()
     (0.88, [[-0.75, 0.15000000000000002], [-0.75, 0.15000000000000002]])
     """
     x, n_iter, steps = _checked(problem, x, n_iter, method, steps)
+    if not np.iterable(depths) or not len(depths):
+        raise ValueError(
+            f"depths must be a sequence of one or more, got {depths!r}. Use (None,) for a gradient "
+            "through all iterations."
+        )
     D, depths = problem.D, list(depths)
-    if not depths:
-        raise ValueError("depths is empty. Use (None,) for a gradient through all iterations.")
     known = [
         n_iter if depth is None else min(n_iter, validation.count(depth, "a depth", at_least=0))
         for depth in depths
@@ -182,6 +194,7 @@ def gradients(problem, x, *, n_iter, method="fista", depths=(None,), steps=None)
     z, products, sums, by_step = _reverse(
         x @ D.T, D @ D.T, problem.reg, steps, method == "fista", ends, _block(D, n_iter)
     )
+    _check_codes(z, steps, problem)
     residual = z @ D - x
     held = z.T @ residual
     # Part i is that of the iterations between two depths: deeper gradients are their running sums.
@@ -224,10 +237,11 @@ def exact_codes(problem, x):
 
     Examples
     --------
+    >>> from common.sparse import Lasso
     >>> exact_codes(Lasso([[1.0, 0.0], [0.6, 0.8]], reg=0.5), [[2.0, 0.0]])
     array([[1.5, 0. ]])
     """
-    x, D = problem.samples(x), problem.D
+    x, D = check_problem(problem).samples(x), problem.D
     try:
         z, lost = _feature_sign(x @ D.T, D @ D.T, problem.reg, problem.n_features)
     except np.linalg.LinAlgError:
@@ -257,12 +271,13 @@ def minimum_gradient(problem, x, z):
     Raises
     ------
     TypeError, ValueError
-        If an array holds no numbers, or a shape does not fit.
+        If an array holds no numbers, a shape does not fit, or squares of codes are no numbers.
     """
-    x = problem.samples(x)
+    x = check_problem(problem).samples(x)
     z = validation.array(z, "z", ndim=2)
     if z.shape != (len(x), problem.n_atoms):
         raise ValueError(f"z must have shape {(len(x), problem.n_atoms)}, got {z.shape}.")
+    squarable(z, "z", small=False)
     return z.T @ (z @ problem.D - x)
 
 
@@ -299,6 +314,8 @@ def jacobians(problem, x, iterations, *, depth=None, features=None):
         As `unrolled_codes`.
     """
     x, features = _one_sample(problem, x, features)
+    if not np.iterable(iterations):
+        raise TypeError(f"iterations must be a sequence of whole numbers, got {iterations!r}.")
     wanted = [validation.count(n, "an iteration") for n in iterations]
     if not wanted or (np.diff(wanted) <= 0).any():
         raise ValueError(f"iterations must ascend, and be one at least, got {wanted}.")
@@ -346,6 +363,7 @@ def limit_jacobian(problem, x, z, *, features=None):
 
     Examples
     --------
+    >>> from common.sparse import Lasso
     >>> problem = Lasso([[1.0, 0.0], [0.0, 1.0]], reg=0.5)
     >>> limit_jacobian(problem, [2.0, 0.1], [1.5, 0.0], features=[0])
     array([[[-1.,  0.],
@@ -373,9 +391,7 @@ def limit_jacobian(problem, x, z, *, features=None):
 
 
 def _checked(problem, x, n_iter, method, steps):
-    if not isinstance(problem, Lasso):
-        raise TypeError(f"problem must be a common.sparse.Lasso, got {type(problem).__name__}.")
-    x = problem.samples(x)
+    x = check_problem(problem).samples(x)
     n_iter = validation.count(n_iter, "n_iter")
     validation.choice(method, METHODS, "method")
     steps = 1 / problem.smoothness if steps is None else steps
@@ -394,6 +410,14 @@ def _checked(problem, x, n_iter, method, steps):
     return x, n_iter, np.broadcast_to(steps, n_iter).copy()
 
 
+def _check_codes(z, steps, problem):
+    if not np.isfinite(z).all():
+        raise FloatingPointError(
+            f"codes are not finite after {len(steps)} iterations with steps up to {steps.max():g}: "
+            f"they diverge. Steps up to 1 / smoothness = {1 / problem.smoothness:g} do not."
+        )
+
+
 def _block(D, n_iter):
     """How many samples are handled at once: what is kept of them fits the processor's cache."""
     return int(np.clip(_KEPT // (n_iter * len(D)), 8, 256))
@@ -401,7 +425,10 @@ def _block(D, n_iter):
 
 def _one_sample(problem, x, features):
     x = validation.array(x, "x", ndim=1).astype(float)
+    check_problem(problem)
     features = range(problem.n_features) if features is None else features
+    if not np.iterable(features):
+        raise TypeError(f"features must be a sequence of whole numbers, got {features!r}.")
     features = [
         validation.count(l, "a feature", at_least=0, at_most=problem.n_features - 1)
         for l in features

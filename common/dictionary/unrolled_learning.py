@@ -33,6 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common import validation
+from common.dictionary._checks import norms
 from common.dictionary.recovery import match_atoms
 from common.dictionary.unrolled import METHODS, gradients, unrolled_codes
 from common.sparse.lasso import Lasso
@@ -93,7 +94,8 @@ def samples_as_atoms(x, n_atoms, *, rng):
     Raises
     ------
     TypeError, ValueError
-        If an argument is of another kind, a value is not finite, or there are not so many samples.
+        If an argument is of another kind, a value is not finite, the norm of a sample is no number,
+        or there are not so many samples.
 
     Examples
     --------
@@ -108,6 +110,7 @@ def samples_as_atoms(x, n_atoms, *, rng):
             f"n_atoms is {n_atoms}, but only {len(x)} samples are not zero. Learn fewer atoms, or "
             "give atoms to begin with."
         )
+    norms(x, "x")
     return _unit(x[validation.generator(rng).choice(len(x), n_atoms, replace=False)])
 
 
@@ -321,7 +324,10 @@ class _Samples:
     def cost(self, x, D, steps):
         self.operations += len(x) * self.n_iter
         problem = Lasso(D, reg=self.reg)
-        z = unrolled_codes(problem, x, **self._options(D, steps))
+        try:
+            z = unrolled_codes(problem, x, **self._options(D, steps))
+        except FloatingPointError:  # learned steps that were tried are too long
+            return np.inf
         return float(problem.objective(z, x).sum())
 
     def gradient(self, x, D, steps, depth):
@@ -378,5 +384,5 @@ def _most(operations):
 
 
 def _unit(D):
-    norms = np.linalg.norm(D, axis=1, keepdims=True)
-    return D / np.where(norms == 0, 1, norms)
+    sizes = np.linalg.norm(D, axis=1, keepdims=True)
+    return D / np.where(sizes == 0, 1, sizes)

@@ -44,16 +44,22 @@ def peak_frequency(v, *, sfreq, band=None):
     Raises
     ------
     TypeError, ValueError
-        If the waveform is none, or no frequency is in the band.
+        If the waveform is none or has no power in the band, or the band holds no frequency.
     """
     v = validation.vector(v, "v").astype(float)
     sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
     frequencies = np.fft.rfftfreq(_OVERSAMPLING * len(v), 1 / sfreq)
-    power = np.abs(np.fft.rfft(v, _OVERSAMPLING * len(v))) ** 2
-    low, high = (0, sfreq / 2) if band is None else band
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        power = np.abs(np.fft.rfft(v, _OVERSAMPLING * len(v))) ** 2
+    low, high = (0, sfreq / 2) if band is None else _checked_band(band)
     inside = (frequencies >= low) & (frequencies <= high)
     if not inside.any():
         raise ValueError(f"band must hold a frequency up to {sfreq / 2:g} Hz, got {band} Hz.")
+    if not 0 < power[inside].max() < np.inf:
+        raise ValueError(
+            f"v, with values up to {np.abs(v).max():g}, has the power {power[inside].max():g} from "
+            f"{low:g} to {high:g} Hz: no frequency is the peak. Scale it, or choose another band."
+        )
     return float(frequencies[inside][power[inside].argmax()])
 
 
@@ -79,7 +85,7 @@ def harmonic_excess(v, *, sfreq, band):
         As `peak_frequency`, or if twice the band is not below half of ``sfreq``.
     """
     v = validation.vector(v, "v").astype(float)
-    frequency = peak_frequency(v, sfreq=sfreq, band=band)
+    frequency = peak_frequency(v, sfreq=sfreq, band=_checked_band(band))
     if 2 * band[1] >= sfreq / 2:
         raise ValueError(
             f"twice the band must be below {sfreq / 2:g} Hz, half of sfreq, got {band} Hz."
@@ -91,6 +97,12 @@ def harmonic_excess(v, *, sfreq, band):
         bounds.append(_ratio(np.cos(angle + phases[:, None]), angle).max())
     angle = 2 * np.pi * frequency / sfreq * np.arange(len(v))
     return float(_ratio(v[None], angle)[0] - max(bounds))
+
+
+def _checked_band(band):
+    if np.shape(band) != (2,):
+        raise ValueError(f"band must be (lowest, highest) in Hz, got {band!r}.")
+    return tuple(validation.number(edge, "an edge of band", unit="Hz") for edge in band)
 
 
 def _ratio(waves, angle):

@@ -12,6 +12,7 @@ References
 
 from typing import NamedTuple
 
+import numpy as np
 from scipy import stats
 
 from common import validation
@@ -80,10 +81,16 @@ def rank_test(found, n_samples, rng):
     Raises
     ------
     TypeError, ValueError
-        If a rank is not between 0 and ``n_samples``.
+        If a rank is no whole number between 0 and ``n_samples``.
     """
     n_samples = validation.count(n_samples, "n_samples")
     found = validation.vector(found, "found", at_least=0, at_most=n_samples)
+    broken = np.flatnonzero(found != np.round(found))
+    if len(broken):
+        raise ValueError(
+            f"found must hold whole numbers, got {found[broken[0]]:g} at index {broken[0]}. Pass "
+            "ranks, not shares of the samples."
+        )
     rng = validation.generator(rng)
     result = stats.kstest((found + rng.random(len(found))) / (n_samples + 1), "uniform")
     return RankTest(float(result.statistic), float(result.pvalue))

@@ -29,7 +29,7 @@ def squared_distance_to_truth(samples, truth):
     Raises
     ------
     TypeError, ValueError
-        If a value is not finite, or shapes do not fit.
+        If a value is not finite, shapes do not fit, or a square is no number.
     """
     samples = validation.array(samples, "samples")
     truth = validation.array(truth, "truth")
@@ -38,7 +38,14 @@ def squared_distance_to_truth(samples, truth):
         raise ValueError(
             f"samples of shape {samples.shape} need a truth of shape {expected}, got {truth.shape}."
         )
-    return samples.var(axis=-2) + (samples.mean(axis=-2) - truth) ** 2
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = samples.var(axis=-2) + (samples.mean(axis=-2) - truth) ** 2
+    if not np.isfinite(found).all():
+        raise ValueError(
+            f"samples up to {np.abs(samples).max():g} and a truth up to {np.abs(truth).max():g} "
+            f"have squares that are no numbers in {found.dtype}. Choose another unit."
+        )
+    return found
 
 
 def squared_distance(samples, quantile):
@@ -59,8 +66,18 @@ def squared_distance(samples, quantile):
     Raises
     ------
     TypeError, ValueError
-        If a sample is not finite.
+        If a sample is not finite, ``quantile`` does not give a finite number for each level, or a
+        square is no number.
     """
     samples = np.sort(validation.vector(samples, "samples"))
     levels = (np.arange(len(samples)) + 0.5) / len(samples)
-    return float(np.mean((samples - quantile(levels)) ** 2))
+    wanted = validation.vector(quantile(levels), "quantile(levels)")
+    validation.same_length(**{"levels": levels, "quantile(levels)": wanted})
+    with np.errstate(over="ignore"):
+        found = float(np.mean((samples - wanted) ** 2))
+    if not np.isfinite(found):
+        raise ValueError(
+            f"samples up to {np.abs(samples).max():g} and quantiles up to {np.abs(wanted).max():g} "
+            "have differences whose squares are no numbers. Choose another unit."
+        )
+    return found

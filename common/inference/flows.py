@@ -42,7 +42,8 @@ class ConditionalFlow:
     Raises
     ------
     TypeError, ValueError
-        If an option is out of range.
+        If an option is out of range, or ``contexts`` is no tensor of two axes, or not finite, or
+        has fewer than two rows.
     """
 
     def __init__(self, kind, n_dims, contexts, *, n_transforms, n_hidden=50):
@@ -56,6 +57,10 @@ class ConditionalFlow:
         }
         if kind == "spline":
             options |= {"num_bins": _N_BINS, "tail_bound": _TAIL_BOUND}
+        _check(contexts, "contexts", None)
+        if len(contexts) < 2:
+            raise ValueError(f"contexts must have two rows at least, got {len(contexts)}.")
+        self.n_context = contexts.shape[1]
         build = {"spline": build_nsf, "maf": build_maf}[kind]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="In one-dimensional output space")
@@ -75,7 +80,15 @@ class ConditionalFlow:
         Returns
         -------
         log_prob : Tensor, shape (n,)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is no tensor of single precision, of another shape, or not finite.
         """
+        _check(z, "z", self.n_dims)
+        _check(contexts, "contexts", self.n_context)
+        validation.same_length(z=z, contexts=contexts)
         return self.network.log_prob(z[None], condition=contexts)[0]
 
     @torch.no_grad()
@@ -90,7 +103,15 @@ class ConditionalFlow:
         Returns
         -------
         z : Tensor, shape (n, n_samples, n_dims)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``contexts`` are no tensor of single precision, of another shape, or not finite, or
+            ``n_samples`` is no whole number from 1.
         """
+        _check(contexts, "contexts", self.n_context)
+        n_samples = validation.count(n_samples, "n_samples")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="torch.triangular_solve is deprecated")
             return self.network.sample((n_samples,), condition=contexts).transpose(0, 1)
@@ -123,7 +144,7 @@ def fit(build, draw, *, n_steps, batch_size, lr, seed):
     Raises
     ------
     TypeError, ValueError
-        If an option is out of range.
+        If an option is out of range, or an example is not finite.
     FloatingPointError
         If the loss is no longer finite.
     """
@@ -154,3 +175,16 @@ def fit(build, draw, *, n_steps, batch_size, lr, seed):
                 last += loss.item() / n_last
     flow.network.eval()
     return flow, last
+
+
+def _check(values, name, n_columns):
+    if not torch.is_tensor(values) or values.dtype != torch.float32:
+        what = values.dtype if torch.is_tensor(values) else type(values).__name__
+        raise TypeError(f"{name} must be a tensor of float32, got {what}. Use torch.as_tensor.")
+    if values.ndim != 2 or n_columns not in (None, values.shape[1]):
+        columns = "n_context" if n_columns is None else n_columns
+        raise ValueError(f"{name} must have shape (n, {columns}), got {tuple(values.shape)}.")
+    finite = values.isfinite()
+    if not bool(finite.all()):
+        place = tuple((~finite).nonzero()[0].tolist())
+        raise ValueError(f"{name} must be finite, got {values[place].item()} at index {place}.")

@@ -29,6 +29,7 @@ from scipy import stats
 from common import training, validation
 from common.inference.flows import ConditionalFlow, fit
 from common.inference.pools import Hierarchy
+from common.inference.priors import BoxPrior
 
 __all__ = ["METHODS", "HierarchicalPosterior", "hnpe", "with_mean"]
 
@@ -69,6 +70,7 @@ class HierarchicalPosterior:
         self._places = [prior.names.index(name) for name in self._shared.names]
         self._local_places = [prior.names.index(name) for name in local]
         self._flows, self.losses, self.n_simulated, self.n_invalid = {}, {}, 0, 0
+        self._n_features = None
 
     @property
     def n_extra(self):
@@ -96,8 +98,8 @@ class HierarchicalPosterior:
         Raises
         ------
         TypeError, ValueError
-            If an observation is not finite, shapes do not fit, or there is no network for this
-            number of extra observations.
+            If an observation is not finite, shapes do not fit, there is no network for this number
+            of extra observations, or ``coordinates`` do not lead to finite parameters.
         """
         n_samples = validation.count(n_samples, "n_samples")
         x, extra = self._observations(x, extra)
@@ -108,6 +110,12 @@ class HierarchicalPosterior:
             if self.method == "naive":
                 return self.prior.from_normal(z)
             shared = self._coordinates.from_normal(z, context[:, None])
+            if not np.isfinite(shared).all():
+                row = np.flatnonzero(~np.isfinite(shared).all(axis=(1, 2)))[0]
+                raise ValueError(
+                    "from_normal of the coordinates gives a parameter that is not finite for the "
+                    f"context {context[row].tolist()}. Is this observation in the model's range?"
+                )
             if len(self.names) == len(self._places):
                 return shared
             where = np.broadcast_to(x[:, None], (len(x), n_samples, x.shape[-1]))
@@ -186,9 +194,13 @@ class HierarchicalPosterior:
             )
         return self._flows[n_extra]
 
-    @staticmethod
-    def _observations(x, extra):
+    def _observations(self, x, extra):
         x = validation.array(x, "x", ndim=2)
+        if x.shape[1] != self._n_features:
+            raise ValueError(
+                f"x must have {self._n_features} feature(s), as the simulations had, got shape "
+                f"{x.shape}."
+            )
         if extra is None:
             extra = np.empty((len(x), 0, x.shape[1]))
         extra = validation.array(extra, "extra", ndim=3, empty=True)
@@ -287,6 +299,12 @@ def hnpe(
     """
     validation.choice(method, METHODS, "method")
     validation.choice(parameters, ("all", "shared"), "parameters")
+    if not isinstance(prior, BoxPrior):
+        raise TypeError(f"prior must be a BoxPrior, got {prior!r}. Make one: BoxPrior(bounds).")
+    if isinstance(shared, str) or not np.iterable(shared) or not len(shared):
+        raise ValueError(f"shared must be one name or more in a sequence, got {shared!r}.")
+    if not np.iterable(n_extra):
+        raise TypeError(f"n_extra must be a sequence of whole numbers, got {n_extra!r}.")
     if random_state is None:
         random_state = int(np.random.default_rng().integers(2**32))
     validation.count(random_state, "random_state", at_least=0)
@@ -388,6 +406,7 @@ def _build(kind, n_dims, n_transforms, contexts):
 
 def _valid(posterior, draw):
     """Those sets whose observations are all finite; the others are counted."""
+    posterior._n_features = draw.x.shape[1]
     valid = np.isfinite(draw.x).all(axis=1) & np.isfinite(draw.extra).all(axis=(1, 2))
     n_invalid = int((~valid).sum())
     posterior.n_simulated += len(valid)

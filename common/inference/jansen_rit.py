@@ -213,15 +213,21 @@ def linear_step(rates, h):
     factor : ndarray, shape (3, n)
         Lower Cholesky factor of the covariance of the noise for s = 1: entries 00, 10 and 11.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a rate or the step is no finite number above 0, or at most 100 of their product.
+
     Notes
     -----
     The covariance is :math:`\int_0^h v v^\top dt` with v the second column of the matrix at time
     t. With M the generator, it is a block of a matrix exponential (Van Loan), which loses no
     digits at small h after scaling: :math:`x` is measured in units of h, and time as well.
     """
+    h = validation.number(h, "h", above=0, unit="s")
     matrices, factors = [], []
-    for rate in np.asarray(rates, dtype=float):
-        k = rate * h
+    for rate in validation.vector(rates, "rates", above=0, unit="1/s").astype(float):
+        k = validation.number(float(rate * h), "a rate times h", at_least=1e-8, at_most=100)
         generator = np.array([[0.0, 1.0], [-k * k, -2 * k]])
         block = np.zeros((4, 4))
         block[:2, :2], block[:2, 2:], block[2:, 2:] = -generator, np.diag([0.0, 1.0]), generator.T
@@ -254,9 +260,19 @@ def log_spectrum(signals, *, n_segments=1):
     Raises
     ------
     TypeError, ValueError
-        If the signal is not a whole number of segments, or a segment is shorter than a window.
+        If there is no signal, signals hold no real numbers or masked ones, are not a whole number
+        of segments, or a segment is shorter than a window.
     """
+    if np.ma.is_masked(signals):
+        raise ValueError(
+            f"signals are a masked array with {np.ma.count_masked(signals)} masked values. Leave "
+            "these signals out."
+        )
     signals = np.asarray(signals)
+    if signals.dtype.kind not in "iuf":
+        raise TypeError(f"signals must hold real numbers, got {signals.dtype}.")
+    if signals.size == 0:
+        raise ValueError(f"signals is empty: its shape is {signals.shape}.")
     n_segments = validation.count(n_segments, "n_segments")
     n_times = signals.shape[-1] if signals.ndim else 0
     if n_times % n_segments or n_times // n_segments < _LENGTH:

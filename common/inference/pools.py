@@ -70,13 +70,14 @@ class Hierarchy:
 
         Raises
         ------
-        ValueError
-            If the simulator does not give an array of two axes, one row for each set of parameters.
+        TypeError, ValueError
+            If a number is out of range, ``rng`` is no generator, or the simulator does not give a
+            real array of two axes, one row for each set of parameters.
         """
         n, n_extra = validation.count(n, "n"), validation.count(n_extra, "n_extra", at_least=0)
         theta = self.prior.sample(n * (n_extra + 1), rng).reshape(n, n_extra + 1, -1)
         theta[:, 1:, self.is_shared] = theta[:, :1, self.is_shared]
-        x = np.asarray(self.simulator(theta.reshape(n * (n_extra + 1), -1), rng), dtype=float)
+        x = _real(self.simulator(theta.reshape(n * (n_extra + 1), -1), rng), "what simulator gives")
         if x.ndim != 2 or len(x) != n * (n_extra + 1):
             raise ValueError(
                 f"the simulator must give an array of shape ({n * (n_extra + 1)}, n_features) for "
@@ -109,13 +110,18 @@ class GainPool:
     Raises
     ------
     TypeError, ValueError
-        If lengths differ, there are not as many parameters as the prior has besides the gain, a
-        parameter lies outside of its prior, or no simulation is finite.
+        If spectra hold no real numbers or have other than two axes, lengths differ, there are not
+        as many parameters as the prior has besides the gain, a parameter lies outside of its prior,
+        or no simulation is finite.
     """
 
     def __init__(self, theta, spectra, prior):
         theta = validation.array(theta, "theta", ndim=2)
-        spectra = np.asarray(spectra, dtype=float)
+        spectra = _real(spectra, "spectra")
+        if spectra.ndim != 2:
+            raise ValueError(
+                f"spectra must have shape (n_simulations, n_features), got {spectra.shape}."
+            )
         validation.same_length(theta=theta, spectra=spectra)
         if theta.shape[1] != len(prior) - 1:
             raise ValueError(
@@ -152,3 +158,13 @@ class GainPool:
         spectra = self.spectra[rows] + gain[:, :, None] / 5
         theta = np.concatenate([self.theta[rows[:, 0]], gain], axis=1)
         return Draw(theta, spectra[:, 0], spectra[:, 1:])
+
+
+def _real(values, name):
+    """An array of real numbers, which may be NaN or infinite."""
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} is a masked array. Put NaN where a value is missing.")
+    values = np.asarray(values)
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got {values.dtype}.")
+    return values.astype(float, copy=False)

@@ -30,7 +30,8 @@ class BoxPrior:
     Raises
     ------
     TypeError, ValueError
-        If there is no parameter, a bound is no finite number, or the lower is not below the upper.
+        If there is no parameter, a bound is no finite number, the lower is not below the upper, or
+        their difference is no number.
 
     Examples
     --------
@@ -40,6 +41,8 @@ class BoxPrior:
     """
 
     def __init__(self, bounds):
+        if not isinstance(bounds, dict):
+            raise TypeError(f"bounds must be a dict, such as {{'a': (0, 1)}}, got {bounds!r}.")
         if not bounds:
             raise ValueError("a prior needs at least one parameter, got none.")
         for name, pair in bounds.items():
@@ -55,6 +58,11 @@ class BoxPrior:
                 raise ValueError(
                     f"the bounds of {name} must ascend, got ({low:g}, {high:g}). Swap them, or "
                     "leave a parameter with one value out of the prior."
+                )
+            if not np.isfinite(high - low):
+                raise ValueError(
+                    f"the bounds of {name}, ({low:g}, {high:g}), are too far apart for a number. "
+                    "Choose narrower ones."
                 )
         self.names = tuple(bounds)
         self.low, self.high = np.array(list(bounds.values()), dtype=float).T
@@ -144,10 +152,10 @@ class BoxPrior:
 
         Raises
         ------
-        ValueError
-            If a value is NaN or outside of its bounds.
+        TypeError, ValueError
+            If a value is no number, NaN or outside of its bounds, or the last axis does not fit.
         """
-        theta = np.asarray(theta, dtype=float)
+        theta = self._fitting(theta, "theta")
         bad = ~((theta >= self.low) & (theta <= self.high))
         if bad.any():
             place = tuple(np.argwhere(bad)[0])
@@ -169,5 +177,27 @@ class BoxPrior:
         Returns
         -------
         theta : ndarray, shape (..., n_parameters)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a value is no number or NaN, or the last axis does not fit.
         """
-        return self.low + (self.high - self.low) * ndtr(np.asarray(z, dtype=float))
+        z = self._fitting(z, "z")
+        if np.isnan(z).any():
+            place = tuple(map(int, np.argwhere(np.isnan(z))[0]))
+            raise ValueError(f"z must not be NaN, got nan at index {place}.")
+        return self.low + (self.high - self.low) * ndtr(z)
+
+    def _fitting(self, values, name):
+        if np.ma.is_masked(values):
+            raise ValueError(f"{name} is a masked array. Leave masked values out first.")
+        values = np.asarray(values)
+        if values.dtype.kind not in "iuf":
+            raise TypeError(f"{name} must hold real numbers, got {values.dtype}.")
+        if values.ndim == 0 or values.shape[-1] != len(self):
+            raise ValueError(
+                f"{name} must have shape (..., {len(self)}), one column for each of "
+                f"{', '.join(self.names)}, got {values.shape}."
+            )
+        return values.astype(float, copy=False)

@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 _EDGE = 1e-12
+_ROUNDING = 1e-9  # of logarithms, over that of the maximum
 
 
 class Moments(NamedTuple):
@@ -60,7 +61,17 @@ class Moments(NamedTuple):
         Returns
         -------
         distance : ndarray, shape (n,)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a truth is no finite number, or there are not as many as moments.
         """
+        truth = validation.array(truth, "truth")
+        if truth.shape not in ((), np.shape(self.mean)):
+            raise ValueError(
+                f"truth must be one number or of shape {np.shape(self.mean)}, got {truth.shape}."
+            )
         return self.variance + (self.mean - truth) ** 2
 
 
@@ -103,10 +114,20 @@ class ToyModel:
         Returns
         -------
         x : ndarray, shape (n, 1)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If parameters are not finite or of another shape, a ``beta`` is below 0, or noise is
+            asked for and ``rng`` is no generator.
         """
+        theta = validation.array(theta, "theta", ndim=2)
+        if theta.shape[1] != 2:
+            raise ValueError(f"theta must have the columns alpha and beta, got {theta.shape}.")
+        validation.vector(theta[:, 1], "beta", at_least=0)
         x = theta[:, 0] * theta[:, 1] ** self.gamma
         if self.sigma:
-            x = x + self.sigma * rng.standard_normal(len(x))
+            x = x + self.sigma * validation.generator(rng).standard_normal(len(x))
         return x[:, None]
 
 
@@ -123,8 +144,27 @@ def log_maximum(x, extra):
     -------
     context : ndarray, shape (n, 1)
         Below 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value is no finite number, shapes do not fit, or a maximum is not above 0 and below 1.
     """
-    return np.log(np.concatenate([x[:, None], extra], axis=1).max(axis=1))
+    x = validation.array(x, "x", ndim=2)
+    extra = validation.array(extra, "extra", ndim=3, empty=True)
+    if (len(extra), extra.shape[2]) != x.shape:
+        raise ValueError(
+            f"extra must have shape ({len(x)}, n_extra, {x.shape[1]}) for x of shape {x.shape}, "
+            f"got {extra.shape}."
+        )
+    maximum = np.concatenate([x[:, None], extra], axis=1).max(axis=1)
+    outside = ~((maximum > 0) & (maximum < 1))
+    if outside.any():
+        raise ValueError(
+            f"the maximum of the observations must be above 0 and below 1, got "
+            f"{maximum[outside][0]:g}. Without noise the model gives no other."
+        )
+    return np.log(maximum)
 
 
 class MaximumCoordinates:
@@ -148,8 +188,22 @@ class MaximumCoordinates:
         Returns
         -------
         z : ndarray, shape (n, 1)
+
+        Raises
+        ------
+        ValueError
+            If a parameter is below M or above 1, or log M is not below 0.
         """
-        share = 1 - np.log(shared) / context
+        _check_context(context)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = 1 - np.log(shared) / context
+        outside = ~((share >= -_ROUNDING) & (share <= 1 + _ROUNDING))
+        if outside.any():
+            raise ValueError(
+                f"a shared parameter must be between the maximum of its observations, "
+                f"{np.exp(np.broadcast_to(context, share.shape)[outside][0]):g}, and 1, got "
+                f"{np.broadcast_to(shared, share.shape)[outside][0]:g}."
+            )
         return ndtri(np.clip(share, _EDGE, 1 - _EDGE))
 
     @staticmethod
@@ -165,7 +219,13 @@ class MaximumCoordinates:
         Returns
         -------
         shared : ndarray, shape (..., 1)
+
+        Raises
+        ------
+        ValueError
+            If log M is not below 0.
         """
+        _check_context(context)
         return np.exp(context * (1 - ndtr(z)))
 
 
@@ -295,6 +355,15 @@ def mean_posterior(x, mean, n_extra, *, n_grid=4000):
     return tuple(found)
 
 
+def _check_context(context):
+    bad = ~(np.asarray(context) < 0)  # True for NaN
+    if bad.any():
+        raise ValueError(
+            f"context must be below 0, the logarithm of a maximum below 1, got "
+            f"{np.asarray(context)[bad][0]:g}. See log_maximum."
+        )
+
+
 def _open_unit(values, name):
     values = validation.vector(values, name, above=0)
     if (values >= 1).any():
@@ -312,4 +381,11 @@ def _observed(x, maximum, n_extra):
             f"the maximum is {maximum[i]:g}, below the observation x = {x[i]:g} at index {i}. It "
             "is taken over the observation and the extra ones."
         )
-    return x, maximum, validation.count(n_extra, "n_extra", at_least=0)
+    n_extra = validation.count(n_extra, "n_extra", at_least=0)
+    if n_extra == 0 and not np.allclose(x, maximum, rtol=1e-9, atol=0):
+        i = int(np.abs(x - maximum).argmax())
+        raise ValueError(
+            f"the maximum is {maximum[i]:g} and the observation x = {x[i]:g} at index {i}: without "
+            "extra observations they are the same."
+        )
+    return x, maximum, n_extra

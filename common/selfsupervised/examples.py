@@ -92,7 +92,15 @@ def planted_windows(task, channels, *, n_heads, n_windows, n_times, rngs):
     -------
     examples : dict
         See the module's text.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are fewer generators than heads, or as `common.selfsupervised.planted.plant`.
     """
+    n_heads = validation.count(n_heads, "n_heads")
+    if not isinstance(rngs, (list, tuple)) or len(rngs) < n_heads:
+        raise ValueError(f"rngs must be a list of n_heads={n_heads} generators, got {rngs!r}.")
     where = np.array([one["loc"] for one in channels])
     parts = [
         plant(task, where, n_windows=n_windows, n_times=n_times, rng=rng)[:2]
@@ -126,11 +134,13 @@ def state_examples(raw, *, length, n_blocks, most, rng):
 
     Raises
     ------
+    TypeError
+        If a number is none, or ``rng`` no generator.
     ValueError
         If a note is missing, a state too short, or a window shorter than a token.
     """
-    n_times = round(length * SFREQ)
-    n_tokens(n_times)
+    rng, most = validation.generator(rng), validation.count(most, "most")
+    n_times = _n_times(length)
     table = state_windows(
         state_segments(events_from_raw(raw), INFANT, end=raw.times[-1]),
         length=length,
@@ -144,7 +154,7 @@ def state_examples(raw, *, length, n_blocks, most, rng):
     block = table["block"].to_numpy()
     kept = rng.permutation(balance(y, strata=block, rng=rng))
     place = pd.Series(kept).groupby([block[kept], y[kept]]).cumcount().to_numpy()
-    kept = np.sort(kept[place < validation.count(most, "most")])
+    kept = np.sort(kept[place < most])
     X = np.stack([signals[:, b : b + n_times] for b in begin[kept]])
     return _examples(X, y[kept], block[kept], classes, channels)
 
@@ -173,11 +183,12 @@ def flicker_windows(path, *, n_targets, length, delay=0.14):
     Raises
     ------
     ValueError
-        If there are no such targets, or the window is shorter than a token or does not fit.
+        If there are no such targets, the delay is negative, or the window is shorter than a token
+        or does not fit.
     """
     validation.count(n_targets, "n_targets", at_least=2, at_most=40)
-    n_times, first = round(length * SFREQ), round(delay * SFREQ)
-    n_tokens(n_times)
+    n_times = _n_times(length)
+    first = round(validation.number(delay, "delay", at_least=0, unit="s") * SFREQ)
     with files.reading(files.require(path), "a MATLAB file with the array eeg"):
         eeg = scipy.io.loadmat(files.require(path))["eeg"][:n_targets]
     if first + n_times > 5 * SFREQ:
@@ -212,19 +223,32 @@ def event_windows(raws, *, classes, length):
 
     Raises
     ------
+    TypeError
+        If ``classes`` are one text, of which parts would count, too.
     ValueError
-        If a class has no event, or a window is shorter than a token.
+        If there is no run, runs differ in channels, a class has no event, or a window is shorter
+        than a token.
     """
-    n_times = round(length * SFREQ)
-    n_tokens(n_times)
-    X, y = [], []
+    if isinstance(classes, str):
+        raise TypeError(f"classes must be several descriptions, got {classes!r}.")
+    n_times = _n_times(length)
+    X, y, channels = [], [], None
     for raw in raws:
+        before = channels
         signals, channels = prepared(raw)
+        names = [one["ch_name"] for one in channels]
+        if before is not None and names != [one["ch_name"] for one in before]:
+            raise ValueError(
+                f"runs differ in channels: {', '.join(one['ch_name'] for one in before)}, and then "
+                f"{', '.join(names)}. Pick the same ones in each."
+            )
         for note in raw.annotations:
             begin = round((note["onset"] - raw.first_time) * SFREQ)
             if note["description"] in classes and begin + n_times <= signals.shape[1]:
                 X.append(signals[:, begin : begin + n_times])
                 y.append(list(classes).index(note["description"]))
+    if channels is None:
+        raise ValueError("raws is empty: give at least one recording.")
     lacking = [one for i, one in enumerate(classes) if i not in y]
     if lacking:
         raise ValueError(f"no event {', '.join(lacking)} with {length:g} s of EEG after it.")
@@ -254,13 +278,27 @@ def split(kind, y, group, *, fold, n_folds, rng, n_train=None, n_valid=None):
 
     Raises
     ------
+    TypeError
+        If a number is none, or ``rng`` no generator.
     ValueError
-        If the kind is unknown, or a part is empty or lacks a class.
+        If the kind or fold is unknown, lengths differ, or a part is empty or lacks a class.
     """
     validation.choice(kind, ("heads", "groups", "stratified"), "split")
+    rng = validation.generator(rng)
+    for values, name in ((y, "y"), (group, "group")):
+        validation.vector(values, name)
+    y, group = np.asarray(y), np.asarray(group)
+    validation.same_length(y=y, group=group)
+    fold = validation.count(
+        fold, "fold", at_least=0, at_most=validation.count(n_folds, "n_folds") - 1
+    )
     if kind == "groups":
         return hold_out("groups", y, group, fold=fold, n_folds=n_folds, rng=rng)
     if kind == "heads":
+        n_train, n_valid = (
+            validation.count(n_train, "n_train"),
+            validation.count(n_valid, "n_valid"),
+        )
         rows = np.flatnonzero(group == fold)
         parts = np.split(rows, [n_train, n_train + n_valid])
     else:
@@ -278,6 +316,13 @@ def split(kind, y, group, *, fold, n_folds, rng, n_train=None, n_valid=None):
                 f"{len(np.unique(y[part]))} classes of {len(np.unique(y))}. Use more windows."
             )
     return tuple(parts)
+
+
+def _n_times(length):
+    """Samples of a window, enough for a token."""
+    n_times = round(validation.number(length, "length", above=0, unit="s") * SFREQ)
+    n_tokens(n_times)
+    return n_times
 
 
 def _examples(X, y, group, classes, channels):

@@ -22,6 +22,11 @@ __all__ = ["FINE_TUNING", "HEADS", "classifier", "fine_tune", "scores"]
 HEADS = ("pre-local", "post-local", "contextual")
 FINE_TUNING = ("new", "full")
 
+_KINDS = {
+    "pre-local": SignalJEPA_PreLocal,
+    "post-local": SignalJEPA_PostLocal,
+    "contextual": SignalJEPA_Contextual,
+}
 _NEW = {
     "pre-local": ("spatial_conv", "final_layer"),
     "post-local": ("final_layer",),
@@ -63,13 +68,26 @@ def classifier(
 
     Raises
     ------
+    TypeError
+        If a number is none, or ``encoder`` no encoder.
     ValueError
-        If the head is unknown, there is one class, or the window is shorter than a token.
+        If the head is unknown, there is one class, the window is shorter than a token, or the
+        encoder has another sampling frequency.
     """
     validation.choice(head, HEADS, "head")
-    if n_classes < 2:
+    if validation.count(n_classes, "n_classes") < 2:
         raise ValueError(f"a classifier needs at least two classes, got {n_classes}.")
     n_tokens(n_times)
+    validation.count(n_filters, "n_filters")
+    seed = validation.count(seed, "seed", at_least=0)
+    sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
+    if not (encoder is None or isinstance(encoder, Encoder)):
+        raise TypeError(f"encoder must be an Encoder or None, got {type(encoder).__name__}.")
+    if encoder is not None and encoder.sfreq != sfreq:
+        raise ValueError(
+            f"sfreq={sfreq:g} Hz is not that of the encoder, {encoder.sfreq:g} Hz, whose tokens "
+            "would last another time. Resample the windows."
+        )
     shape = {"n_outputs": n_classes, "n_chans": len(channels), "n_times": n_times, "sfreq": sfreq}
     with training.reproducible(seed):
         if head == "contextual":
@@ -82,8 +100,7 @@ def classifier(
             )
             network.transformer.decoder = None  # the predictor takes no part
             return network
-        kind = SignalJEPA_PreLocal if head == "pre-local" else SignalJEPA_PostLocal
-        network = kind(**shape, n_spat_filters=n_filters)
+        network = _KINDS[head](**shape, n_spat_filters=n_filters)
         if encoder is not None:
             network.feature_encoder.load_state_dict(encoder.feature_encoder.state_dict())
     return network
@@ -148,8 +165,11 @@ def fine_tune(
 
     Raises
     ------
+    TypeError
+        If the network has another head, or labels are no whole numbers.
     ValueError
-        If a name is unknown, a number out of range, or the training part has one class.
+        If a name is unknown, a number out of range, a part has other labels than the network or
+        other examples than labels, or the training part has one class.
     FloatingPointError
         If the loss is not finite.
     """
@@ -160,6 +180,11 @@ def fine_tune(
     ):  # fmt: skip
         validation.count(value, name)
     validation.count(n_new, "n_new", at_least=0)
+    seed = validation.count(seed, "seed", at_least=0)
+    if not isinstance(network, _KINDS[head]):
+        raise TypeError(f"network must have the head {head!r}, got {type(network).__name__}.")
+    for part, name in ((train, "train"), (valid, "valid")):
+        _check_labels(*part, network.n_outputs, f"{name}[0]", f"{name}[1]")
     if len(found := train[1].unique()) < 2:
         raise ValueError(
             f"the training part holds the class {found.tolist()} only; two are needed."
@@ -232,15 +257,43 @@ def scores(network, X, y):
     -------
     scores : dict of float
         ``accuracy``, and ``roc_auc`` where there are two classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an example is not finite, labels are none of the network's or not as many as examples,
+        or, of a network of two classes, all alike.
     """
     from sklearn.metrics import roc_auc_score
 
+    finite = X.isfinite().flatten(1).all(1)
+    if not bool(finite.all()):
+        bad = (~finite).nonzero()[0, 0].item()
+        raise ValueError(f"X holds a value that is not finite, first in example {bad} of {len(X)}.")
     found = training.logits(network, X)
+    _check_labels(X, y, found.shape[1], "X", "y")
     result = {"accuracy": float((found.argmax(1) == y).float().mean())}
     if found.shape[1] == 2:
+        if len(kinds := y.unique().tolist()) < 2:
+            raise ValueError(f"y holds the class {kinds} only: there is no ROC curve.")
         margin = (found[:, 1] - found[:, 0]).cpu().numpy()
         result["roc_auc"] = float(roc_auc_score(y.cpu().numpy(), margin))
     return result
+
+
+def _check_labels(X, y, n_classes, name, of_labels):
+    validation.same_length(**{name: X, of_labels: y})
+    if y.dtype != torch.int64 or y.ndim != 1:
+        raise TypeError(
+            f"{of_labels} must be int64 of shape (n_windows,), got {y.dtype} of {tuple(y.shape)}."
+        )
+    if len(y) == 0:
+        raise ValueError(f"{of_labels} is empty: there is no window.")
+    if not 0 <= int(y.min()) <= int(y.max()) < n_classes:
+        raise ValueError(
+            f"{of_labels} must be from 0 to {n_classes - 1}, the classes of the network, got "
+            f"{int(y.min())} to {int(y.max())}."
+        )
 
 
 @torch.no_grad()

@@ -123,9 +123,12 @@ def inside_ball(positions, radius):
     Raises
     ------
     ValueError
-        If a number is not finite, or the radius is not positive.
+        If a number is not finite, positions have other than three coordinates, or the radius is not
+        positive.
     """
     positions = validation.array(positions, "positions", ndim=2)
+    if positions.shape[1] != 3:
+        raise ValueError(f"positions must have shape (n_channels, 3), got {positions.shape}.")
     radius = validation.number(radius, "radius", above=0)
     return np.linalg.norm(positions[:, None] - positions[None], axis=-1) < radius
 
@@ -223,7 +226,9 @@ def _locations(channels, name):
     """Where channels are, in their unit."""
     channels = channels["chs"] if hasattr(channels, "ch_names") else channels
     names = [one["ch_name"] for one in channels]
-    where = np.array([np.asarray(one["loc"], dtype=float)[:3] for one in channels])
+    if not names:
+        raise ValueError(f"{name} has no channel.")
+    where = np.array([_location(one["loc"], one["ch_name"]) for one in channels])
     bad = ~np.isfinite(where).all(axis=1) | (where == 0).all(axis=1)
     if bad.any():
         lacking = ", ".join(np.array(names)[bad])
@@ -238,3 +243,10 @@ def _locations(channels, name):
             "Drop one of the two."
         )
     return where
+
+
+def _location(loc, name):
+    loc = np.asarray(loc, dtype=float)
+    if loc.ndim != 1 or len(loc) < 3:
+        raise ValueError(f"loc of {name} must hold x, y and z, got shape {loc.shape}.")
+    return loc[:3]

@@ -44,9 +44,12 @@ def n_tokens(n_times):
 
     Raises
     ------
+    TypeError
+        If the number is not whole.
     ValueError
         If the window is shorter than a token, 152 samples.
     """
+    n_times = validation.count(n_times, "n_times", at_least=0)
     if n_times < _FIELD:
         raise ValueError(
             f"a window of {n_times} samples is shorter than a token, which sees {_FIELD} "
@@ -74,8 +77,9 @@ class Encoder(SignalJEPA):
 
     Raises
     ------
-    ValueError
-        If a channel has no position, or the window is shorter than a token.
+    TypeError, ValueError
+        If a channel has no position, the window is shorter than a token, or a number is out of
+        range.
     """
 
     def __init__(
@@ -89,6 +93,9 @@ class Encoder(SignalJEPA):
         feedforward=2048,
     ):
         n_tokens(n_times)
+        sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
+        validation.count(n_encoder_layers, "n_encoder_layers")
+        validation.count(n_predictor_layers, "n_predictor_layers")
         where = places_of(channels)
         channels = channels["chs"] if hasattr(channels, "ch_names") else channels
         infos = [
@@ -183,13 +190,23 @@ class JEPA(nn.Module):
         example, feature by feature. At most as many as there are.
     gradient_into_target : bool, default=False
         As a control: the target is the context encoder itself, and gradients flow into it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``encoder`` is none, or an option out of range.
     """
 
     def __init__(self, encoder, *, n_target_layers=4, gradient_into_target=False):
         super().__init__()
+        if not isinstance(encoder, Encoder):
+            raise TypeError(f"encoder must be an Encoder, got {type(encoder).__name__}.")
         self.encoder = encoder
+        n_target_layers = validation.count(n_target_layers, "n_target_layers")
         self.n_target_layers = min(n_target_layers, len(encoder.transformer.encoder.layers))
-        self.gradient_into_target = gradient_into_target
+        self.gradient_into_target = validation.choice(
+            gradient_into_target, (False, True), "gradient_into_target"
+        )
         self.mask_token = nn.Parameter(torch.zeros(64))
         nn.init.normal_(self.mask_token, std=0.02)
         self.target = copy.deepcopy(encoder.transformer.encoder).requires_grad_(False).eval()
@@ -281,7 +298,17 @@ class JEPA(nn.Module):
         -------
         predicted, wanted : Tensor, shape (*counted.shape, n_tokens, 64)
         counted : Tensor of bool, shape (n_examples, n_contexts, n_targets, n_target)
+
+        Raises
+        ------
+        ValueError
+            If there are not as many masks as examples, or other channels than the encoder's.
         """
+        if X.shape[1:2] != (len(self.encoder.positions),) or len(X) != len(masks.context):
+            raise ValueError(
+                f"X must have shape ({len(masks.context)}, {len(self.encoder.positions)}, "
+                f"n_times), as the masks and the encoder have, got {tuple(X.shape)}."
+            )
         tokens, positions = self.tokens(X)
         targets = self.targets(tokens)
         context, target, counted = (

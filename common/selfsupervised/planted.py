@@ -33,6 +33,11 @@ def hemisphere(n_channels):
     -------
     positions : ndarray, shape (n_channels, 3)
         On a head of radius 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the number is not whole, or too small.
     """
     n_channels = validation.count(n_channels, "n_channels", at_least=4)
     z = 1 - (np.arange(n_channels) + 0.5) / n_channels
@@ -55,8 +60,24 @@ def leadfield(positions, *, n_sources, rng):
     -------
     field : ndarray, shape (n_channels, n_sources)
         Columns have mean 0 and root mean square 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If positions are not finite, of another shape, not on a head of radius 1, or those of a
+        single electrode, ``n_sources`` is no whole number from 1, or ``rng`` no generator.
     """
     positions = validation.array(positions, "positions", ndim=2)
+    if positions.shape[1] != 3 or len(np.unique(positions, axis=0)) < 2:
+        raise ValueError(
+            "positions must have shape (n_channels, 3), with two electrodes at least, got shape "
+            f"{positions.shape}."
+        )
+    validation.vector(
+        np.linalg.norm(positions, axis=1), "distances from the middle of a head of radius 1",
+        at_least=0.5, at_most=2,
+    )  # fmt: skip
+    n_sources = validation.count(n_sources, "n_sources")
     rng = validation.generator(rng)
     places, moments = rng.standard_normal((2, n_sources, 3))
     places[:, 2] = np.abs(places[:, 2])
@@ -83,7 +104,15 @@ def evoked_wave(n_times, *, sfreq, peak):
     -------
     wave : ndarray, shape (n_times,)
         In standard deviations of a source.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is out of range, or the peak not within the window.
     """
+    n_times = validation.count(n_times, "n_times")
+    sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
+    peak = validation.number(peak, "peak", at_least=0, at_most=n_times / sfreq, unit="s")
     t = np.arange(n_times) / sfreq - peak
     return 2.1 * np.exp(-((t / 0.15) ** 2)) * np.cos(2 * np.pi * 3 * t)
 
@@ -101,7 +130,7 @@ def plant(task, positions, *, n_windows, n_times, rng, sfreq=128.0, peak=None):
     rng : numpy.random.Generator
         Draws the dipoles first: the same state gives the same head.
     sfreq : float, default=128
-        In Hz.
+        In Hz, above 44: twice the highest frequency.
     peak : float, optional
         Of the wave, in s; default: the middle of the window.
 
@@ -116,12 +145,12 @@ def plant(task, positions, *, n_windows, n_times, rng, sfreq=128.0, peak=None):
     Raises
     ------
     ValueError
-        If the task is unknown, or a number is out of range.
+        If the task is unknown, a number is out of range, or as `leadfield`.
     """
     validation.choice(task, ("evoked", "frequency"), "task")
     n_windows = validation.count(n_windows, "n_windows", at_least=2)
     n_times = validation.count(n_times, "n_times", at_least=2)
-    sfreq = validation.number(sfreq, "sfreq", above=0, unit="Hz")
+    sfreq = validation.number(sfreq, "sfreq", above=2 * max(FREQUENCIES), unit="Hz")
     field = leadfield(positions, n_sources=len(FREQUENCIES), rng=rng)
     y = rng.permutation(np.arange(n_windows) % 2)
     before = round(sfreq)  # after which the sources have forgotten their start: .95 ** 128 = .001

@@ -196,15 +196,15 @@ def pretrain_windows(
     Raises
     ------
     ValueError
-        If an option is unknown or out of range, windows are not finite, differ in shape, or do not
-        fit the channels, or the checkpoint is that of another run.
+        If an option is unknown or out of range, windows are not finite in single precision, differ
+        in shape, or do not fit the channels, or the checkpoint is that of another run.
     FloatingPointError
-        If the loss is not finite.
+        If a loss is not finite.
     """
     own, masks = _merged(TRAINING, options, "option"), _merged(MASKING, masking or {}, "masking")
     _check(own)
     train, valid = (
-        torch.from_numpy(validation.array(one, name, ndim=3).astype(np.float32)).to(device)
+        torch.from_numpy(_single(one, name)).to(device)
         for one, name in ((train, "train"), (valid, "valid"))
     )
     if train.shape[1:] != valid.shape[1:]:
@@ -359,8 +359,13 @@ class _Run:
         )
         apart = (predicted - wanted).abs().mean(dim=(-2, -1))[counted]
         target = torch.from_numpy(self.valid_masks.target).to(wanted.device)
+        loss = apart.mean().item()
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the validation loss is {loss}. Lower lr={self.own['lr']:g}, or scale the windows."
+            )
         return {
-            "valid_loss": apart.mean().item(),
+            "valid_loss": loss,
             **constant_losses(everything, target, counted),
             "token_sd": token_spread(everything),
         }
@@ -415,9 +420,23 @@ def _check(own):
     validation.number(own["lr"], "lr", above=0)
     validation.number(own["weight_decay"], "weight_decay", at_least=0)
     validation.number(own["warm_up"], "warm_up", at_least=0, below=1)
+    validation.choice(own["restore_best"], (False, True), "restore_best")
+    if np.shape(own["momentum"]) != (2,):
+        raise ValueError(f"momentum must be (first, last), got {own['momentum']!r}.")
     own["momentum"] = [
         validation.number(one, "momentum", at_least=0, at_most=1) for one in own["momentum"]
     ]
+
+
+def _single(windows, name):
+    with np.errstate(over="ignore"):
+        found = validation.array(windows, name, ndim=3).astype(np.float32)
+    if not np.isfinite(found).all():
+        raise ValueError(
+            f"{name} holds values up to {np.abs(windows).max():g}, which are infinite in single "
+            "precision. Standardise the windows, or give them in µV."
+        )
+    return found
 
 
 def _digest(*tensors):

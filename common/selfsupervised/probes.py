@@ -1,5 +1,7 @@
 """What a pre-trained network shows: spread of its targets, what constants achieve, attention."""
 
+import math
+
 import torch
 
 __all__ = ["attention_to_context", "constant_losses", "token_spread"]
@@ -24,11 +26,16 @@ def token_spread(targets):
     Raises
     ------
     ValueError
-        If there are fewer than two windows.
+        If there are fewer than two windows, or a token is not finite.
     """
     if len(targets) < 2:
         raise ValueError(f"the spread over windows needs at least two, got {len(targets)}.")
-    return float(targets.var(dim=0).mean().sqrt())
+    spread = float(targets.var(dim=0).mean().sqrt())
+    if not math.isfinite(spread):
+        raise ValueError(
+            f"targets must be finite and of finite variance, but their spread is {spread}."
+        )
+    return spread
 
 
 def constant_losses(targets, target, counted):

@@ -56,11 +56,20 @@ def prepared(raw, *, low=0.5, high=40.0, name="the recording"):
     Raises
     ------
     ValueError
-        If there is no EEG channel, or one has no position.
+        If there is no EEG channel, one has no position or a value that is not finite, or the pass
+        band is empty.
     """
+    low = validation.number(low, "low", above=0, unit="Hz")
+    high = validation.number(high, "high", above=low, below=raw.info["sfreq"] / 2, unit="Hz")
     require_eeg(raw, name=name)
     picked = raw.copy().pick("eeg").load_data(verbose="error")
     where = head_positions(picked.info, name=name)
+    broken = np.flatnonzero(~np.isfinite(picked.get_data()).all(axis=1))
+    if len(broken):
+        raise ValueError(
+            f"channel {picked.ch_names[broken[0]]} of {name} has a value that is not finite, which "
+            "filters would spread. Interpolate or drop it."
+        )
     with mne.utils.use_log_level("error"):
         picked.set_eeg_reference("average").filter(low, high).resample(SFREQ)
     channels = [

@@ -111,7 +111,14 @@ def planted_network(n_channels=2, n_classes=5):
     -------
     network : torch.nn.Module
         From (n_examples, n_channels, n_times) to logits.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is no whole number from 1.
     """
+    n_channels = validation.count(n_channels, "n_channels")
+    n_classes = validation.count(n_classes, "n_classes")
     return nn.Sequential(
         nn.Conv1d(n_channels, 8, 17, padding=8),
         nn.BatchNorm1d(8),

@@ -22,13 +22,21 @@ References
 
 import itertools
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from common import validation
 from common.augmentation.names import IDENTITY
-from common.augmentation.operations import Operation, apply_sometimes, make_operation, uniform
+from common.augmentation.operations import (
+    Operation,
+    apply_sometimes,
+    check_finite,
+    check_scales,
+    make_operation,
+    uniform,
+)
 
 __all__ = ["LEAST_PROBABILITY", "Policy", "PolicySpace", "make_operations", "random_policy"]
 
@@ -66,14 +74,13 @@ def make_operations(operations, *, sfreq=None, ch_names=None, scales=None):
     ------
     ValueError
         If there are fewer than two operations, one is unknown or stands twice, or a scale is given
-        for an operation that is not there.
+        for an operation that is not there, has its own or needs none.
     """
     scales = dict(scales or {})
     named = [one.name if isinstance(one, Operation) else one for one in operations]
     if len(named) < 2 or len(set(named)) < len(named):
         raise ValueError(f"a policy needs two different operations or more, got {named}.")
-    for name in scales:
-        validation.choice(name, named, "a name in scales")
+    check_scales(scales, [one for one in operations if one != IDENTITY])
 
     def make(one):
         if isinstance(one, Operation):
@@ -106,15 +113,20 @@ class Policy:
 
     Raises
     ------
+    TypeError
+        If indices are no whole numbers.
     ValueError
         If shapes differ, an index is of no operation, or a number is outside of [0, 1].
     """
 
     def __init__(self, operations, indices, probabilities, magnitudes):
         self.operations = list(operations)
-        self.indices = torch.as_tensor(indices, dtype=torch.long)
-        self.probabilities = torch.as_tensor(probabilities, dtype=torch.float32)
-        self.magnitudes = torch.as_tensor(magnitudes, dtype=torch.float32)
+        indices = _numbers(indices, "indices")
+        self.indices = indices.to(torch.long)
+        if indices.dtype == torch.bool or not bool((indices == self.indices).all()):
+            raise TypeError(f"indices must be whole numbers, got {indices.tolist()}.")
+        self.probabilities = _numbers(probabilities, "probabilities").to(torch.float32)
+        self.magnitudes = _numbers(magnitudes, "magnitudes").to(torch.float32)
         shapes = [tuple(one.shape) for one in (self.indices, self.probabilities, self.magnitudes)]
         if len(set(shapes)) > 1 or len(shapes[0]) != 3 or 0 in shapes[0]:
             raise ValueError(
@@ -153,9 +165,17 @@ class Policy:
         Raises
         ------
         ValueError
-            If a name is of no operation, or there is no subpolicy.
+            If a name is of no operation, there is no subpolicy, or the keys of a dict are not the
+            classes 0, 1, … in this order.
         """
         names = [one.name for one in operations]
+        probability = validation.number(probability, "probability", at_least=0, at_most=1)
+        magnitude = validation.number(magnitude, "magnitude", at_least=0, at_most=1)
+        if isinstance(subpolicies, dict) and list(subpolicies) != list(range(len(subpolicies))):
+            raise ValueError(
+                "subpolicies must be by the classes 0, 1, … in this order, got "
+                f"{list(subpolicies)}."
+            )
         groups = list(subpolicies.values()) if isinstance(subpolicies, dict) else [subpolicies]
         if not groups or not all(groups):
             raise ValueError(f"every class needs a subpolicy, got {subpolicies!r}.")
@@ -197,9 +217,15 @@ class Policy:
 
         Raises
         ------
-        ValueError
-            If a label is of no class of the policy.
+        TypeError, ValueError
+            If an example is not finite, there is not one label for each, labels are no whole
+            numbers, or one is of no class of the policy.
         """
+        check_finite(X)
+        if not torch.is_tensor(y) or y.dtype != torch.int64:
+            what = y.dtype if torch.is_tensor(y) else type(y).__name__
+            raise TypeError(f"y must hold whole numbers as int64, got {what}.")
+        validation.same_length(X=X, y=y)
         rows, which = _places(y, *self.indices.shape[:2], X, generator)
         indices, probabilities, magnitudes = (
             one.to(X.device)[rows, which]
@@ -240,7 +266,7 @@ class PolicySpace(nn.Module):
     Raises
     ------
     ValueError, TypeError
-        If the kind is unknown, or a number is no whole number from 1.
+        If the kind is unknown, a number is no whole number from 1, or there are too few operations.
     """
 
     def __init__(self, operations, *, n_groups=1, n_subpolicies=1, n_stages=2, kind="stages"):
@@ -251,6 +277,8 @@ class PolicySpace(nn.Module):
         n_stages = validation.count(n_stages, "n_stages") if kind == "stages" else 1
         self.operations, self.kind = list(operations), kind
         n = len(self.operations)
+        if n < (2 if kind == "pairs" else 1):
+            raise ValueError(f"a space of {kind} needs more operations, got {n}.")
         programs = (
             [[i] for i in range(n)]
             if kind == "stages"
@@ -344,8 +372,11 @@ class PolicySpace(nn.Module):
         Raises
         ------
         ValueError
-            If the space has programs of several operations, or a label is of no class.
+            If the space has programs of several operations, the temperature is below 1e-30, there
+            is not one label for each example, or one is of no class.
         """
+        temperature = validation.number(temperature, "temperature", at_least=1e-30)
+        validation.same_length(X=X, y=y)
         if self.kind != "stages":
             raise ValueError(f"weighted sums need kind='stages', got {self.kind!r}.")
         at = self.places(y, X, generator)
@@ -385,9 +416,11 @@ class PolicySpace(nn.Module):
         Returns
         -------
         entropy : float
-            Between 0 and 1.
+            Between 0 and 1; 0 where there is nothing to choose.
         """
         weights = self.weights
+        if weights.shape[-1] == 1:
+            return 0.0
         entropy = -torch.special.xlogy(weights, weights).sum(-1).mean()
         return float(entropy / torch.tensor(float(weights.shape[-1])).log())
 
@@ -407,8 +440,9 @@ class PolicySpace(nn.Module):
 
         Raises
         ------
-        ValueError
-            If ``n_best`` is given for a space with several stages or subpolicies.
+        TypeError, ValueError
+            If ``n_best`` is no whole number from 1, or given for a space with several stages or
+            subpolicies.
         """
         if n_best is None:
             best = self.logits.argmax(-1)
@@ -418,6 +452,7 @@ class PolicySpace(nn.Module):
             ]
             parts = [self.programs[best], *picked]
             return Policy(self.operations, *(one.flatten(2).cpu() for one in parts))
+        n_best = validation.count(n_best, "n_best")
         if self.logits.shape[1:3] != (1, 1):
             raise ValueError(
                 "n_best needs one stage and one subpolicy, got "
@@ -442,9 +477,20 @@ def random_policy(operations, *, n_groups=1, n_subpolicies=1, n_operations=2, rn
     Returns
     -------
     policy : Policy
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is no whole number from 1, or ``rng`` no generator.
     """
     rng = validation.generator(rng)
-    shape = (n_groups, n_subpolicies, n_operations)
+    shape = tuple(
+        validation.count(size, name)
+        for size, name in (
+            (n_groups, "n_groups"), (n_subpolicies, "n_subpolicies"), (n_operations,
+            "n_operations"),
+        )
+    )  # fmt: skip
     indices = rng.integers(len(operations), size=shape)
     return Policy(operations, indices, rng.uniform(size=shape), rng.uniform(size=shape))
 
@@ -474,6 +520,12 @@ def apply_chosen(operations, X, indices, applied, magnitudes, generator=None):
             changed = operations[i](X[rows], magnitudes[rows, step], generator=generator)
             X = X.index_copy(0, rows, changed)
     return X
+
+
+def _numbers(values, name):
+    if torch.is_tensor(values):
+        return values
+    return torch.from_numpy(np.array(validation.array(values, name, empty=True)))
 
 
 def _places(y, n_groups, n_subpolicies, like, generator):

@@ -86,6 +86,12 @@ class ControlVariate(nn.Module):
     def __init__(self, n_stages, n_programs, length, *, n_side=0, n_hidden=16, temperature=0.5):
         super().__init__()
         self.temperature = validation.number(temperature, "temperature", above=0)
+        for value, name in (
+            (n_stages, "n_stages"), (n_programs, "n_programs"), (length, "length"),
+            (n_hidden, "n_hidden"),
+        ):  # fmt: skip
+            validation.count(value, name)
+        n_side = validation.count(n_side, "n_side", at_least=0)
         n_inputs = n_stages * (n_programs + length) + n_side
         self.layers = nn.Sequential(
             nn.Linear(validation.count(n_inputs, "n_inputs"), n_hidden),
@@ -132,8 +138,13 @@ def draw(logits, probabilities, *, generator=None):
     Raises
     ------
     ValueError
-        If a probability is 0 or 1, or outside of that, or a logit is not finite.
+        If shapes do not fit, a probability is 0 or 1, or outside of that, or a logit is not finite.
     """
+    if logits.ndim != 3 or probabilities.ndim != 4 or probabilities.shape[:3] != logits.shape:
+        raise ValueError(
+            "logits must have shape (n_examples, n_stages, n_programs), and probabilities one axis "
+            f"more, got {tuple(logits.shape)} and {tuple(probabilities.shape)}."
+        )
     if not bool(logits.isfinite().all()):
         raise ValueError("logits must be finite. Was a loss not finite? Lower the policy's rate.")
     bad = probabilities[~((probabilities > 0) & (probabilities < 1))]
@@ -172,7 +183,13 @@ def relax(values, logits, probabilities, draws, control, *, side=None):
     gradient : tuple of Tensor
         With respect to ``logits`` and ``probabilities``, of their shapes. Differentiable in the
         parameters of the control variate, whose loss is the mean square of the gradient.
+
+    Raises
+    ------
+    ValueError
+        If there is not one finite value for each example.
     """
+    _check_values(values, logits)
     at, logarithms = _score(logits, probabilities, draws)
     score = torch.autograd.grad(logarithms.sum(), at, retain_graph=True)
     free = _gumbel(at[0], draws.u), _logistic(at[1], draws.bernoulli_u)
@@ -199,9 +216,25 @@ def reinforce(values, logits, probabilities, draws):
     -------
     gradient : tuple of Tensor
         With respect to ``logits`` and ``probabilities``, of their shapes.
+
+    Raises
+    ------
+    ValueError
+        As `relax`.
     """
+    _check_values(values, logits)
     at, logarithms = _score(logits, probabilities, draws)
     return torch.autograd.grad((values.detach() * logarithms).sum(), at)
+
+
+def _check_values(values, logits):
+    if values.shape != logits.shape[:1]:
+        raise ValueError(
+            f"values must have shape {tuple(logits.shape[:1])}, one for each example, got "
+            f"{tuple(values.shape)}."
+        )
+    if not bool(values.isfinite().all()):
+        raise ValueError("values must be finite. Was a loss not finite?")
 
 
 def _score(logits, probabilities, draws):

@@ -34,6 +34,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from common import training, validation
+from common.augmentation.operations import check_finite
 from common.augmentation.search.policies import (
     Policy,
     PolicySpace,
@@ -144,8 +145,9 @@ def search_policy(
     Raises
     ------
     ValueError, TypeError
-        If a number is out of range, the method is unknown, shapes do not fit, there is a single
-        class, a class has no validation example, or an example is not finite.
+        If a number is out of range, the method is unknown, shapes do not fit, classes are no whole
+        numbers, there is a single one, a class has no validation example, or an example is not
+        finite.
     FloatingPointError
         If the loss of the network is not finite.
 
@@ -168,6 +170,9 @@ def search_policy(
         validation.count(value, name)
     for name, value in (("lr", lr), ("policy_lr", policy_lr)):
         validation.number(value, name, above=0)
+    seed = validation.count(seed, "seed", at_least=0)
+    class_wise = validation.choice(class_wise, (False, True), "class_wise")
+    check_finite(X)
     operations = make_operations(operations, sfreq=sfreq, ch_names=ch_names, scales=scales)
     train, valid = _parts(X, y, valid)
     n_classes = int(train[1].max()) + 1
@@ -231,12 +236,17 @@ def fit(model, X, y, policy=None, *, n_steps, batch_size, lr, seed):
     Raises
     ------
     ValueError, TypeError
-        If a number is out of range.
+        If a number is out of range, an example is not finite, or there is not one class for each
+        example, a whole number from 0.
     FloatingPointError
         If the loss is not finite.
     """
     validation.count(n_steps, "n_steps")
     validation.count(batch_size, "batch_size")
+    seed = validation.count(seed, "seed", at_least=0)
+    check_finite(X)
+    _check_labels(y, "y")
+    validation.same_length(X=X, y=y)
     network = copy.deepcopy(model).to(X.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=validation.number(lr, "lr", above=0))
 
@@ -462,7 +472,16 @@ def _accuracy(network, part):
     return float((found == part[1]).float().mean())
 
 
+def _check_labels(y, name):
+    if not torch.is_tensor(y) or y.dtype != torch.int64:
+        what = y.dtype if torch.is_tensor(y) else type(y).__name__
+        raise TypeError(f"{name} must hold whole numbers as int64, got {what}.")
+    if len(y) and int(y.min()) < 0:  # of which torch ignores -100
+        raise ValueError(f"{name} must hold classes from 0, got {int(y.min())}.")
+
+
 def _parts(X, y, valid):
+    _check_labels(y, "y")
     validation.same_length(X=X, y=y)
     if valid is None:
         odd = torch.zeros(len(y), dtype=torch.bool)
@@ -470,6 +489,7 @@ def _parts(X, y, valid):
             odd[(y == label).nonzero()[1::2, 0]] = True
         X, y, valid = X[~odd], y[~odd], (X[odd], y[odd])
     validation.same_length(**{"valid[0]": valid[0], "valid[1]": valid[1]})
+    _check_labels(valid[1], "valid[1]")
     for name, part in (("X", X), ("valid[0]", valid[0])):
         if part.ndim != 3:
             raise ValueError(
@@ -482,6 +502,11 @@ def _parts(X, y, valid):
             raise ValueError(
                 f"{name} holds a value that is not finite, first in example {bad} of {len(part)}."
             )
+    if X.shape[1:] != valid[0].shape[1:]:
+        raise ValueError(
+            f"X and valid[0] must have examples of one shape, got {tuple(X.shape[1:])} and "
+            f"{tuple(valid[0].shape[1:])}."
+        )
     classes, held_out = y.unique().tolist(), valid[1].unique().tolist()
     if len(classes) < 2 or classes != list(range(len(classes))):
         raise ValueError(f"y must hold the classes 0, 1, … of two or more, got {classes}.")

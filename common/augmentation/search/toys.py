@@ -42,6 +42,7 @@ def compare_unrolled(*, radii, n_problems, step=0.1, rng):
         If a number is out of range.
     """
     rng = validation.generator(rng)
+    radii = validation.vector(radii, "radii", above=0).tolist()
     rows = []
     for problem in range(validation.count(n_problems, "n_problems")):
         X, other, moves = (torch.from_numpy(rng.standard_normal((40, 2))) for _ in range(3))
@@ -109,6 +110,7 @@ def compare_estimators(*, n_draws, n_fitting, n_programs=4, rng):
     rng = validation.generator(rng)
     n_draws = validation.count(n_draws, "n_draws", at_least=2)
     n_fitting = validation.count(n_fitting, "n_fitting", at_least=0)
+    n_programs = validation.count(n_programs, "n_programs")
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     values = torch.from_numpy(rng.standard_normal((n_programs, 2)))
     logits = torch.from_numpy(rng.standard_normal(n_programs))

@@ -47,12 +47,18 @@ def exact_gradient(train_loss, valid_loss, theta, alpha, *, step):
     Raises
     ------
     ValueError
-        If the step is not positive.
+        If the step is not positive, or the gradient not finite.
     """
     step = validation.number(step, "step", above=0)
     theta, alpha = theta.detach().requires_grad_(), alpha.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(train_loss(theta, alpha), theta, create_graph=True)
-    return torch.autograd.grad(valid_loss(theta - step * gradient), alpha)[0]
+    (found,) = torch.autograd.grad(valid_loss(theta - step * gradient), alpha)
+    if not bool(found.isfinite().all()):
+        raise ValueError(
+            f"the gradient of the validation loss is {found.tolist()}. Are theta, alpha and both "
+            "losses finite?"
+        )
+    return found
 
 
 def difference_gradient(train_loss, valid_loss, theta, alpha, *, step, radius=RADIUS):

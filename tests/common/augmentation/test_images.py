@@ -185,7 +185,7 @@ def test_bad_input_is_one_clear_error():
         rotated_pictures(3, side=16, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="multiple of 16, as it is halved four times, got 20"):
         convolutional_network(n_channels=3, width=4, side=20, n_classes=2)
-    with pytest.raises(ValueError, match="half_width must be above 0, got 0"):
+    with pytest.raises(ValueError, match="half_width must be above 0 and at most 300, got 0"):
         AffineRanges(half_width=0)
     with pytest.raises(ValueError, match="n_pixels must be at least 1, got 0"):
         FlipAndMove(0)

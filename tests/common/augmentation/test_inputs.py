@@ -1,15 +1,21 @@
 """Input that would give a wrong number in silence is refused, with the value in the message."""
 
+import re
 from functools import partial
 
+import mne
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from common.augmentation import gains, rotations
+from common.augmentation import gains, images, rotations, sinusoids
 from common.augmentation.bandstop import BandstopFilter, notch
 from common.augmentation.fractions import hold_out, stratified_fraction
+from common.augmentation.layers import AugmentationLayer, AveragedNetwork
+from common.augmentation.learning import learn, learn_perceptrons
+from common.augmentation.operations import make_operation
+from common.augmentation.states import sleep_wake_windows
 from common.augmentation.training import RECIPES, fit, predict, whitener
 from common.augmentation.transforms import (
     ChannelsDropout,
@@ -19,7 +25,7 @@ from common.augmentation.transforms import (
     SmoothTimeMask,
     frequency_shift,
 )
-from common.augmentation.windows import balance, imagery_windows, zscore
+from common.augmentation.windows import balance, imagery_windows, sleep_windows, zscore
 
 NAN = float("nan")
 X = np.random.default_rng(0).standard_normal((6, 2, 50)).astype(np.float32)
@@ -170,6 +176,248 @@ def test_what_networks_cannot_predict():
         predict(torch.nn.Flatten(), X[:0])
 
 
+# Learned augmentation
+
+NAMES = ["gaussian-noise", "sign-flip"]
+LAYER = AugmentationLayer(NAMES)
+EXAMPLES, LABELS = torch.from_numpy(X), torch.from_numpy(Y)
+MANY, OF_MANY = EXAMPLES.transpose(0, 1), LABELS.expand(2, 6)
+
+
+def averaged(layer=LAYER, **options):
+    trunk = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(100, 2))
+    return AveragedNetwork(layer, trunk, **options)
+
+
+def learned(examples=EXAMPLES, labels=LABELS, network=None, **options):
+    known = {"n_epochs": 1, "batch_size": 4, "lr": 0.01, "seed": 0} | options
+    return learn(averaged() if network is None else network, examples, labels, **known)
+
+
+def perceptrons(examples=MANY, labels=OF_MANY, **options):
+    known = {"n_neurons": 2, "n_layers": 1, "method": "oracle", "seeds": [0, 1], "n_epochs": 1}
+    known |= {"batch_size": 4, "lr": 0.01, "weight_decay": 0.0, "reward": 0.0, "magnitude": 0.1}
+    known |= {"scale": 2.0, "true_shift": 0.5, "seed": 0}
+    return learn_perceptrons(examples, labels, **(known | options))
+
+
+CUES = ["left_hand", "right_hand", "feet", "tongue"]
+
+
+def recording(broken=False):
+    signal = 1e-5 * np.random.default_rng(0).standard_normal((2, 2000))
+    if broken:
+        signal[1, 3] = NAN
+    info = mne.create_info(["C3", "C4"], 250.0, "eeg")
+    raw = mne.io.RawArray(signal, info, verbose="error")
+    return raw.set_annotations(mne.Annotations([2.0, 3, 4, 5], 1.0, CUES))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        # layers
+        (
+            partial(
+                AugmentationLayer, [make_operation("gaussian-noise")], scales={"gaussian-noise": 1}
+            ),
+            "gaussian-noise is given as an operation, which has a scale of its own",
+        ),
+        (
+            partial(AugmentationLayer, NAMES, generator=0),
+            "generator must be a torch.Generator or None, got 0",
+        ),
+        (
+            partial(AugmentationLayer, NAMES, magnitude=np.array([0.1, NAN])),
+            "magnitude of sign-flip must be at least 0 and at most 1, got ",
+        ),
+        (partial(LAYER, torch.ones(2, 1, 8).int()), "X must be a tensor of floating-point numbers"),
+        (partial(LAYER, X), "X must be a tensor of floating-point numbers, got ndarray"),
+        (
+            partial(LAYER, EXAMPLES, [EXAMPLES[:1], None]),
+            "prepared holds 2 parts of [1] examples, for 2 operations on 6 examples",
+        ),
+        (
+            partial(LAYER, EXAMPLES, [None]),
+            "prepared holds 1 parts of [] examples, for 2 operations",
+        ),
+        (
+            partial(AugmentationLayer, NAMES, temperature=1e-300),
+            "temperature must be at least 1e-30",
+        ),
+        # learning
+        (partial(learned, labels=LABELS - 100), "y must hold labels from 0, got -100"),
+        (
+            partial(learned, labels=LABELS / 1),
+            "y must hold whole numbers as int64, got torch.float32",
+        ),
+        (
+            partial(learned, examples=EXAMPLES * NAN),
+            "X holds a value that is not finite, first in ex",
+        ),
+        (partial(learned, seed=None), "seed must be a whole number, got None"),
+        (partial(learned, cosine="no"), "cosine must be one of False, True, got 'no'"),
+        (partial(learned, kind="all"), "kind must be one of weighted, magnitudes, none, got 'all'"),
+        (
+            partial(learned, valid=(EXAMPLES, LABELS - 1)),
+            "valid[1] must hold labels from 0, got -1",
+        ),
+        (partial(learned, valid=(EXAMPLES, LABELS[1:])), "valid[0] has 6, valid[1] has 5"),
+        (
+            partial(learned, network=averaged(n_copies_training=2), prepared=[None, None]),
+            "prepared needs an AveragedNetwork of one AugmentationLayer and n_copies_training=1",
+        ),
+        (
+            partial(
+                learned,
+                network=averaged(torch.nn.Sequential(LAYER, AugmentationLayer(NAMES))),
+                prepared=[None, None],
+            ),
+            "examples would pass by all else. Leave prepared out.",
+        ),
+        (
+            partial(perceptrons, true_shift=3.0),
+            "true_shift must be at least 0 and at most 2 Hz, got",
+        ),
+        (partial(perceptrons, lr=NAN), "lr must be above 0, got nan"),
+        (partial(perceptrons, reward=-1), "reward must be at least 0, got -1"),
+        (partial(perceptrons, n_epochs=1.5), "n_epochs must be a whole number, got 1.5"),
+        (partial(perceptrons, seeds=[0]), "X has 2, seeds has 1"),
+        (partial(perceptrons, labels=LABELS), "and y the first two, got (2, 6, 50) and (6,)"),
+        (partial(perceptrons, labels=4 * OF_MANY), "y must be from 0 to 3, got 4"),
+        (
+            partial(perceptrons, examples=NAN * MANY),
+            "X holds a value that is not finite, first in example 0 of 2",
+        ),
+        (
+            lambda: perceptrons().outputs(MANY, -1),
+            "n_copies must be at least 0, got -1",
+        ),
+        (partial(learned, labels=Y), "y must hold whole numbers as int64, got ndarray"),
+        (partial(perceptrons, labels=None), "y must hold whole numbers as int64, got NoneType"),
+        (partial(perceptrons, seeds=3), "seeds must be a sequence of whole numbers, got 3"),
+        (partial(perceptrons, seeds=[0, NAN]), "a seed must be a whole number, got nan"),
+        (partial(perceptrons, seed=None), "seed must be a whole number, got None"),
+        # data and networks
+        (
+            partial(sinusoids.draw_sinusoids, 3, rng=rng(), duration=0.004),
+            "duration=0.004 s holds no sample at 100 Hz",
+        ),
+        (
+            partial(sinusoids.LongConvolution, 1, 2, 3, stride=2),
+            "stride of a LongConvolution must be (1,), got (2,). Use torch.nn.Conv1d",
+        ),
+        (
+            partial(sinusoids.LongConvolution, 2, 2, 3),
+            "in_channels of a LongConvolution must be 1, got 2",
+        ),
+        (
+            partial(sinusoids.LongConvolution, 1, 2, 3, bias=False),
+            "a LongConvolution needs a number as padding and a bias, got (0,) and bias=None",
+        ),
+        (
+            partial(sinusoids.LongConvolution(1, 2, 3), torch.ones(4, 2, 9)),
+            "X must have one channel and at least 3 samples, got shape (4, 2, 9)",
+        ),
+        (
+            partial(sinusoids.LongConvolution(1, 2, 5, padding=1), torch.ones(4, 1, 2)),
+            "X must have one channel and at least 3 samples, got shape (4, 1, 2)",
+        ),
+        (
+            partial(sinusoids.Perceptrons, 4, 2, 1, 2, seeds=3),
+            "seeds must be a sequence of whole num",
+        ),
+        (
+            partial(sinusoids.Perceptrons, 4, 2, 1, 2.5, seeds=[3]),
+            "n_classes must be a whole number",
+        ),
+        (
+            partial(images.AffineRanges, half_width=1e3),
+            "half_width must be above 0 and at most 300",
+        ),
+        (
+            partial(images.rotated, torch.ones(2, 1, 8, 8), [0.1, NAN]),
+            "angles must be finite, got nan rad at index 1",
+        ),
+        (partial(images.rotated, torch.ones(2, 1, 8, 8), [0.1]), "images has 2, angles has 1"),
+        (
+            partial(images.convolutional_network, n_channels=1, width=0, side=16, n_classes=2),
+            "width must be at least 1, got 0",
+        ),
+        (partial(images.residual_network, 2.5), "n_classes must be a whole number, got 2.5"),
+        (
+            partial(images.rotated, torch.full((1, 1, 8, 8), NAN), [0.1]),
+            "X holds a value that is not finite, first in example 0 of 1",
+        ),
+        (partial(images.rotated, torch.ones(1, 1, 8, 8), [1e9]), "and at most 1e+06 rad, got"),
+        (
+            partial(images.rotated, torch.ones(1, 1, 8, 8), ["x"]),
+            "angles must hold numbers, got ['x']",
+        ),
+        # sensors
+        (
+            partial(rotations.standard_positions, []),
+            "ch_names must be one name or more in a sequence",
+        ),
+        (partial(rotations.standard_positions, "Cz"), "ch_names must be one name or more in a seq"),
+        (
+            partial(rotations.rotate, np.ones((2, 2)), [1.0], axis="x"),
+            "positions must have 2 axes, and three coordinates each, got shape (2, 2)",
+        ),
+        (
+            partial(rotations.spline_weights, np.eye(3), np.ones((1, 2, 2))),
+            "targets must have 3 axes, and three coordinates each, got shape (1, 2, 2)",
+        ),
+        # recordings
+        (
+            partial(imagery_windows, recording(), band=(38.0, 4.0)),
+            "band[1] must be above 38 Hz, got 4",
+        ),
+        (
+            partial(imagery_windows, recording(), band=4.0),
+            "band must be (lowest, highest) in Hz, got 4",
+        ),
+        (partial(imagery_windows, recording(), before=NAN), "before must be finite, got nan s"),
+        (
+            partial(imagery_windows, recording(), after=-0.5),
+            "after must be above -0.5 s, got -0.5 s",
+        ),
+        (
+            partial(imagery_windows, recording(broken=True), after=1.0),
+            "channel C4 has a value that is not finite, which filters would spread",
+        ),
+        (
+            partial(sleep_windows, recording(), length=0.0),
+            "length must be at least 0.004 s, got 0.0 s",
+        ),
+        (partial(sleep_windows, recording(), high=NAN), "high must be above 0 Hz, got nan Hz"),
+        (
+            partial(
+                sleep_wake_windows, "a", "b", sfreq=100, length=NAN, high=30, n_blocks=2, rng=rng()
+            ),
+            "length must be at least 0.01 s, got nan s",
+        ),
+    ],
+)
+def test_what_gives_no_learned_augmentation(call, message):
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        call()
+
+
+def test_a_layer_whose_weights_are_no_numbers_is_an_error():
+    layer = AugmentationLayer(NAMES)
+    layer.weights.data.fill_(NAN)
+    with pytest.raises(ValueError, match=r"the weights are \[nan, nan\]: was a loss not finite"):
+        layer(EXAMPLES)
+
+
+def test_weights_that_are_no_numbers_are_an_error():
+    with pytest.raises(
+        FloatingPointError, match=r"weights are not finite after training. Lower lr=1"
+    ):
+        perceptrons(lr=1e38, weight_decay=1e30, n_epochs=3)
+
+
 # Gains of a single fold
 
 
@@ -226,8 +474,6 @@ def test_seeds_that_disagree_widen_the_interval():
 
 
 def test_the_standardisation_of_imagery_forgets_over_a_thousand_samples():
-    import mne
-
     n, step = 10_000, 5000
     noise = np.random.default_rng(0).standard_normal((8, n)) * 1e-5
     noise[:, step:] *= 3

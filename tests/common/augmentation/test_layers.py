@@ -213,7 +213,7 @@ def test_a_layer_fits_into_any_network_and_moves_with_it():
         (["sign-flip"], {"magnitude": [0.1, 0.2]}, "operations has 1, magnitudes has 2"),
         (["gaussian-noise"], {"scales": {"frequency-shift": 2.0}}, "a name in scales must be one"),
         (["sign-flip"], {"bound": "sigmoid"}, "bound must be one of project, clamp"),
-        (["sign-flip"], {"temperature": 0.0}, "temperature must be above 0, got 0.0"),
+        (["sign-flip"], {"temperature": 0.0}, "temperature must be at least 1e-30, got 0.0"),
     ],
 )
 def test_bad_layers_are_one_clear_error(operations, options, message):

@@ -88,7 +88,7 @@ def test_what_users_have_becomes_atoms(rng):
     [
         (([[1.0]], [[1.0]], [[1.0]]), r"must be \(u, v\), got 3 parts"),
         (np.zeros((1, 2, 5)), r"D\[0\] is zero throughout. Leave this atom out"),
-        (np.full((1, 2, 5), np.nan), r"D .*nan"),
+        (np.full((1, 2, 5), np.nan), r"atoms must be finite, got nan"),
         (([[1.0], [2.0]], [[1.0, 2.0]]), r"length"),
     ],
 )

@@ -130,23 +130,25 @@ def test_input_is_left_as_it_was():
 def test_errors_name_what_is_wrong():
     z = [[0.0, 1.1, 0.0], [0.0, 0.0, 3.0]]
     options = {"sfreq": 100.0}
-    with pytest.raises(ValueError, match=r"shape \(n_atoms, n_valid\), got \(3,\)"):
+    with pytest.raises(ValueError, match=r"z must have 2 axes, got shape \(3,\)"):
         activation_events(z[0], **options)
-    with pytest.raises(ValueError, match=r"z\[1, 0\] is nan \(1 of 2 values"):
+    with pytest.raises(
+        ValueError, match=r"z must be finite and at least 0, got nan at index \(1, 0\)"
+    ):
         activation_events([[1.0], [np.nan]], **options)
-    with pytest.raises(ValueError, match=r"z\[0, 1\] is -2.0"):
+    with pytest.raises(ValueError, match=r"at least 0, got -2.0 at index \(0, 1\)"):
         activation_events([[1.0, -2.0]], **options)
-    with pytest.raises(ValueError, match=r"z\[0, 1\] is inf"):
+    with pytest.raises(ValueError, match=r"got inf at index \(0, 1\)"):
         activation_events([[1.0, np.inf]], **options)
-    with pytest.raises(ValueError, match=r"sfreq must be positive, in Hz, got 0"):
+    with pytest.raises(ValueError, match="sfreq must be above 0 Hz, got 0"):
         activation_events(z, sfreq=0)
     with pytest.raises(ValueError, match=r"not both; got threshold=1, quantile=0.5"):
         activation_events(z, threshold=1, quantile=0.5, **options)
-    with pytest.raises(ValueError, match=r"threshold must be 0 or more, .* got -1"):
+    with pytest.raises(ValueError, match="threshold must be at least 0, got -1"):
         activation_events(z, threshold=-1, **options)
-    with pytest.raises(ValueError, match=r"quantile must be in \[0, 1\), got 95"):
+    with pytest.raises(ValueError, match="quantile must be at least 0 and below 1, got 95"):
         activation_events(z, quantile=95, **options)
-    with pytest.raises(ValueError, match=r"min_interval must be 0 or more, in s, got -0.1"):
+    with pytest.raises(ValueError, match=r"min_interval must be at least 0 s, got -0.1"):
         activation_events(z, min_interval=-0.1, **options)
     with pytest.raises(ValueError, match=r"one for each of 2 atoms, got \[1. 2. 3.\]"):
         activation_events(z, shift=[1, 2, 3], **options)

@@ -230,10 +230,10 @@ def test_nothing_is_printed_and_the_recording_stays_as_it_was(planted, capfd):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sfreq": 0}, r"sfreq must be positive, got 0"),
-        ({"sfreq": np.nan}, r"sfreq must be positive, got nan"),
-        ({"atom_length": -1}, r"atom_length must be positive, got -1"),
-        ({"tolerance_z": 0}, r"tolerance_z must be positive, got 0"),
+        ({"sfreq": 0}, r"sfreq must be above 0 Hz, got 0"),
+        ({"sfreq": np.nan}, r"sfreq must be above 0 Hz, got nan"),
+        ({"atom_length": -1}, r"atom_length must be above 0 s, got -1"),
+        ({"tolerance_z": 0}, r"tolerance_z must be above 0, got 0"),
         ({"atom_length": 0.02}, r"atom_length=0.02 s is 2 sample\(s\) at 100 Hz"),
         ({"atom_length": 30}, r"an atom has 3000 samples \(30 s at 100 Hz\) .* only 1500: 6003 "),
         ({"n_splits": 300}, r"window only 20: 6003 samples in n_splits=300. Use fewer windows"),
@@ -241,10 +241,10 @@ def test_nothing_is_printed_and_the_recording_stays_as_it_was(planted, capfd):
         ({"n_atoms": 0}, r"n_atoms must be at least 1, got 0"),
         ({"n_iter": 1}, r"n_iter=1 is less than n_atoms=2"),
         ({"n_iter": 0, "algorithm": "batch"}, r"n_iter must be at least 1, got 0"),
-        ({"reg": 0}, r"reg must be between 0 and 1, .* got 0"),
-        ({"reg": 6.0}, r"reg must be between 0 and 1, .* got 6.0"),
+        ({"reg": 0}, r"reg must be above 0 and below 1, got 0"),
+        ({"reg": 6.0}, r"reg must be above 0 and below 1, got 6.0"),
         ({"reg": 0.99999}, r"reg=0.99999 is too large: no atom is ever activated"),
-        ({"algorithm": "online"}, r"one of \['greedy', 'batch'\], got 'online'"),
+        ({"algorithm": "online"}, "algorithm must be one of greedy, batch, got 'online'"),
         ({"algorithm": "batch"}, r"rng must be a numpy.random.Generator, got None"),
     ],
 )
@@ -256,9 +256,9 @@ def test_unfit_options_are_named(planted, change, message):
 def test_unfit_recordings_are_named(planted, found):
     X = planted.X.copy()
     X[1, 17] = np.nan
-    with pytest.raises(ValueError, match=r"X\[1, 17\] is nan \(1 of 18009 values"):
+    with pytest.raises(ValueError, match=r"X must be finite, got nan at index \(1, 17\)"):
         learn_dictionary(X, **OPTIONS)
-    with pytest.raises(ValueError, match=r"X\[1, 17\] is nan"):
+    with pytest.raises(ValueError, match=r"X must be finite, got nan at index \(1, 17\)"):
         encode(X, found)
     X[1] = 3
     with pytest.raises(ValueError, match=r"channel 1 is flat, 3 throughout"):
@@ -272,5 +272,5 @@ def test_unfit_recordings_are_named(planted, found):
         encode(planted.X[:2], found)
     with pytest.raises(ValueError, match=r"X has 29 samples, fewer than the 30 of an atom"):
         encode(planted.X[:, :29], found)
-    with pytest.raises(ValueError, match=r"tolerance_z must be positive, got -1"):
+    with pytest.raises(ValueError, match="tolerance_z must be above 0, got -1"):
         encode(planted.X, found, tolerance_z=-1)

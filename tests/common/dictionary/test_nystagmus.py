@@ -140,7 +140,7 @@ def test_onsets_are_found_by_true_activations(kind):
         (lambda: waveform_recovery(np.ones(5), "jerk", **OF), "atom is constant, 1 throughout"),
         (
             lambda: waveform_recovery([0.0, 1.0], "jerk", period=0.0, sfreq=100.0),
-            "period must be above 0 s, got 0.0",
+            "period must be above 0.02 s, got 0.0",
         ),
         (lambda: quick_share(record(), [1.0]), "record has 6000, trend has 1"),
         (

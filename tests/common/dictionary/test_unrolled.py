@@ -262,7 +262,7 @@ PROBLEM, X = draw(18)
         (
             lambda: gradients(np.eye(2), X, n_iter=1),
             TypeError,
-            "problem must be a common.sparse.Lasso, got ndarray",
+            "problem must be a Lasso, such as",
         ),
         (
             lambda: gradients(PROBLEM, np.full((1, 12), np.nan), n_iter=1),
@@ -283,7 +283,7 @@ PROBLEM, X = draw(18)
         (
             lambda: gradients(PROBLEM, X, n_iter=2, depths=()),
             ValueError,
-            r"depths is empty. Use \(None,\)",
+            r"got \(\). Use \(None,\)",
         ),
         (
             lambda: gradients(PROBLEM, X, n_iter=2, depths=(-1,)),

@@ -86,7 +86,22 @@ def test_errors():
     def build(contexts):
         return ConditionalFlow("maf", 1, contexts, n_transforms=1)
 
-    with pytest.raises(FloatingPointError, match="loss is nan in step 1 of 3"):
+    with pytest.raises(ValueError, match=r"z must be finite, got nan at index \(0, 0\)"):
         fit(build, draw, n_steps=3, batch_size=8, lr=1e-3, seed=0)
     with pytest.raises(ValueError, match="lr must be above 0"):
         fit(build, draw, n_steps=3, batch_size=8, lr=0, seed=0)
+
+
+def test_a_training_that_diverges_is_an_error():
+    class Diverging(ConditionalFlow):
+        def log_prob(self, z, contexts):
+            return super().log_prob(z, contexts) * torch.nan
+
+    def build(contexts):
+        return Diverging("maf", 1, contexts, n_transforms=1)
+
+    def draw(n):
+        return torch.zeros(n, 1), torch.randn(n, 2)
+
+    with pytest.raises(FloatingPointError, match="loss is nan in step 1 of 3"):
+        fit(build, draw, n_steps=3, batch_size=8, lr=1e-3, seed=0)
