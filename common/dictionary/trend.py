@@ -33,6 +33,7 @@ References
    J. Computational and Graphical Statistics 25, 2016.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numba
@@ -40,6 +41,7 @@ import numpy as np
 import pandas as pd
 from scipy import signal
 from scipy.linalg import solveh_banded, toeplitz
+from sklearn.exceptions import ConvergenceWarning
 
 from common import validation
 from common.dictionary.atoms import FullAtoms
@@ -142,14 +144,16 @@ def line_trend(y, mu, *, start=None, n_iter=500, tol=1e-6):
     r"""The s that minimises :math:`\tfrac12 \|y - s\|^2 + \mu \sum_t |s_{t+1} - 2 s_t + s_{t-1}|`.
 
     By ADMM on the split :math:`a = \Delta s`: a is a proximal operator of total variation, and s
-    solves a system of three diagonals [2]_, whose weight is ``mu``.
+    solves a system of three diagonals [2]_. Its weight is ``mu`` over the mean size of the second
+    differences of ``y``, so that the unit of both does not matter.
 
     Parameters
     ----------
     y : array_like, shape (n_times,)
         At least 3 values.
     mu : float
-        At least 0, at most 1e10: beyond, the system is singular in double precision.
+        At least 0, at most 1e10 times the mean second difference of ``y``: beyond, the system is
+        singular in double precision.
     start : array_like, shape (n_times,), optional
         Where to begin.
     n_iter : int, default=500
@@ -167,31 +171,57 @@ def line_trend(y, mu, *, start=None, n_iter=500, tol=1e-6):
     TypeError, ValueError
         If a value is not finite, there are fewer than 3, shapes differ, or an option is out of
         range.
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        If ``n_iter`` steps are not enough.
     """
+    s, converged = _line_trend(y, mu, start=start, n_iter=n_iter, tol=tol)
+    if not converged:
+        warnings.warn(
+            f"the trend still moved by more than {tol:g} of the range of y after {n_iter} steps. "
+            "Raise n_iter or tol.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return s
+
+
+def _line_trend(y, mu, *, start=None, n_iter=500, tol=1e-6):
+    """See `line_trend`; also whether it has converged."""
     y = validation.vector(y, "y").astype(float)
     if len(y) < 3:
         raise ValueError(f"y has {len(y)} value(s); a second difference needs 3.")
-    mu = validation.number(mu, "mu", at_least=0, at_most=1e10)
+    mu = validation.number(mu, "mu", at_least=0)
     n_iter = validation.count(n_iter, "n_iter")
     tol = validation.number(tol, "tol", above=0)
     s = y.copy() if start is None else validation.vector(start, "start").astype(float)
     validation.same_length(y=y, start=s)
-    scale = np.ptp(y)
-    if mu == 0 or scale == 0:
-        return y.copy()
-    bands = np.empty((2, len(y)))  # of I + mu D'D, from above
-    bands[0], bands[1] = -mu, 1 + 2 * mu
-    bands[1, [0, -1]] = 1 + mu
+    if mu == 0 or not np.ptp(y):
+        return y.copy(), True
+    # Second differences of a straight line are rounding; its deviation is not.
+    unit = max(float(np.abs(np.diff(y, 2)).mean()), 1e-3 * float(y.std()))
+    weight = mu / unit
+    if weight > 1e10:
+        raise ValueError(
+            f"mu must be at most {1e10 * unit:g} for second differences of y of {unit:g} in the "
+            f"mean, got {mu:g}."
+        )
+    smallest = tol * np.ptp(y)
+    bands = np.empty((2, len(y)))  # of I + weight D'D, from above
+    bands[0], bands[1] = -weight, 1 + 2 * weight
+    bands[1, [0, -1]] = 1 + weight
     dual = np.zeros(len(y) - 1)
     for _ in range(n_iter):
-        a = _centred_tv_prox(np.diff(s) + dual, 1.0)  # mu over the weight mu
+        a = _centred_tv_prox(np.diff(s) + dual, unit)  # mu over the weight
         before, target = s, a - dual
-        s = solveh_banded(bands, y - mu * np.diff(target, prepend=0, append=0))
+        s = solveh_banded(bands, y - weight * np.diff(target, prepend=0, append=0))
         apart = np.diff(s) - a
         dual = dual + apart
-        if max(np.abs(s - before).max(), np.abs(apart).max()) < tol * scale:
-            break
-    return s
+        if max(np.abs(s - before).max(), np.abs(apart).max()) < smallest:
+            return s, True
+    return s, False
 
 
 def moving_median(x, n_times_window):
@@ -444,7 +474,7 @@ def _better_trend(y, s, mu, order):
     def value(s):
         return 0.5 * np.sum((y - s) ** 2) + mu * np.abs(np.diff(s, 2)).sum()
 
-    found = line_trend(y, mu, start=s, n_iter=_STEPS_OF_LINES)
+    found, _ = _line_trend(y, mu, start=s, n_iter=_STEPS_OF_LINES)
     return found if value(found) <= value(s) else s
 
 

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
+from sklearn.exceptions import ConvergenceWarning
 
 from common.dictionary.trend import (
     line_trend,
@@ -89,6 +90,19 @@ def test_time_of_total_variation_is_linear():
 
     # As many samples in all; a quadratic algorithm would need 100 times as long.
     assert min(seconds(len(y)) for _ in range(3)) < 10 * max(seconds(2000), 1e-3)
+
+
+def test_the_unit_of_a_trend_of_lines_does_not_matter():
+    y = walk(60, 3)
+    s = line_trend(y, 2.0, n_iter=5000, tol=1e-9)
+    for unit in (1e-6, 1e4):
+        found = line_trend(unit * y, unit * 2.0, n_iter=5000, tol=1e-9)
+        np.testing.assert_allclose(found / unit, s, atol=1e-6)
+
+
+def test_a_trend_of_lines_that_has_not_converged_says_so():
+    with pytest.warns(ConvergenceWarning, match=r"more than 1e-12 of the range of y after 3 steps"):
+        line_trend(walk(60, 3), 2.0, n_iter=3, tol=1e-12)
 
 
 def test_lines_are_kept_by_a_trend_of_lines():
