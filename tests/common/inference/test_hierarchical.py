@@ -69,6 +69,17 @@ def test_density_integrates_to_one(learned):
     assert joint == pytest.approx(1 / (0.5 * np.log(4)), rel=0.15)
 
 
+def test_density_integrates_to_one_in_the_units_of_the_prior():
+    prior = BoxPrior({"alpha": (0, 3), "beta": (1, 3)})
+    grid = (np.arange(150) + 0.5) / 150
+    theta = np.stack([one.ravel() for one in np.meshgrid(3 * grid, 1 + 2 * grid)], axis=1)
+    x = np.full((len(theta), 1), 0.25)
+    for method in ("naive", "factorised"):
+        found = hnpe(ToyModel(), prior, shared=["beta"], method=method, **SHORT)
+        density = np.exp(found.log_prob(theta, x))
+        assert density.mean() * 6 == pytest.approx(1, abs=0.02), method
+
+
 def test_the_maximum_and_its_coordinates_give_a_narrower_posterior():
     options = {"aggregate": log_maximum, "coordinates": MaximumCoordinates()}
     found = hnpe(

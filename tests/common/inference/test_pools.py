@@ -33,6 +33,7 @@ def test_a_pool_gives_what_simulations_with_a_gain_would():
     rng = np.random.default_rng(0)
     theta = rng.random((30, 1))
     draw = GainPool(theta, 7 * theta, NEURAL).draw(200, 2, rng)
+    assert draw.x.shape == (200, 1) and draw.extra.shape == (200, 2, 1)
     local, gain = draw.theta.T
     assert draw.x[:, 0] == pytest.approx(7 * local + gain / 5)
     assert np.ptp(gain) > 35

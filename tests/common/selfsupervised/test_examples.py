@@ -105,10 +105,12 @@ def test_events_become_windows_from_their_onset():
     info = mne.create_info(list(TEN_TWENTY), sfreq, "eeg")
     signal = 1e-6 * rng().standard_normal((19, 128 * 60))
     raw = mne.io.RawArray(signal, info, verbose="error").set_montage("colin27_1020")
-    raw.set_annotations(mne.Annotations([10.0, 20.0, 59.5], 0.0, ["left", "right", "left"]))
+    last = 60 - 152 / sfreq  # the last window that fits ends with the recording
+    onsets = [10.0, 20.0, last, last + 1 / sfreq]
+    raw.set_annotations(mne.Annotations(onsets, 0.0, ["left", "right", "right", "left"]))
     made = event_windows([raw], classes=["left", "right"], length=1.1875)
-    assert made["y"].tolist() == [0, 1]  # the last one does not fit
-    assert made["X"].shape == (2, 19, 152)
+    assert made["y"].tolist() == [0, 1, 1]
+    assert made["X"].shape == (3, 19, 152)
     with pytest.raises(ValueError, match="no event up"):
         event_windows([raw], classes=["left", "up"], length=1.1875)
 

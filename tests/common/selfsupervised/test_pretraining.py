@@ -116,6 +116,22 @@ def test_patience_ends_a_run_that_gets_no_better():
     assert len(done.curve) - 1 == best["epoch"] + 2
 
 
+def test_the_weights_of_the_lowest_loss_come_back_and_patience_counts_from_there(monkeypatch):
+    losses, weights = iter([9.0, 3.0, 1.0, 2.0, 2.5, 0.5]), []
+
+    def measures(run):
+        weights.append(run.model.state_dict()["mask_token"].clone())
+        return {"valid_loss": next(losses)}
+
+    monkeypatch.setattr(pretraining._Run, "measures", measures)
+    options = SMALL | {"n_epochs": 50, "patience": 2, "restore_best": True}
+    done = pretrain_windows(windows(), windows(16), CHANNELS, **options)
+    assert [row["valid_loss"] for row in done.curve] == [9.0, 3.0, 1.0, 2.0, 2.5]
+    assert torch.equal(done.model.state_dict()["mask_token"], weights[2])
+    assert not torch.equal(weights[2], weights[1])
+    assert not torch.equal(weights[2], weights[4])
+
+
 class Sure(JEPA):
     """Without dropout, whose draws on a GPU are others than those on a CPU."""
 
