@@ -451,6 +451,8 @@ def test_a_constant_step_above_the_bound_is_refused(solver):
     assert bound == pytest.approx(2 / np.linalg.eigvalsh(problem.inner_hessian(z, x))[-1])
     with pytest.raises(ValueError, match=rf"step of {solver} must be below 2 / L = .*, got 50: "):
         solve(problem, z, x, solver=solver, step=50.0, **options)
+    with pytest.raises(ValueError, match=rf"step of {solver} must be below 2 / L"):
+        solve(problem, z, x, solver=solver, step=bound, **options)
     solve(problem, z, x, solver=solver, step=0.999 * bound, **options)
 
 
