@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from common import files, sources
-from common.workflow import console, locks, papers, peaks, steps
+from common.workflow import console, locks, memory, papers, peaks, steps
 from common.workflow.notebooks import fingerprint, isolation, provenance, warm
 from common.workflow.notebooks.run import has_gpu_driver
 
@@ -218,7 +218,11 @@ def keep_warm(workflow):
         return
     environ = isolation.job_environment(os.environ, root=files.ROOT, scratch=folder / "scratch")
     report = files.resolve(warm.REPORT)
-    server = warm.Server(folder, warm.groups(imports, jobs), environ=environ, report=report)
+    found = memory.limit()  # of the machine, the container or the Slurm job
+    there_is = {} if found is None else {"memory": 1e6 * found[0]}
+    server = warm.Server(
+        folder, warm.groups(imports, jobs), environ=environ, report=report, **there_is
+    )
     places.callback(server.close)
     atexit.register(places.close)
     os.environ[warm.FOLDER] = str(folder)

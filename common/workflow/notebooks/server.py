@@ -52,18 +52,20 @@ STARTED_WITH = dict(os.environ)
 MOST = 16
 """So many nurseries are alive at a time; the one that was asked longest ago makes room."""
 
-LIMIT = min(3e9, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 8)
-"""Memory of all nurseries together, in bytes; beyond it, the one asked longest ago makes room."""
+LIMIT = 3e9
+"""Memory of all nurseries together at most, in bytes; the one asked longest ago makes room."""
 
 
 def main():
     """Serve until standard input ends, which it does with Snakemake, however that ends.
 
     Arguments: a JSON file with a list of groups, each with ``socket``, the number of a listening
-    socket that this process has inherited, and ``imports``; and a file for the memory used.
+    socket that this process has inherited, and ``imports``; a file for the memory used; and how
+    much that may be, in bytes, at most `LIMIT`.
     """
     del sys.path[0]  # this file's folder; then the path is that of a kernel
-    plan, report = sys.argv[1:]
+    plan, report, limit = sys.argv[1:]
+    limit = min(float(limit), LIMIT)
     groups = [_Group(**group) for group in json.loads(Path(plan).read_text())]
     if _import_stack():
         return 1
@@ -83,7 +85,7 @@ def main():
                 words[one].listen()
             else:
                 asked[one].start(groups)
-        _make_room(groups)
+        _make_room(groups, limit)
         used = sum(group.memory for group in groups)
         if used > most:
             most = used
@@ -146,9 +148,9 @@ class _Group:
         self.memory = 0
 
 
-def _make_room(groups):
+def _make_room(groups, limit):
     alive = sorted((g for g in groups if g.process is not None), key=lambda group: group.asked)
-    while len(alive) > MOST or (len(alive) > 1 and sum(g.memory for g in alive) > LIMIT):
+    while len(alive) > MOST or (len(alive) > 1 and sum(g.memory for g in alive) > limit):
         alive.pop(0).end()
 
 

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import itertools
 import json
+import math
 import os
 import pickle
 import select
@@ -70,9 +71,11 @@ class Server:
         From `common.workflow.notebooks.isolation.job_environment`.
     report : Path
         Where the server writes how much memory it used.
+    memory : float, default=inf
+        What there is for this run, in bytes; an eighth of it is for imported libraries.
     """
 
-    def __init__(self, folder, groups, *, environ, report):
+    def __init__(self, folder, groups, *, environ, report, memory=math.inf):
         self.folder = folder
         sockets, plan, sockets_of = [], [], {}
         for number, (imports, notebooks) in enumerate(groups):
@@ -87,7 +90,10 @@ class Server:
         report.unlink(missing_ok=True)
         with (folder / "log").open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(_SERVER), str(folder / "plan.json"), str(report)],
+                [
+                    sys.executable, str(_SERVER), str(folder / "plan.json"), str(report),
+                    str(memory / 8),
+                ],
                 env=environ, stdin=subprocess.PIPE, stdout=log, stderr=log,
                 pass_fds=[each.fileno() for each in sockets], start_new_session=True,
             )  # fmt: skip

@@ -431,11 +431,22 @@ def test_few_processes_and_little_memory_are_held():
         return made
 
     many = [group(asked, 1) for asked in range(server.MOST + 2)]
-    server._make_room(many)
+    server._make_room(many, 1e9)
     assert [each.process is None for each in many] == [True, True] + server.MOST * [False]
-    large = [group(asked, 0.6 * server.LIMIT) for asked in range(3)]
-    server._make_room(large)
+    large = [group(asked, 0.6e9) for asked in range(3)]
+    server._make_room(large, 1e9)
     assert [each.process is None for each in large] == [True, True, False]
+
+
+def test_an_eighth_of_the_memory_that_there_is_may_be_held(tmp_path):
+    (tmp_path / "s").mkdir()
+    report = tmp_path / "warm.json"
+    started = warm.Server(tmp_path / "s", [], environ=_environ(), report=report, memory=8e9)
+    try:
+        command = Path(f"/proc/{started.process.pid}/cmdline").read_text().split("\0")
+        assert command[-2] == "1000000000.0"
+    finally:
+        started.close()
 
 
 def test_a_process_that_fails_is_not_tried_again(monkeypatch):
