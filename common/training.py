@@ -12,6 +12,8 @@ import math
 import torch
 from torch.nn import functional
 
+from common import validation
+
 __all__ = ["early_stopping", "logits", "one_epoch", "reproducible"]
 
 
@@ -25,6 +27,13 @@ def reproducible(seed, device="cpu"):
     device : str, default="cpu"
         Where the network is; generators of a GPU are kept, too.
 
+    Raises
+    ------
+    TypeError
+        If the seed is not a whole number.
+    ValueError
+        If it is negative.
+
     Examples
     --------
     >>> before = torch.get_rng_state()
@@ -35,7 +44,7 @@ def reproducible(seed, device="cpu"):
     """
     device = torch.device(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+        torch.manual_seed(validation.count(seed, "seed", at_least=0))
         yield
 
 

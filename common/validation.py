@@ -11,6 +11,7 @@ import difflib
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 
 __all__ = [
     "array",
@@ -18,9 +19,12 @@ __all__ = [
     "count",
     "generator",
     "incomplete",
+    "labels",
     "nearest",
     "number",
     "same_length",
+    "same_rows",
+    "unmasked",
     "vector",
 ]
 
@@ -63,7 +67,7 @@ def number(value, name, *, above=None, at_least=None, below=None, at_most=None, 
         wanted = " and ".join(f"{word} {bound:g}" for word, bound, _ in bounds if bound is not None)
         unit = f" {unit}" if unit else ""
         wanted = f"{wanted}{unit}" if wanted else "finite"
-        raise ValueError(f"{name} must be {wanted}, got {value!r}{unit}.")
+        raise ValueError(f"{name} must be {wanted}, got {value}{unit}.")
     return float(value)
 
 
@@ -128,13 +132,11 @@ def array(
         If it has another number of axes, is empty, or a value is NaN, infinite or out of bounds:
         the message gives the first such value and its place.
     """
-    if np.ma.is_masked(values):
-        raise ValueError(
-            f"{name} is a masked array with {np.ma.count_masked(values)} masked values. "
-            "Leave them out first, for example with .compressed()."
-        )
+    values = unmasked(values, name)
     try:
         found = np.asarray(values)
+        if found.dtype == object and any(one is None for one in found.flat):
+            raise TypeError("None would become NaN")
         if found.dtype != np.float32:
             found = found.astype(
                 np.float64, casting="unsafe" if found.dtype == object else "same_kind"
@@ -142,7 +144,8 @@ def array(
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} must hold numbers, got {_short(values)}.") from error
     if ndim is not None and found.ndim != ndim:
-        raise ValueError(f"{name} must have {ndim} axes, got shape {found.shape}.")
+        axes = "1 axis" if ndim == 1 else f"{ndim} axes"
+        raise ValueError(f"{name} must have {axes}, got shape {found.shape}.")
     if found.size == 0 and not empty:
         raise ValueError(f"{name} is empty: its shape is {found.shape}.")
     bad = ~np.isfinite(found)
@@ -195,6 +198,93 @@ def vector(values, name, *, ascending=False, **bounds):
     return found
 
 
+def unmasked(values, name):
+    """Values none of which is hidden by a mask, which numpy would drop.
+
+    Parameters
+    ----------
+    values : object
+    name : str
+
+    Returns
+    -------
+    values : object
+        As they were given.
+
+    Raises
+    ------
+    ValueError
+        If it is a masked array with masked entries.
+    """
+    if np.ma.is_masked(values):
+        first = tuple(int(at) for at in np.argwhere(np.ma.getmaskarray(values))[0])
+        raise ValueError(
+            f"{name} is a masked array with {np.ma.count_masked(values)} masked values, the first "
+            f"at index {first[0] if len(first) == 1 else first}. Leave them out first, for example "
+            "with .compressed()."
+        )
+    return values
+
+
+def labels(values, name):
+    """One label per sample, of any type, none of them missing.
+
+    Parameters
+    ----------
+    values : array_like, shape (n_samples,)
+    name : str
+        What the message calls them.
+
+    Returns
+    -------
+    labels : ndarray, shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If there is another number of axes, or a label is masked or missing (NaN, None).
+    """
+    found = np.asarray(unmasked(values, name))
+    if found.ndim != 1:
+        raise ValueError(f"{name} must hold one label per sample, got shape {found.shape}.")
+    missing = np.flatnonzero(pd.isna(found))
+    if len(missing):
+        raise ValueError(
+            f"{name} has no label at index {missing[0]}, but {found[missing[0]]!r}, one of "
+            f"{len(missing)} missing. Leave these samples out first."
+        )
+    return found
+
+
+def same_rows(**tables):
+    """Tables and series of pandas, among others, must name their rows alike and in one order.
+
+    Parameters
+    ----------
+    **tables : array_like
+        By the names that the message gives them. What is not of pandas has no names of rows; other
+        lengths are for `same_length`.
+
+    Raises
+    ------
+    ValueError
+        If they do not: rows are paired by their places, not by their names.
+    """
+    rows = {name: one.index for name, one in tables.items() if hasattr(one, "iloc")}
+    for name, index in rows.items():
+        first, expected = next(iter(rows.items()))
+        if len(index) != len(expected) or index.equals(expected):
+            continue
+        pairs = enumerate(zip(index.tolist(), expected.tolist(), strict=True))
+        if differ := [(at, *pair) for at, pair in pairs if pair[0] != pair[1]]:
+            at, mine, other = differ[0]
+            raise ValueError(
+                f"row {at} of {name} is called {mine!r}, that of {first} {other!r}; "
+                f"rows are paired by their places. Bring them into one order: "
+                f"{name}.loc[{first}.index]."
+            )
+
+
 def choice(value, known, name):
     """One of the known values.
 
@@ -214,7 +304,7 @@ def choice(value, known, name):
     ValueError
         If it is another: the message names the nearest one and lists all. ``True`` is not 1.
     """
-    truth = isinstance(value, bool)
+    truth = isinstance(value, (bool, np.bool_))
     if not any(value == one and truth == isinstance(one, bool) for one in known):
         raise ValueError(
             f"{name} must be one of {', '.join(map(str, known))}, got {value!r}."

@@ -116,11 +116,12 @@ def evaluate(method, base, X, y, sample_domain, *, train, test, n_folds=_N_SPLIT
     ------
     ValueError
         If a label is not 0, 1, …, there is one class only, or one that the source lacks; a domain
-        is missing, samples are not finite or out of range, lengths differ, or the method knows two
-        classes only and there are more; or if ``train`` and ``test`` share samples, or lack a
-        domain.
+        is missing, samples are masked, not finite or out of range, labels or domains are masked,
+        lengths or the order of rows of pandas differ, or the method knows two classes only and
+        there are more; or if ``train`` and ``test`` share samples, repeat one, or lack a domain.
     TypeError
-        If the base classifier has no ``predict_proba``, or ``n_folds`` is no whole number.
+        If X holds no real numbers, the base classifier has no ``predict_proba``, or ``n_folds`` is
+        no whole number.
     MemoryError, OSError, ImportError, …
         Errors of the machine, in any fit (`common.failures`): they are no result.
     """
@@ -212,21 +213,23 @@ def check(X, y, sample_domain, *, method=None):
 
     Raises
     ------
+    TypeError
+        If X holds no real numbers.
     ValueError
-        If lengths differ, a sample is not finite or out of range, a label is not 0, 1, …, there is
+        If there is no sample, lengths or the order of rows of pandas differ, a sample is masked,
+        not finite or out of range, labels or domains are masked, a label is not 0, 1, …, there is
         one class only, or one that the source lacks, a domain is missing, or the method knows two
         classes only and there are more.
     """
+    validation.same_rows(X=X, y=y, sample_domain=sample_domain)
     # In double precision: in single, solvers of transport run into their limit of iterations.
-    X, y, sample_domain = np.asarray(X, float), np.asarray(y), np.asarray(sample_domain)
-    if X.ndim != 2 or not len(X) == len(y) == len(sample_domain):
+    X = validation.array(X, "X", ndim=2).astype(np.float64)
+    y, sample_domain = validation.labels(y, "y"), validation.labels(sample_domain, "sample_domain")
+    if not len(X) == len(y) == len(sample_domain):
         raise ValueError(
             f"X must be (n_samples, n_features) with a label and a domain each, got shapes "
             f"{X.shape}, {y.shape} and {sample_domain.shape}."
         )
-    if not np.isfinite(X).all():
-        row = int(np.argmin(np.isfinite(X).all(axis=1)))
-        raise ValueError(f"sample {row} of X is not finite: {X[row]}. Drop it, or fill it in.")
     largest = np.abs(X).max(initial=0)
     if largest > _LARGEST or 0 < largest < _SMALLEST:
         raise ValueError(
@@ -283,7 +286,7 @@ def _check_base(base):
 def _check_split(train, test, y, sample_domain):
     found = {}
     for name, rows in (("train", train), ("test", test)):
-        rows = found[name] = np.asarray(rows)
+        rows = found[name] = np.asarray(validation.unmasked(rows, name))
         if not np.issubdtype(rows.dtype, np.integer) or rows.ndim != 1:
             raise ValueError(
                 f"{name} must hold the numbers of samples, got an array of {rows.dtype} and shape "
@@ -292,6 +295,12 @@ def _check_split(train, test, y, sample_domain):
         if len(rows) and not (rows.min() >= 0 and rows.max() < len(y)):
             raise ValueError(
                 f"{name} has samples {rows.min()} to {rows.max()}; there are 0 to {len(y) - 1}."
+            )
+        there, times = np.unique(rows, return_counts=True)
+        if len(there) < len(rows):
+            raise ValueError(
+                f"{name} has sample {there[times > 1][0]} {times[times > 1][0]} times, one of "
+                f"{(times > 1).sum()} that it repeats. Take each once (np.unique)."
             )
         for domain, there in (
             ("source", sample_domain[rows] > 0),

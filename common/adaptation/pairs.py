@@ -55,15 +55,19 @@ def merge(X_source, y_source, X_target, y_target, source, target, classes):
     Raises
     ------
     TypeError
-        If labels are not whole numbers.
+        If labels are not whole numbers, or samples no real ones.
     ValueError
-        If a domain has another number of labels than of samples, samples of the two differ in
-        shape, one is not finite, or a label is no index into ``classes``.
+        If a domain has another number of labels than of samples, or its tables of pandas name rows
+        in another order; if samples of the two differ in shape, one is masked or not finite, or a
+        label is masked or no index into ``classes``.
     """
+    validation.same_rows(X_source=X_source, y_source=y_source)
+    validation.same_rows(X_target=X_target, y_target=y_target)
     X_source, X_target = (
         validation.array(X, f"X_{role}") for X, role in ((X_source, "source"), (X_target, "target"))
     )
-    y_source, y_target = np.asarray(y_source), np.asarray(y_target)
+    y_source = validation.labels(y_source, "y_source")
+    y_target = validation.labels(y_target, "y_target")
     validation.same_length(X_source=X_source, y_source=y_source)
     validation.same_length(X_target=X_target, y_target=y_target)
     if X_source.shape[1:] != X_target.shape[1:]:
@@ -79,10 +83,10 @@ def merge(X_source, y_source, X_target, y_target, source, target, classes):
                 f"{name} has labels {y.min()} to {y.max()}, but there are {len(classes)} classes, "
                 f"0 to {len(classes) - 1}."
             )
-    labels = np.repeat([SOURCE_LABEL, TARGET_LABEL], [len(y_source), len(y_target)])
+    domains = np.repeat([SOURCE_LABEL, TARGET_LABEL], [len(y_source), len(y_target)])
     X = np.concatenate([X_source, X_target])
     y = np.concatenate([y_source, y_target]).astype(np.int64)
-    return DomainPair(X, y, labels, source, target, tuple(classes))
+    return DomainPair(X, y, domains, source, target, tuple(classes))
 
 
 def subsample(pair, *, n_samples, rng):

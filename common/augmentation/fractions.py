@@ -37,12 +37,12 @@ def hold_out(kind, y, group, *, fold, n_folds, rng, validation=0.2):
     Raises
     ------
     ValueError
-        If the kind is unknown, a part is empty or lacks a class, or there are fewer groups than
-        needed.
+        If the kind is unknown, a label or a group is masked, a part is empty or lacks a class, or
+        there are fewer groups than needed.
     """
     from sklearn.model_selection import GroupKFold, GroupShuffleSplit, StratifiedShuffleSplit
 
-    y, group = _labels(y), np.asarray(group)
+    y, group = _labels(y), np.asarray(check.unmasked(group, "group"))
     check.choice(kind, KINDS, "kind")
     rng = check.generator(rng)
     if group.shape != y.shape:
@@ -99,7 +99,7 @@ def stratified_fraction(y, fraction, *, rng):
     Raises
     ------
     ValueError
-        If the fraction is out of range or leaves a class without an example.
+        If the fraction is out of range or leaves a class without an example, or a label is masked.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def stratified_fraction(y, fraction, *, rng):
 
 
 def _labels(y):
-    y = np.asarray(y)
+    y = np.asarray(check.unmasked(y, "y"))
     if y.ndim != 1 or len(y) == 0 or not np.issubdtype(y.dtype, np.integer):
         raise ValueError(f"y must hold one integer an example, got {y.dtype} of shape {y.shape}.")
     return y

@@ -1,5 +1,7 @@
 """Relative improvement over training without augmentation, in pairs, with its interval."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 
@@ -44,7 +46,8 @@ def relative_improvement(table, *, metric, by=("dataset", "augmentation"), basel
     Raises
     ------
     ValueError
-        If an augmented fit has no baseline, or the baseline is missing altogether.
+        If an augmented fit has no baseline, the baseline is missing altogether, an augmentation
+        does not have the baseline's folds and seeds once each, or a score is not finite.
 
     Examples
     --------
@@ -58,6 +61,7 @@ def relative_improvement(table, *, metric, by=("dataset", "augmentation"), basel
     if "augmentation" not in by:
         raise ValueError(f"by must hold 'augmentation', got {by}.")
     alike = [name for name in by if name != "augmentation"]
+    _check_scores(table, metric)
     parts = []
     for dataset, group in table.groupby("dataset", sort=False):
         unit = "fold" if group["fold"].nunique() > 1 else "seed"
@@ -71,6 +75,8 @@ def relative_improvement(table, *, metric, by=("dataset", "augmentation"), basel
         if len(reference) == 0 or len(alone):
             what = alone.iloc[0][[*by, "pair"]].to_dict() if len(alone) else {"dataset": dataset}
             raise ValueError(f"no {baseline} to compare with for {what} (paired by {unit}).")
+        for values, fits in group.groupby(alike, sort=False):
+            _check_fits(fits, dict(zip(alike, values, strict=True)), baseline)
         base = joined["score_baseline"].where(joined["score_baseline"] > 0)
         joined["gain"] = 100 * (joined["score"] / base - 1)
         parts.append(joined.assign(unit=unit)[[*by, "unit", "pair", "gain"]])
@@ -105,13 +111,21 @@ def improvement_intervals(table):
     Raises
     ------
     ValueError
-        If a data set has one fold and one seed; and as `decode_hits`.
+        If a data set has one fold and one seed, the baseline is always wrong, of the whole or of a
+        fold; and as `relative_improvement` and `decode_hits`.
     """
     rows = []
     for (dataset, fraction), group in table.groupby(["dataset", "fraction"], sort=False):
         names = [name for name in group["augmentation"].unique() if name != IDENTITY]
         if group["fold"].nunique() > 1:
             pairs = relative_improvement(group, metric="balanced_accuracy")
+            levels = group[group["augmentation"] == IDENTITY].groupby("fold")["balanced_accuracy"]
+            if len(wrong := levels.mean().loc[lambda level: level <= 0]):
+                raise ValueError(
+                    f"{IDENTITY} is always wrong on {dataset} at fraction {fraction:g} in fold "
+                    f"{wrong.index[0]}: an improvement in percent of {wrong.iloc[0]:g} has no "
+                    "value. Leave that fraction out."
+                )
             for name in names:
                 found = pairs.loc[pairs["augmentation"] == name, "gain"]
                 rows.append(
@@ -144,10 +158,21 @@ def accuracy_intervals(table):
     accuracies : pandas.DataFrame
         Columns ``dataset``, ``augmentation``, ``fraction``, ``value``, ``low``, ``high``, ``n``.
         Bounds are between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If augmentations differ in their folds or seeds, one is there twice, or a score is not
+        finite; and as `improvement_intervals`.
     """
+    _check_scores(table, "balanced_accuracy")
     rows = []
     for (dataset, fraction), group in table.groupby(["dataset", "fraction"], sort=False):
         several = group["fold"].nunique() > 1
+        if several:
+            names = group["augmentation"].tolist()
+            first = IDENTITY if IDENTITY in names else names[0]
+            _check_fits(group, {"dataset": dataset, "fraction": fraction}, first)
         hits = None if several else _Hits(group)
         for name, part in group.groupby("augmentation", sort=False):
             if several:
@@ -222,6 +247,46 @@ def decode_hits(text):
             "data set with a single fold needs them: keep_hits in its settings."
         )
     return [np.array([c == _RIGHT for c in word]) for word in text.split(_CLASS)]
+
+
+def _check_scores(table, metric):
+    """Every score is a number: a mean would leave out what is none."""
+    bad = table[~np.isfinite(table[metric].to_numpy(dtype=float))]
+    if len(bad):
+        where = ", ".join(
+            f"{name} {bad.iloc[0][name]}" for name in ("dataset", "augmentation", "fold", "seed")
+        )
+        more = f" and {len(bad) - 1} more such scores" if len(bad) > 1 else ""
+        raise ValueError(
+            f"{metric} must be finite, got {bad.iloc[0][metric]} for {where}{more}. Run these fits "
+            "again."
+        )
+
+
+def _check_fits(table, what, baseline):
+    """Every augmentation has the folds and seeds of the baseline, each once."""
+    fits = {
+        name: Counter(zip(part["fold"].tolist(), part["seed"].tolist(), strict=True))
+        for name, part in table.groupby("augmentation", sort=False)
+    }
+    where = ", ".join(f"{name} {value}" for name, value in what.items())
+    for name, found in fits.items():
+        if twice := [fit for fit, n in found.items() if n > 1]:
+            (fold, seed), n = twice[0], found[twice[0]]
+            raise ValueError(
+                f"{name} of {where} has {n} fits of fold {fold}, seed {seed}: it must have one. "
+                "Drop the others, or say in `by` how they differ."
+            )
+        for one, other, names in (
+            (found, fits[baseline], (name, baseline)),
+            (fits[baseline], found, (baseline, name)),
+        ):
+            if lacking := sorted(set(other) - set(one)):
+                raise ValueError(
+                    f"{names[0]} of {where} has no fit of fold {lacking[0][0]}, seed "
+                    f"{lacking[0][1]}, which {names[1]} has: what is compared must have the same "
+                    "folds and seeds. Run the missing fits."
+                )
 
 
 _SINGLE = "test examples × seeds (t, crossed)"

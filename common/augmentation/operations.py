@@ -34,7 +34,7 @@ from common.augmentation import bandstop
 from common.augmentation.catalog import AUGMENTATIONS
 from common.augmentation.per_example import check_n_channels
 from common.augmentation.rotations import standard_positions
-from common.augmentation.transforms import mirror_permutation
+from common.augmentation.transforms import check_noise, mirror_permutation
 
 __all__ = [
     "EEG_OPERATIONS",
@@ -457,7 +457,7 @@ class _BandstopFilter(Operation):
 
 
 class _GaussianNoise(Operation):
-    """Standard deviation mu scale."""
+    """Standard deviation mu scale; an error if it swamps the windows, as those in V."""
 
     def __init__(self, *, scale):
         self.scale = scale
@@ -466,7 +466,10 @@ class _GaussianNoise(Operation):
         return torch.randn(X.shape, generator=generator, dtype=X.dtype, device=X.device)
 
     def apply(self, X, draws, magnitude, prepared=None):
-        return torch.addcmul(X, draws, column(magnitude * self.scale, X))
+        sigma = magnitude * self.scale
+        # Of a few windows: it is their unit that is asked for, at every step of a training.
+        check_noise(X[:8].detach(), float(sigma.detach().max()) if sigma.numel() else 0.0)
+        return torch.addcmul(X, draws, column(sigma, X))
 
 
 class _SmoothTimeMask(Operation):

@@ -239,9 +239,9 @@ def cost(one, *, device="cpu"):
     n_train, n_valid = _STEPS * recipe.batch_size, 32
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n_train, shape["n_channels"], shape["n_times"]), dtype=np.float32)
-    y = np.zeros(n_train, dtype=int)
+    y = np.arange(n_train) % 2
     run = {"recipe": recipe, "transform": None, "patience": 1, "seed": 0, "device": device}
-    few = (X[:1], y[:1])
+    few = (X[:2], y[:2])
     fit(network, (X, y), few, n_epochs=1, **run)  # warm up
     step = fit(network, (X, y), few, n_epochs=1, **run).seconds / _STEPS
     start = time.perf_counter()

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from common import training, validation
+from common import failures, training, validation
 
 __all__ = ["RECIPES", "Fit", "Recipe", "build_network", "fit", "predict", "whitener"]
 
@@ -148,14 +148,31 @@ def whitener(X, *, ridge=0.01):
 
     Raises
     ------
+    TypeError
+        If X or ``ridge`` is not of real numbers.
     ValueError
-        If a value is not finite, or all are 0.
+        If a value is masked or not finite, all are 0, values are so large or small that their
+        squares are no numbers, or channels depend on one another and ``ridge`` is 0.
     """
     X = validation.array(X, "X", ndim=3).astype(float, copy=False)
     ridge = validation.number(ridge, "ridge", at_least=0)
     if not X.any():
         raise ValueError(f"X of shape {X.shape} is 0 throughout: nothing can be whitened.")
-    values, vectors = np.linalg.eigh(np.einsum("nct,ndt->cd", X, X) / (len(X) * X.shape[-1]))
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        covariance = np.einsum("nct,ndt->cd", X, X) / (len(X) * X.shape[-1])
+    if not (np.isfinite(covariance).all() and np.trace(covariance) > np.finfo(float).tiny):
+        raise ValueError(
+            f"X holds values up to {np.abs(X).max():g}, of which the squares cannot be written in "
+            "float64. Is their unit right? Scale them first."
+        )
+    values, vectors = np.linalg.eigh(covariance)
+    least = values[0] + ridge * values.mean()
+    if not least > np.finfo(float).eps * values[-1]:
+        raise ValueError(
+            f"the covariance of the channels of X has the eigenvalue {values[0]:.3g} beside "
+            f"{values[-1]:.3g}, and ridge={ridge:g}: a channel depends on the others and cannot be "
+            "whitened. Take ridge above 0, or drop the channel."
+        )
     return vectors / np.sqrt(values + ridge * values.mean()) @ vectors.T
 
 
@@ -185,10 +202,13 @@ def fit(network, train, valid, *, recipe, transform, n_epochs, patience, seed, d
 
     Raises
     ------
+    TypeError
+        If a part is not of real numbers, or a number is no whole one.
     ValueError
-        If a part is empty or its parts differ in length, windows of the two parts differ in shape,
-        a value is not finite in single precision, labels are no whole numbers from 0 or no class of
-        the network, validation has a class that training lacks, or a number is not positive.
+        If a part is empty or its parts differ in length, windows of the two parts differ in shape
+        or are not what the network takes, a value is masked or not finite in single precision,
+        labels are no whole numbers from 0 or no class of the network, training has fewer than two
+        classes, one part has a class that the other lacks, or a number is not positive.
     FloatingPointError
         If a loss is not finite.
     """
@@ -203,6 +223,7 @@ def fit(network, train, valid, *, recipe, transform, n_epochs, patience, seed, d
             f"the validation set has class {lost[0]}, of which there is no training example. "
             "Shuffle the examples, or split them by class."
         )
+    _check_classes(train[1], valid[1])
     n_epochs = validation.count(n_epochs, "n_epochs")
     patience = validation.count(patience, "patience")
     network = network.to(device)
@@ -255,11 +276,16 @@ def predict(network, X, *, device="cpu", batch_size=512):
 
     Raises
     ------
+    TypeError
+        If X is not of real numbers.
     ValueError
-        If a value is not finite in single precision, or there is no example.
+        If a value is masked or not finite in single precision, there is no example, or the network
+        does not take windows of their shape.
     """
     X = _single(X, "X", device)
-    return training.logits(network, X, batch_size=batch_size).argmax(1).cpu().numpy()
+    with _taken(X):
+        outputs = training.logits(network, X, batch_size=batch_size)
+    return outputs.argmax(1).cpu().numpy()
 
 
 class _Twice(nn.Module):
@@ -317,6 +343,8 @@ def _onednn(enabled):
 
 def _part(part, name, device):
     X, y = part
+    _check_plain(X, f"X of the {name} set")
+    _check_plain(y, f"y of the {name} set")
     y = torch.as_tensor(y, device=device)
     if y.numel() and (y.is_floating_point() or int(y.min()) < 0):
         bad = y[(y < 0) | (y != y.round())] if y.is_floating_point() else y[y < 0]
@@ -335,8 +363,39 @@ def _part(part, name, device):
     return _single(X, f"X of the {name} set", device), y
 
 
+def _check_plain(values, name):
+    """Refuse what would lose its mask or its imaginary part on the way into a tensor."""
+    validation.unmasked(values, name)
+    if torch.is_tensor(values):
+        wrong = values.dtype if values.is_complex() else None
+    else:
+        dtype = np.asarray(values).dtype
+        wrong = None if dtype.kind in "biuf" else dtype
+    if wrong is not None:
+        raise TypeError(f"{name} must hold real numbers, got {wrong}.")
+
+
+def _check_classes(train, valid):
+    """Refuse labels of which nothing can be learnt, or which cannot be validated."""
+    counts = [dict(enumerate(torch.bincount(y).tolist())) for y in (train, valid)]
+    in_train, in_valid = ({label: n for label, n in of.items() if n} for of in counts)
+    if len(in_train) < 2:
+        ((label, n),) = in_train.items()
+        raise ValueError(
+            f"the training set has {n} example(s), all of class {label}: there is nothing to tell "
+            "apart. Use more of the examples, or split them by class."
+        )
+    if lacking := sorted(set(in_train) - set(in_valid)):
+        raise ValueError(
+            f"the validation set has no example of class {lacking[0]}: examples by class are "
+            f"{in_train} in training and {in_valid} in validation. Use a larger validation set, or "
+            "split the examples by class."
+        )
+
+
 def _single(X, name, device):
     """A tensor of finite single-precision numbers."""
+    _check_plain(X, name)
     X = torch.as_tensor(X, dtype=torch.float32, device=device)
     if len(X) == 0:
         raise ValueError(f"{name} is empty: its shape is {tuple(X.shape)}.")
@@ -352,7 +411,30 @@ def _single(X, name, device):
 
 @torch.inference_mode()
 def _n_outputs(network, X):
+    """Number of classes of a network, by a run on one example; an error if it takes others."""
     was_training = network.training
-    found = network.eval()(X[:1]).shape[1]
+    with _taken(X):
+        found = tuple(network.eval()(X[:1]).shape)
     network.train(was_training)
-    return found
+    if len(found) != 2:
+        raise ValueError(
+            "the network must answer one number a class, shape (n_examples, n_classes), got "
+            f"{found} for one window of shape {tuple(X.shape[1:])}."
+        )
+    return found[1]
+
+
+@contextlib.contextmanager
+def _taken(X):
+    """Say of which shape windows are where torch says of which a product is."""
+    try:
+        yield
+    except RuntimeError as error:
+        if failures.of_machine(error):
+            raise
+        n_channels, n_times = X.shape[1:2].numel(), X.shape[2:].numel()
+        said = (str(error).splitlines() or [repr(error)])[0]
+        raise ValueError(
+            f"the network does not take windows of {n_channels} channels and {n_times} samples: "
+            f"{said}. Build it with n_channels={n_channels} and n_times={n_times}."
+        ) from error

@@ -21,6 +21,7 @@ __all__ = [
     "SignFlip",
     "SmoothTimeMask",
     "TimeReverse",
+    "check_noise",
     "frequency_shift",
     "ft_surrogate",
     "mirror_permutation",
@@ -128,14 +129,7 @@ class GaussianNoise(PerExample):
         ValueError
             If sigma is more than ten times the windows' median deviation, as for windows in V.
         """
-        spread = X.std(-1, correction=0)
-        spread = spread[spread > 0]
-        if len(spread) and self.sigma > _SWAMPED * (typical := float(spread.median())):
-            raise ValueError(
-                f"noise of sigma={self.sigma:g} swamps windows whose deviation is {typical:.3g}. "
-                "Are they in V? Standardise them first, for example with zscore, or give sigma in "
-                "their unit."
-            )
+        check_noise(X, self.sigma)
         noise = np.empty(X.shape, dtype=np.float32)
         for rng, rows in zip(rngs, noise, strict=True):
             rng.standard_normal(out=rows, dtype=np.float32)
@@ -272,6 +266,31 @@ def ft_surrogate(X, phases):
     turned = spectrum[..., 1 : phases.shape[-1] + 1]
     turned *= torch.polar(torch.ones_like(phases), phases)  # a view: changes the spectrum
     return torch.fft.irfft(spectrum, n=X.shape[-1])
+
+
+def check_noise(X, sigma):
+    """Refuse noise that leaves nothing of the windows.
+
+    Parameters
+    ----------
+    X : Tensor, shape (n_examples, n_channels, n_times)
+    sigma : float
+        Standard deviation of the noise, in the unit of X.
+
+    Raises
+    ------
+    ValueError
+        If sigma is more than ten times the windows' median deviation, flat channels aside, as for
+        windows in V.
+    """
+    spread = X.std(-1, correction=0) if X.numel() else X.new_zeros(0)
+    spread = spread[spread > 0]
+    if len(spread) and sigma > _SWAMPED * (typical := float(spread.median())):
+        raise ValueError(
+            f"noise of sigma={sigma:g} swamps windows whose deviation is {typical:.3g}. "
+            "Are they in V? Standardise them first, for example with zscore, or give sigma in "
+            "their unit."
+        )
 
 
 def frequency_shift(X, shifts, *, sfreq):

@@ -35,9 +35,11 @@ def zscore(X):
 
     Raises
     ------
+    TypeError
+        If X is not of real numbers.
     ValueError
-        If a value is not finite, or values are so large or small that their squares are not
-        numbers of the array's precision.
+        If a value is masked or not finite, or values are so large or small that their squares are
+        not numbers of the array's precision.
     """
     X = validation.array(X, "X", ndim=3)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -226,17 +228,19 @@ def balance(y, *, rng, strata=None):
     Raises
     ------
     ValueError
-        If there is no example, a label is not finite, the lengths differ, or a stratum lacks a
-        class.
+        If there is no example, a label or a stratum is masked or not finite, the lengths differ,
+        or a stratum lacks a class.
     TypeError
         If ``rng`` is no generator.
     """
-    rng, y = validation.generator(rng), np.asarray(y)
-    if y.ndim != 1 or len(y) == 0:
-        raise ValueError(f"y must hold one label an example, got shape {y.shape}.")
+    rng, y = validation.generator(rng), validation.labels(y, "y")
+    if len(y) == 0:
+        raise ValueError("y is empty: there is no example.")
     if y.dtype.kind == "f":
         validation.vector(y, "y")
-    strata = np.zeros(len(y), dtype=int) if strata is None else np.asarray(strata)
+    strata = np.zeros(len(y), dtype=int) if strata is None else validation.labels(strata, "strata")
+    if strata.dtype.kind == "f":
+        validation.vector(strata, "strata", empty=True)
     validation.same_length(y=y, strata=strata)
     classes, kept = np.unique(y), []
     for stratum in np.unique(strata):

@@ -5,6 +5,8 @@ of an evaluation are numbers 0, 1, …, in which the frequency is lost. A class 
 number (``"rest"``) has no frequency.
 """
 
+import math
+
 import numpy as np
 import scipy.signal
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -37,15 +39,12 @@ def class_frequencies(epochs, y):
     Raises
     ------
     ValueError
-        If ``epochs`` are not epochs, there is no trial, lengths differ, trials of one class have
-        different events, a frequency is not positive, or two classes have the same.
+        If ``epochs`` are not epochs, there is no trial, lengths differ, a label is masked or
+        missing, trials of one class have different events, a frequency is not positive, or two
+        classes have the same.
     """
-    if not hasattr(epochs, "event_id"):
-        raise ValueError(
-            f"epochs must be mne.Epochs, whose events name the frequencies, got "
-            f"{type(epochs).__name__}. Ask the paradigm for epochs: data: {{epochs: true}}."
-        )
-    y = np.asarray(y)
+    _check_epochs(epochs)
+    y = validation.labels(y, "y")
     if len(y) != len(epochs):
         raise ValueError(f"{len(epochs)} epochs, but {len(y)} labels.")
     if not len(y):
@@ -82,6 +81,11 @@ class _Scored(ClassifierMixin, BaseEstimator):
         Returns
         -------
         y : ndarray, shape (n_trials,)
+
+        Raises
+        ------
+        ValueError
+            As `FrequencyCCA.scores`.
         """
         scores = self.scores(X)
         return self.classes_[np.argmax(scores, axis=1)]
@@ -89,14 +93,34 @@ class _Scored(ClassifierMixin, BaseEstimator):
     def _remember(self, X):
         """Channels and samples of a trial, which those to come must have as well."""
         self.shape_ = _data(X).shape[1:]
+        self.channels_, self.sfreq_, self.start_ = list(X.ch_names), X.info["sfreq"], X.times[0]
 
     def _like_those_learned(self, X):
         check_is_fitted(self)
+        _check_epochs(X)
         data = _data(X)
         if data.shape[1:] != self.shape_:
             raise ValueError(
                 f"trials have {data.shape[1]} channels and {data.shape[2]} samples; those learned "
                 f"from had {self.shape_[0]} and {self.shape_[1]}."
+            )
+        sfreq, start = X.info["sfreq"], X.times[0]
+        if not math.isclose(sfreq, self.sfreq_, rel_tol=1e-6):
+            raise ValueError(
+                f"trials are sampled at {sfreq:g} Hz; those learned from were at "
+                f"{self.sfreq_:g} Hz. Resample them first."
+            )
+        if abs(start - self.start_) > 0.5 / sfreq:
+            raise ValueError(
+                f"trials begin at {start:g} s; those learned from began at {self.start_:g} s. Cut "
+                "both alike."
+            )
+        if X.ch_names != self.channels_:
+            names = zip(X.ch_names, self.channels_, strict=True)
+            at, (one, other) = next((i, pair) for i, pair in enumerate(names) if len({*pair}) > 1)
+            raise ValueError(
+                f"channel {at} of the trials is {one!r}; of those learned from it was {other!r}. "
+                "Pick the same channels in the same order."
             )
         return data
 
@@ -172,6 +196,12 @@ class FrequencyCCA(_Scored):
         -------
         scores : ndarray, shape (n_trials, n_classes)
             ``-inf`` for a class that is not named by a frequency.
+
+        Raises
+        ------
+        ValueError
+            If channels, samples, sampling rate or begin are others than in `fit`, or a value is
+            not finite.
         """
         scores = _largest_correlations(self._like_those_learned(X), self.bases_)
         scores[:, np.isnan(self.frequencies_)] = -np.inf
@@ -204,10 +234,15 @@ class MultisetCCA(_Scored):
         Returns
         -------
         self : MultisetCCA
+
+        Raises
+        ------
+        ValueError
+            As `class_frequencies`, or if a value is not finite.
         """
         self.classes_, self.frequencies_ = class_frequencies(X, y)
         self._remember(X)
-        data = _data(X)
+        data, y = _data(X), validation.labels(y, "y")
         self.bases_ = [
             _basis(_common([_basis(trial) for trial in data[y == each]])) for each in self.classes_
         ]
@@ -224,6 +259,11 @@ class MultisetCCA(_Scored):
         Returns
         -------
         scores : ndarray, shape (n_trials, n_classes)
+
+        Raises
+        ------
+        ValueError
+            As `FrequencyCCA.scores`.
         """
         return _largest_correlations(self._like_those_learned(X), self.bases_)
 
@@ -276,7 +316,7 @@ class TaskRelatedComponents(_Scored):
         """
         self.classes_, self.frequencies_ = class_frequencies(X, y)
         self._remember(X)
-        n_bands = validation.count(self.n_bands, "n_bands")
+        n_bands, y = validation.count(self.n_bands, "n_bands"), validation.labels(y, "y")
         counts = {each: int((y == each).sum()) for each in self.classes_}
         if lonely := [each for each, n in counts.items() if n < 2]:
             raise ValueError(
@@ -319,6 +359,11 @@ class TaskRelatedComponents(_Scored):
         Returns
         -------
         scores : ndarray, shape (n_trials, n_classes)
+
+        Raises
+        ------
+        ValueError
+            As `FrequencyCCA.scores`.
         """
         self._like_those_learned(X)
         bands = zip(self._bands(X), self.weights_, self.filters_, self.templates_, strict=True)
@@ -337,6 +382,14 @@ def _number(name):
     except ValueError:
         return np.nan
     return found if np.isfinite(found) else np.nan
+
+
+def _check_epochs(epochs):
+    if not hasattr(epochs, "event_id"):
+        raise ValueError(
+            f"epochs must be mne.Epochs, whose events name the frequencies, got "
+            f"{type(epochs).__name__}. Ask the paradigm for epochs: data: {{epochs: true}}."
+        )
 
 
 def _data(epochs):

@@ -18,6 +18,7 @@ no combined effect holds it, whereas its p value enters the combined test.
 """
 
 import itertools
+import re
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,7 @@ RANDOM_UP_TO = 19
 """Most subjects whose sign patterns are drawn."""
 
 _NEEDED = ("dataset", "subject", "session", "pipeline", "score")
+_NUMBER = re.compile(r"\s*[+-]?\d+(\.\d*)?\s*")
 _FEWEST = 2
 _FEWEST_COMBINED = 4  # with three subjects the variance of an effect is infinite
 
@@ -42,6 +44,12 @@ _FEWEST_COMBINED = 4  # with three subjects the variance of an effect is infinit
 def _checked(table):
     if missing := [name for name in _NEEDED if name not in table]:
         raise ValueError(f"the table lacks the columns {', '.join(missing)}.")
+    for key in ("paradigm", *_NEEDED[:-1]):
+        if key in table and (lost := table[key].isna().to_numpy()).any():
+            raise ValueError(
+                f"row {np.flatnonzero(lost)[0]} of the table has no {key}, one of {lost.sum()} "
+                "such rows: it would be left out. Fill it in, or drop these rows."
+            )
     if "paradigm" in table and table["paradigm"].nunique() > 1:
         raise ValueError(
             f"the table has the paradigms {', '.join(table['paradigm'].unique())}, whose subjects "
@@ -60,15 +68,23 @@ def _checked(table):
         raise ValueError(
             f"{', '.join(f'{key} {row[key]}' for key in keys)} is there more than once."
         )
-    for key in ("subject", "session"):
-        kinds = {}
-        for name in table[key].unique():
-            if (other := kinds.setdefault(str(name), name)) is not name and other != name:
-                raise ValueError(
-                    f"a {key} is called both {other!r} and {name!r}: it would count twice. "
-                    f"Write all of the column {key!r} as text, or all as numbers."
-                )
+    for dataset, one in table.groupby("dataset", sort=False):
+        for key in ("subject", "session"):
+            spellings = {}
+            for name in one[key].unique():
+                if (other := spellings.setdefault(_meant(name), name)) != name:
+                    raise ValueError(
+                        f"a {key} of {dataset} is called both {other!r} and {name!r}: it would "
+                        f"count twice, or be left out. Write all of the column {key!r} as text of "
+                        "one form, or all as numbers."
+                    )
     return table
+
+
+def _meant(name):
+    """What a name stands for: "01" and 1.0 are the number 1."""
+    text = str(name)
+    return float(text) if _NUMBER.fullmatch(text) else text
 
 
 def by_dataset(table, *, rng, pipelines=None):
@@ -95,9 +111,10 @@ def by_dataset(table, *, rng, pipelines=None):
     Raises
     ------
     ValueError
-        If a column is missing, a score is not finite, a row is there twice, a subject is called
-        both 1 and "1", or there are several paradigms: a subject would count more than once. And if
-        a pipeline is not in the table or named twice, or no data set has a pair.
+        If a column is missing, a score is not finite, a row lacks a name or is there twice, a
+        subject or session of a data set is called both 1 and "1" or "01", or there are several
+        paradigms: a subject would count more than once, or not at all. And if a pipeline is not in
+        the table or named twice, or no data set has a pair.
     """
     known = list(_checked(table)["pipeline"].drop_duplicates())
     pipelines = list(pipelines) if pipelines is not None else known

@@ -96,11 +96,13 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
         Raises
         ------
+        TypeError
+            If X holds no real numbers, or an argument is no number.
         ValueError
-            If the network is unknown or does not fit trials of this shape, X is not finite, there
-            are fewer than two classes, labels are fractions, the last trials, kept for validation,
-            have all that there is of a class or come sorted by class, or an argument is out of
-            range.
+            If the network is unknown or does not fit trials of this shape, X is masked, not finite
+            or beyond single precision, there are fewer than two classes, labels are fractions,
+            masked or missing, the last trials, kept for validation, have all that there is of a
+            class or come sorted by class, or an argument is out of range.
         FloatingPointError
             If the loss is not finite.
         """
@@ -108,12 +110,12 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
         from common import training
 
-        self._check(X, y)
+        X, y = self._checked(X, y)
         self.classes_, y = np.unique(y, return_inverse=True)
         n_valid = max(1, math.floor(self.validation_share * len(y)))
         self._check_parts(y, n_valid)
-        self.shape_ = np.shape(X)[1:]
-        X = torch.as_tensor(np.asarray(X), dtype=torch.float32, device=self.device)
+        self.shape_ = X.shape[1:]
+        X = torch.as_tensor(X, dtype=torch.float32, device=self.device)
         y = torch.as_tensor(y, dtype=torch.int64, device=self.device)
         train, valid = (X[:-n_valid], y[:-n_valid]), (X[-n_valid:], y[-n_valid:])
         with training.reproducible(self.seed, self.device), _quiet():
@@ -135,23 +137,39 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
         Raises
         ------
+        TypeError
+            If X holds no real numbers.
         ValueError
-            If trials have another shape than those of the training, or a value is not finite.
+            If trials have another shape than those of the training, or a value is masked, not
+            finite or beyond single precision.
+        FloatingPointError
+            If an output of the network is not finite.
         """
         import torch
 
         from common import training
 
         check_is_fitted(self)
-        X = validation.array(X, "X", ndim=3, unit="µV", empty=True)
+        X = _trials(X)
+        if X.ndim != 3:
+            raise ValueError(f"X must be (n_trials, n_channels, n_times), got {X.shape}.")
         if X.shape[1:] != self.shape_:
             raise ValueError(
                 f"X has trials of {X.shape[1]} channels and {X.shape[2]} samples; the network was "
                 f"trained on {self.shape_[0]} and {self.shape_[1]}."
             )
-        X = torch.as_tensor(X, dtype=torch.float32, device=self.device)
+        trials = torch.as_tensor(X, dtype=torch.float32, device=self.device)
         with _quiet():
-            return training.logits(self.network_, X).softmax(1).cpu().numpy().astype(float)
+            logits = training.logits(self.network_, trials)
+        lost = (~torch.isfinite(logits)).any(dim=1).nonzero()
+        if len(lost):
+            row = int(lost[0])
+            raise FloatingPointError(
+                f"the output of {self.network} is not finite for trial {row} of X, one of "
+                f"{len(lost)}, whose values reach {np.abs(X[row]).max():.3g} µV. Give X in the "
+                "unit of the training, or drop this trial."
+            )
+        return logits.softmax(1).cpu().numpy().astype(float)
 
     def predict(self, X):
         """Most likely class of each trial.
@@ -184,36 +202,28 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             self.network_.load_state_dict(state["network_"])
             self.network_.eval()
 
-    def _check(self, X, y):
-        X = np.asarray(X)
+    def _checked(self, X, y):
         if self.network not in NETWORKS:
             raise ValueError(f"network must be one of {', '.join(NETWORKS)}, got {self.network!r}.")
+        X, y = _trials(X), validation.labels(y, "y")
         if X.ndim != 3 or len(X) != len(y):
             raise ValueError(
                 f"X must be (n_trials, n_channels, n_times) with a label each, got {X.shape} and "
                 f"{len(y)} labels."
             )
-        if not np.isfinite(X).all():
-            trial = int(np.argmin(np.isfinite(X).all(axis=(1, 2))))
-            raise ValueError(f"trial {trial} of X is not finite. Drop it before training.")
-        if np.abs(X).max(initial=0) > np.finfo(np.float32).max:
+        if y.dtype.kind not in "biuUSO":
             raise ValueError(
-                f"X has values of up to {np.abs(X).max():g}, beyond single precision. Is its unit "
-                "µV?"
+                f"labels must be whole numbers or words, got {y.dtype}: {y[:5]}. Encode them "
+                "(np.unique(y, return_inverse=True))."
             )
-        labels = np.asarray(y)
-        if labels.dtype.kind not in "biuUSO":
-            raise ValueError(
-                f"labels must be whole numbers or words, got {labels.dtype}: {labels[:5]}. Encode "
-                "them (np.unique(y, return_inverse=True))."
-            )
-        if len(classes := np.unique(labels)) < 2:
+        if len(classes := np.unique(y)) < 2:
             raise ValueError(
                 f"all {len(y)} trials are of class {classes.tolist()}; two are needed."
             )
         validation.number(self.validation_share, "validation_share", above=0, below=1)
         for name in ("n_epochs", "patience", "batch_size"):
             validation.count(getattr(self, name), name)
+        return X, y
 
     def _check_parts(self, y, n_valid):
         """Both parts must show the classes, unless they are as mixed as chance would have it."""
@@ -282,6 +292,16 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             after=plateau.step,
         )
         self.n_epochs_ = len(self.history_)
+
+
+def _trials(X):
+    """Real numbers that stay finite in single precision, with any number of axes."""
+    X = validation.array(X, "X", unit="µV", empty=True)
+    if np.abs(X).max(initial=0) > np.finfo(np.float32).max:
+        raise ValueError(
+            f"X has values of up to {np.abs(X).max():g}, beyond single precision. Is its unit µV?"
+        )
+    return X
 
 
 def _batches(n, size):

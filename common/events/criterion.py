@@ -122,7 +122,8 @@ class SetCriterion(nn.Module):
         ------
         ValueError
             If something is missing, shapes differ, a window has more events than queries, times are
-            no fractions of the window, or a label is no class of the network.
+            no fractions of the window, a label is no class of the network, or a time that the
+            network answers is NaN.
         """
         weights = self.weights
         dense = weights["dense"] > 0 or weights["consistency"] > 0
@@ -183,7 +184,7 @@ def match(output, targets, *, weight_class=1.0, weight_iou=1.0):
 
 @torch.no_grad()
 def _match(output, targets, *, weight_class, weight_iou):
-    label = targets["class"]
+    label = targets["class"].long()
     n_queries = output["class"].shape[1]
     # (batch, n_queries, max_events): the log-probability that each query gives to each event.
     index = label[:, None, :].expand(-1, n_queries, -1)
@@ -235,9 +236,14 @@ def render_queries(logits, start, end, n_tokens):
     Raises
     ------
     ValueError
-        If there is no token.
+        If there is no token, or a time is NaN.
     """
     n_tokens = validation.count(n_tokens, "n_tokens")
+    _check_times({"start": start, "end": end})
+    return _render(logits, start, end, n_tokens)
+
+
+def _render(logits, start, end, n_tokens):
     batch, _, n_outputs = logits.shape
     precise = torch.float32 if logits.device.type == "mps" else torch.float64
     with torch.no_grad():
@@ -324,7 +330,7 @@ def _iou_term(output, targets, pairs, mean):
 
 def _consistency_term(output):
     dense = output["dense"].softmax(dim=2).clamp(min=_LEAST)
-    queries = render_queries(
+    queries = _render(
         output["class"], output["start"], output["end"], output["dense"].shape[1]
     ).clamp(min=_LEAST)
     divergence = functional.kl_div(queries.log(), dense, reduction="none")
@@ -364,10 +370,25 @@ def _check(output, targets, *, dense):
     for name, shape in expected.items():
         if name in shapes and shapes[name] != shape and (dense or "dense" not in name):
             raise ValueError(f"{name} must have shape {shape}, got {shapes[name]}.")
+    _check_times(output)
     _check_events(targets, n_classes=n_outputs - 1)
     labels = targets.get("dense")
     if dense and labels is not None:
         _check_labels(labels, "dense", n_outputs - 1)
+
+
+@torch.no_grad()
+def _check_times(output):
+    """No time that the network answers is NaN: it would lie at no token."""
+    for name in ("start", "end"):
+        wrong = output[name].isnan()
+        if wrong.any():
+            b, q = torch.nonzero(wrong)[0].tolist()
+            raise ValueError(
+                f"output {name} is nan for query {q} of window {b}, one of {int(wrong.sum())} such "
+                "values. Has training diverged? Lower the learning rate, and see whether the "
+                "recordings are finite and standardised."
+            )
 
 
 @torch.no_grad()
@@ -387,10 +408,11 @@ def _check_events(targets, n_classes=None):
 
 
 def _check_labels(label, name, n_classes):
-    if label.is_floating_point():
+    if label.is_floating_point() or label.is_complex() or label.dtype == torch.bool:
         raise ValueError(
             f"target {name} must hold whole numbers, got {label.dtype}. Convert it: label.long()."
         )
+    label = label.long()  # of unsigned numbers torch knows neither minimum nor index
     low, high = (int(label.min()), int(label.max())) if label.numel() else (0, 0)
     if low < 0 or (n_classes is not None and high > n_classes):
         value = low if low < 0 else high

@@ -39,8 +39,11 @@ def decode_set(output, *, window, start=0.0):
 
     Raises
     ------
+    TypeError
+        If the output or ``start`` does not hold real numbers.
     ValueError
-        If a key is missing, shapes differ, a value is not finite, or the window has no length.
+        If a key is missing, shapes differ, a value is masked or not finite, or the window has no
+        length.
     """
     window = validation.number(window, "window", above=0, unit="s")
     arrays = {name: _array(output, name) for name in ("class", "start", "end")}
@@ -91,20 +94,27 @@ def average_windows(probabilities, starts, *, window):
 
     Raises
     ------
+    TypeError
+        If probabilities or starts are no real numbers.
     ValueError
-        If shapes differ, a probability is NaN or outside [0, 1], a window starts before the
-        recording or has no length.
+        If shapes differ, a probability is NaN, masked or outside [0, 1], windows have no token, a
+        start is masked, or a window starts before the recording or has no length.
     """
     window = validation.number(window, "window", above=0, unit="s")
     probabilities = _probabilities(probabilities)
-    starts = np.asarray(starts, dtype=float)
+    starts = validation.array(starts, "starts", at_least=0, unit="s", empty=True)
+    starts = starts.astype(float, copy=False)
     if probabilities.ndim != 3 or starts.shape != probabilities.shape[:1]:
         raise ValueError(
             "probabilities must have shape (n_windows, n_tokens, n_classes + 1) and starts "
             f"(n_windows,); got {probabilities.shape} and {starts.shape}."
         )
-    validation.vector(starts, "starts", at_least=0, unit="s", empty=True)
     n_tokens = probabilities.shape[1]
+    if n_tokens == 0:
+        raise ValueError(
+            f"probabilities of shape {probabilities.shape} hold no token: windows need one at "
+            "least. Does the network reduce them to nothing? Use a longer window."
+        )
     first = np.round(starts * n_tokens / window).astype(int)
     n_grid = int(first.max(initial=0)) + n_tokens if starts.size else 0
     total = np.zeros((n_grid, probabilities.shape[2]))
@@ -140,7 +150,7 @@ def decode_dense(probabilities, starts=None, *, window, minimum=0.0):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         As `average_windows`, and if ``minimum`` is negative or NaN.
     """
     minimum = validation.number(minimum, "minimum", at_least=0, unit="s")
@@ -201,4 +211,7 @@ def _array(output, name):
     values = output[name]
     if hasattr(values, "detach"):
         values = values.detach().float().cpu().numpy()
-    return np.asarray(values, dtype=float)
+    values = np.asarray(validation.unmasked(values, f"{name} of the output"))
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"{name} of the output must hold real numbers, got {values.dtype}.")
+    return values.astype(float, copy=False)

@@ -246,9 +246,7 @@ def concatenate(sets):
 
 
 def _vector(values, name):
-    if np.ma.is_masked(values):  # numpy would keep what the mask hides
-        raise ValueError(f"{name} has masked values. Leave them out: values.compressed().")
-    values = np.array(values, dtype=float)
+    values = np.array(validation.unmasked(values, name), dtype=float)
     if values.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got shape {values.shape}.")
     return values

@@ -278,8 +278,7 @@ class DrivenProcess(BaseEstimator):
             raise ValueError(f"tol must be 0 or more, got {self.tol}.")
 
     def _pair(self, events, drivers, end_time):
-        if not (np.isfinite(end_time) and end_time > 0):
-            raise ValueError(f"end_time must be positive and finite, got {end_time} s.")
+        end_time = validation.number(end_time, "end_time", above=0, unit="s")
         events = check_sorted(events, name="events", end_time=end_time)
         if len(events) == 0:
             raise ValueError("events is empty: there is no process to fit. Leave it out.")
@@ -295,7 +294,7 @@ class DrivenProcess(BaseEstimator):
                 raise ValueError(
                     f"drivers[{p}] has no stimulus; its effect is unknown. Leave it out."
                 )
-        check_record([events, *found], end_time=end_time)
+        check_record([events, *found], end_time=end_time, kernel_length=self.upper)
         return _Data(events, found, end_time, [self._lags(events, each) for each in found])
 
     def _lags(self, events, stimuli):

@@ -7,6 +7,8 @@ sorts of spikes, becomes one process each, in the order of `process_names`.
 import numpy as np
 import pandas as pd
 
+from common import validation
+
 __all__ = ["as_arrays", "process_names"]
 
 _TIMES = ("time", "onset", "start")
@@ -158,11 +160,7 @@ def check_numbers(values, name):
         If it holds timestamps, or a value is masked.
     """
     _check_seconds(values, name)
-    if np.ma.is_masked(values):
-        raise ValueError(
-            f"{name} is a masked array with {np.ma.count_masked(values)} masked values. Leave "
-            "these events out first."
-        )
+    validation.unmasked(values, name)
     try:
         kind = np.asarray(values).dtype.kind
     except ValueError:  # rows of different lengths

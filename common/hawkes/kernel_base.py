@@ -40,6 +40,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 _N_PANELS = 512  # of the numerical distribution function
 _N_CANDIDATES = 512  # of the numerical moment matching
 _SMALLEST = np.finfo(float).tiny
+_OFF = 0.01  # how far quadrature of a density with jumps may be from 1
 
 
 class Kernel(ABC):
@@ -88,6 +89,33 @@ class Kernel(ABC):
             else:
                 validation.number(float(values), name, above=above)
         return found
+
+    def check_mass(self, parameters, *, length):
+        """Refuse parameters that leave the support empty: nothing could be drawn or normalised.
+
+        Parameters
+        ----------
+        parameters : array_like, shape (n_parameters,)
+        length : float
+            End of the support, in s.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `check`, and if the distribution function does not end at 1.
+        """
+        parameters = self.check(parameters)
+        with np.errstate(all="ignore"):
+            end = float(self.integral(np.array([length]), parameters, length=length)[0])
+        if not abs(end - 1) <= _OFF:  # false for NaN
+            found = ", ".join(
+                f"{name}={x:g}" for name, x in zip(self.names, parameters, strict=True)
+            )
+            raise ValueError(
+                f"{self!r} with {found} has no mass to draw from on its support "
+                f"[{self.lower:g}, {length:g}] s: its distribution function ends at {end:g}, not "
+                "at 1. Keep the parameters within the support, or take a longer length."
+            )
 
     @abstractmethod
     def bounds(self, length, delta):
@@ -213,11 +241,12 @@ class Kernel(ABC):
         TypeError
             If ``rng`` is no generator, or ``n_samples`` no whole number.
         ValueError
-            If the parameters describe no density (see `check`), the support ends before it begins,
-            or ``n_samples`` is negative.
+            If the parameters describe no density (see `check`) or one without mass on the support,
+            the support ends before it begins, or ``n_samples`` is negative.
         """
         parameters = self.check(parameters)
         length = validation.number(length, "length", above=self.lower, unit="s")
+        self.check_mass(parameters, length=length)
         n_samples = validation.count(n_samples, "n_samples", at_least=0)
         return self._inverse(validation.generator(rng).random(n_samples), parameters, length)
 

@@ -171,14 +171,17 @@ def resample_blocks(times, end_time, *, block, rng):
     Raises
     ------
     TypeError
-        If ``rng`` is no generator.
+        If ``rng`` is no generator, or ``end_time`` or ``block`` no number.
     ValueError
-        If fewer than two blocks fit, times are unsorted or outside the record, or the record does
-        not begin at 0 (`common.hawkes.pairs.check_record`, which also warns).
+        If ``end_time`` or ``block`` is not positive, fewer than two blocks fit, times are unsorted
+        or outside the record, or the record does not begin at 0
+        (`common.hawkes.pairs.check_record`, which also warns).
     """
+    end_time = validation.number(end_time, "end_time", above=0, unit="s")
+    block = validation.number(block, "block", above=0, unit="s")
     times = [check_sorted(x, name=f"times[{i}]", end_time=end_time) for i, x in enumerate(times)]
     check_record(times, end_time=end_time)
-    n_blocks = round(end_time / block) if block > 0 else 0
+    n_blocks = round(end_time / block)
     if n_blocks < 2:
         raise ValueError(
             f"block={block:g} s makes {n_blocks} block(s) of a record of {end_time:g} s; at least "

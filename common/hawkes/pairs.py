@@ -320,8 +320,10 @@ def broadcast_parameters(kernel, parameters, n_rows, n_columns):
 
     Raises
     ------
+    TypeError
+        If parameters are no real numbers.
     ValueError
-        If a shape does not fit, or parameters describe no density (`Kernel.check`).
+        If a shape does not fit, or parameters describe no density (`Kernel.check`) or are masked.
     """
     if _is_nested(kernel):
         for name, nested in (("kernel", kernel), ("parameters", parameters)):
@@ -337,6 +339,7 @@ def broadcast_parameters(kernel, parameters, n_rows, n_columns):
         return parameters
     if parameters is None:  # a kernel of one's own may have none
         return None
+    check_numbers(parameters, "parameters")
     found = np.asarray(parameters, dtype=float)
     if found.ndim == 1:
         found = np.broadcast_to(found[:, None, None], (len(found), n_rows, n_columns))

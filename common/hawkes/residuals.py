@@ -58,7 +58,7 @@ def intensity_at(times, events, baseline, adjacency, kernel, parameters, *, leng
     ------
     ValueError
         If shapes do not fit, a rate or weight is negative or not finite, parameters describe no
-        density, or events are unsorted or not finite.
+        density or one without mass on its support, or events are unsorted or not finite.
     """
     model = _Model(events, baseline, adjacency, kernel, parameters, length)
     times = _check_query(times)
@@ -169,6 +169,10 @@ class _Model:
         validation.number(length, "length", above=0, unit="s")
         self.kernel, self.length = kernel, length
         self.parameters = broadcast_parameters(kernel, parameters, n, n)
+        for i, j in np.argwhere(self.adjacency > 0).tolist():
+            part, values = kernel_of_pair(kernel, self.parameters, i, j)
+            if hasattr(part, "check_mass"):
+                part.check_mass(values, length=self.length)
 
     def intensity(self, i, times):
         return self._sum(i, times, self.baseline[i], cumulative=False)

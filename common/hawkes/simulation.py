@@ -67,10 +67,11 @@ def simulate(baseline, adjacency, kernel, parameters, *, length, end_time, rng, 
     Raises
     ------
     TypeError
-        If ``rng`` is no generator.
+        If ``rng`` is no generator, or a rate, a time or a parameter no real number.
     ValueError
-        If a rate is negative, shapes do not fit, a time is not positive, parameters describe no
-        density, or the spectral radius of the adjacency is 1 or more: the process would explode.
+        If a rate is negative, shapes do not fit, a time is not positive, a number is masked,
+        parameters describe no density or one without mass on its support, or the spectral radius
+        of the adjacency is 1 or more: the process would explode.
 
     See Also
     --------
@@ -90,8 +91,7 @@ def simulate(baseline, adjacency, kernel, parameters, *, length, end_time, rng, 
     baseline, adjacency = _check_rates(baseline, adjacency)
     _check_radius(adjacency)
     _check_times(length=length, end_time=end_time)
-    if not (np.isfinite(burn_in) and burn_in >= 0):
-        raise ValueError(f"burn_in must be 0 s or more, got {burn_in}.")
+    validation.number(burn_in, "burn_in", at_least=0, unit="s")
     n_processes = len(baseline)
     parameters = broadcast_parameters(kernel, parameters, n_processes, n_processes)
     _check_number(mean_intensity(baseline, adjacency).sum() * (end_time + burn_in), end_time)
@@ -149,10 +149,11 @@ def simulate_driven(baseline, adjacency, kernel, parameters, drivers, *, length,
     Raises
     ------
     TypeError
-        If ``rng`` is no generator.
+        If ``rng`` is no generator, or a rate, a time or a parameter no real number.
     ValueError
-        If a rate is negative, shapes do not fit, a time is not positive, parameters describe no
-        density, or the time of a stimulus is not finite.
+        If a rate is negative, shapes do not fit, a time is not positive, a number is masked,
+        parameters describe no density or one without mass on its support, or the time of a
+        stimulus is not finite.
 
     See Also
     --------
@@ -163,6 +164,7 @@ def simulate_driven(baseline, adjacency, kernel, parameters, drivers, *, length,
     .. [1] C. Allain et al., "DriPP: Driven Point Processes to Model Stimuli Induced Patterns in
        M/EEG Signals", ICLR 2022, arXiv:2112.06652.
     """
+    check_numbers(adjacency, "adjacency")
     adjacency = np.asarray(adjacency, dtype=float)
     if adjacency.shape != (len(drivers),):
         raise ValueError(
@@ -171,12 +173,14 @@ def simulate_driven(baseline, adjacency, kernel, parameters, drivers, *, length,
         )
     if np.ndim(baseline) != 0:
         raise ValueError(f"baseline must be one rate, got shape {np.shape(baseline)}.")
+    check_numbers(baseline, "baseline")
     _check_rate("baseline", np.asarray(baseline, dtype=float))
     _check_rate("adjacency", adjacency)
     _check_times(length=length, end_time=end_time)
     if isinstance(kernel, list | tuple | np.ndarray):
         kernel, parameters = [kernel], [parameters]
     elif np.ndim(parameters) == 2:
+        check_numbers(parameters, "parameters")
         parameters = np.asarray(parameters, dtype=float)[:, None, :]
     parameters = broadcast_parameters(kernel, parameters, 1, len(drivers))
     drivers = [
@@ -218,13 +222,12 @@ def regular_stimuli(*, interval, share, end_time, rng):
     Raises
     ------
     TypeError
-        If ``rng`` is no generator.
+        If ``rng`` is no generator, or an argument no number.
     ValueError
         If an argument is out of range.
     """
     _check_times(interval=interval, end_time=end_time)
-    if not 0 < share <= 1:
-        raise ValueError(f"share must be above 0 and at most 1, got {share}.")
+    validation.number(share, "share", above=0, at_most=1)
     _check_number(end_time / interval, end_time)
     grid = interval * np.arange(2, max(2, np.ceil(end_time / interval - 1e-9) - 2))
     if round(share * len(grid)) == 0:
@@ -356,9 +359,11 @@ def mean_intensity(baseline, adjacency):
 
     Raises
     ------
+    TypeError
+        If a rate is no real number.
     ValueError
-        If a rate is negative, shapes do not fit, or the spectral radius is 1 or more: the number
-        of events grows without end, and there is no mean intensity.
+        If a rate is negative or masked, shapes do not fit, or the spectral radius is 1 or more:
+        the number of events grows without end, and there is no mean intensity.
     """
     baseline, adjacency = _check_rates(baseline, adjacency)
     _check_radius(adjacency)
@@ -376,11 +381,21 @@ def spectral_radius(adjacency):
     -------
     radius : float
 
+    Raises
+    ------
+    TypeError
+        If the adjacency does not hold real numbers.
+    ValueError
+        If it is not square, or a number is not finite or masked.
+
     Examples
     --------
     >>> round(spectral_radius([[0.0, 1.0], [0.25, 0.0]]), 12)
     0.5
     """
+    adjacency = validation.array(adjacency, "adjacency", ndim=2)
+    if adjacency.shape[0] != adjacency.shape[1]:
+        raise ValueError(f"adjacency must be square, got shape {adjacency.shape}.")
     return float(np.abs(np.linalg.eigvals(adjacency)).max())
 
 
@@ -482,5 +497,4 @@ def _check_number(n_events, end_time):
 
 def _check_times(**times):
     for name, value in times.items():
-        if not (np.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be positive and finite, got {value} s.")
+        validation.number(value, name, above=0, unit="s")

@@ -46,7 +46,7 @@ def fit_tick(method, events, *, end_time, delta, kernel_length, max_iter=800):
     end_time, delta, kernel_length : float
         In s; kernels have ``round(kernel_length / delta)`` bins.
     max_iter : int, default=800
-        The published number of iterations.
+        Of the paper's comparison with free kernels; its benchmark has others, by kernel.
 
     Returns
     -------

@@ -263,12 +263,7 @@ def log_spectrum(signals, *, n_segments=1):
         If there is no signal, signals hold no real numbers or masked ones, are not a whole number
         of segments, or a segment is shorter than a window.
     """
-    if np.ma.is_masked(signals):
-        raise ValueError(
-            f"signals are a masked array with {np.ma.count_masked(signals)} masked values. Leave "
-            "these signals out."
-        )
-    signals = np.asarray(signals)
+    signals = np.asarray(validation.unmasked(signals, "signals"))
     if signals.dtype.kind not in "iuf":
         raise TypeError(f"signals must hold real numbers, got {signals.dtype}.")
     if signals.size == 0:

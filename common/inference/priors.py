@@ -190,9 +190,7 @@ class BoxPrior:
         return self.low + (self.high - self.low) * ndtr(z)
 
     def _fitting(self, values, name):
-        if np.ma.is_masked(values):
-            raise ValueError(f"{name} is a masked array. Leave masked values out first.")
-        values = np.asarray(values)
+        values = np.asarray(validation.unmasked(values, name))
         if values.dtype.kind not in "iuf":
             raise TypeError(f"{name} must hold real numbers, got {values.dtype}.")
         if values.ndim == 0 or values.shape[-1] != len(self):

@@ -149,12 +149,13 @@ def features(signals, *, J=8, Q=12, batch_size=64):
 
     Raises
     ------
+    TypeError
+        If signals are no real numbers.
     ValueError
-        If there is no signal, or not two axes.
+        If there is no signal, or not two axes, or a value is masked or not finite.
     """
     batch_size = validation.count(batch_size, "batch_size")
-    if np.ndim(signals) != 2 or not len(signals):
-        raise ValueError(f"signals must have shape (n_signals, n_times), got {np.shape(signals)}.")
+    signals = validation.array(signals, "signals", ndim=2)
     scattering = Scattering1D(J, signals.shape[1], Q=Q)
     batches = np.array_split(signals, range(batch_size, len(signals), batch_size))
     return np.concatenate(
@@ -187,13 +188,14 @@ def classify(X, y, is_test, *, rng, n_epochs=50, batch_size=32, lr=1e-3):
     Raises
     ------
     ValueError
-        If there is no training or no test recording, a feature is not finite, lengths differ, a
-        class has no training recording, or an option is out of range.
+        If there is no training or no test recording, a feature is not finite or so large or small
+        that it cannot be standardised, lengths differ, a value is masked, a class has no training
+        recording, or an option is out of range.
     TypeError
-        If classes are not whole numbers, or ``rng`` is no generator.
+        If features are no real numbers, classes no whole ones, or ``rng`` is no generator.
     """
     X = validation.array(X, "X", ndim=2)
-    y, is_test = np.asarray(y), np.asarray(is_test)
+    y, is_test = _of_each(y, "y"), _of_each(is_test, "is_test")
     validation.same_length(X=X, y=y, is_test=is_test)
     if not np.issubdtype(y.dtype, np.integer):
         raise TypeError(f"y must hold classes as whole numbers, got {y.dtype}: {y[:5]}.")
@@ -216,8 +218,7 @@ def classify(X, y, is_test, *, rng, n_epochs=50, batch_size=32, lr=1e-3):
         raise ValueError(
             f"class {untrained[0]} has test recordings only; it could never be answered."
         )
-    mean, deviation = X[~is_test].mean(axis=0), X[~is_test].std(axis=0)
-    X = torch.from_numpy((X - mean) / np.where(deviation > 0, deviation, 1)).float()
+    X = torch.from_numpy(_standardised(X, ~is_test))
     y, train = torch.from_numpy(y), np.flatnonzero(~is_test)
     n_features, n_classes = X.shape[1], int(y.max()) + 1
     bound = n_features**-0.5  # of the uniform first weights of a linear layer
@@ -240,6 +241,38 @@ def classify(X, y, is_test, *, rng, n_epochs=50, batch_size=32, lr=1e-3):
         correct[epoch] = (predictions == y).numpy()
     curves = correct[:, ~is_test].mean(axis=1), correct[:, is_test].mean(axis=1)
     return Classified(*(float(of[-1]) for of in curves), predictions.numpy(), loss, *curves)
+
+
+def _of_each(values, name):
+    values = np.asarray(validation.unmasked(values, name))
+    if values.ndim != 1:
+        raise ValueError(f"{name} must have shape (n_recordings,), got {values.shape}.")
+    return values
+
+
+def _standardised(X, train):
+    """Features less the mean of the training recordings, over their deviation; a constant stays."""
+    with np.errstate(over="ignore", invalid="ignore"):  # said below
+        mean, deviation = X[train].mean(axis=0), X[train].std(axis=0)
+        standardised = (X - mean) / np.where(deviation > 0, deviation, 1)
+        standardised = standardised.astype(np.float32)
+    for wrong, what, fix in (
+        (~np.isfinite(mean + deviation), "overflow", "Divide"),
+        ((deviation == 0) & (np.ptp(X[train], axis=0) > 0), "underflow", "Multiply"),
+    ):
+        if wrong.any():
+            column = int(np.argmax(wrong))
+            raise ValueError(
+                f"feature {column} of X has values up to {np.abs(X[train, column]).max():.3g} in "
+                f"training, whose squares {what} in {X.dtype}. {fix} it by a constant first."
+            )
+    if not np.isfinite(standardised).all():
+        row, column = (int(at) for at in np.argwhere(~np.isfinite(standardised))[0])
+        raise ValueError(
+            f"feature {column} of recording {row} of X is {X[row, column]:.3g}, too many times the "
+            f"deviation in training, {deviation[column]:.3g}, for single precision. Leave it out."
+        )
+    return standardised
 
 
 def _read(file, name):

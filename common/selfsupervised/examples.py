@@ -207,6 +207,9 @@ def flicker_windows(path, *, n_targets, length, delay=0.14):
 def event_windows(raws, *, classes, length):
     """Windows from the onsets of events, of one subject; a group is a window.
 
+    Windows over an annotation whose description begins with "bad" are left out, as
+    :class:`mne.Epochs` does.
+
     Parameters
     ----------
     raws : list of mne.io.BaseRaw
@@ -242,11 +245,16 @@ def event_windows(raws, *, classes, length):
                 f"runs differ in channels: {', '.join(one['ch_name'] for one in before)}, and then "
                 f"{', '.join(names)}. Pick the same ones in each."
             )
-        for note in raw.annotations:
-            begin = round((note["onset"] - raw.first_time) * SFREQ)
-            if note["description"] in classes and begin + n_times <= signals.shape[1]:
+        onsets = (raw.annotations.onset - raw.first_time) * SFREQ
+        lasts = raw.annotations.duration * SFREQ
+        notes = list(zip(raw.annotations.description, onsets, onsets + lasts, strict=True))
+        bad = [(at, end) for name, at, end in notes if name.lower().startswith("bad")]
+        for name, at, _ in notes:
+            begin = round(at)
+            spoilt = any(low < begin + n_times and begin < high for low, high in bad)
+            if name in classes and not spoilt and begin + n_times <= signals.shape[1]:
                 X.append(signals[:, begin : begin + n_times])
-                y.append(list(classes).index(note["description"]))
+                y.append(list(classes).index(name))
     if channels is None:
         raise ValueError("raws is empty: give at least one recording.")
     lacking = [one for i, one in enumerate(classes) if i not in y]

@@ -177,7 +177,8 @@ def _entropic(target, *, reg):
         if not error < 1e-3:
             raise RuntimeError(
                 f"Sinkhorn's iterations did not converge in {_SINKHORN_STEPS} steps: marginals are "
-                f"off by {error:.1%}. Costs reach {costs.max():.3g}; raise reg, {reg:g}."
+                f"off by {error:.1%}. Costs reach {costs.max():.3g}; raise reg, {reg:g}, or lower "
+                "lr if the steps diverge."
             )
         potentials = log["warmstart"]
         # KL(plan | a b) by the potentials, as log plan is linear in them and in the costs.

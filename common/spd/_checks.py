@@ -4,6 +4,8 @@ import array_api_compat
 import numpy as np
 from array_api_compat import is_numpy_array, is_torch_array
 
+from common import validation
+
 __all__ = [
     "as_array",
     "check_count",
@@ -11,9 +13,11 @@ __all__ = [
     "check_finite",
     "check_order",
     "check_pair",
+    "check_powers",
     "check_rng",
     "check_stack",
     "check_weights",
+    "floating",
     "namespace",
     "root",
     "to_numpy",
@@ -35,13 +39,44 @@ def namespace(**arrays):
     Raises
     ------
     ValueError
-        If some are of numpy and some of torch, or one is neither.
+        If some are of numpy and some of torch, or one is neither or has masked values.
     """
     kinds = {name: _kind(name, array) for name, array in arrays.items()}
     if len(set(kinds.values())) > 1:
         found = ", ".join(f"{name} is of {kind}" for name, kind in kinds.items())
         raise ValueError(f"arrays must all be of numpy or all of torch, but {found}.")
+    for name, array in arrays.items():
+        validation.unmasked(array, name)
     return array_api_compat.array_namespace(*arrays.values())
+
+
+def floating(values, *, name):
+    """Real numbers in single or double precision.
+
+    Parameters
+    ----------
+    values : ndarray or Tensor
+    name : str
+        What messages call them.
+
+    Returns
+    -------
+    values : ndarray or Tensor
+        Whole numbers become float64.
+
+    Raises
+    ------
+    ValueError
+        If they are no array of numpy or torch, some are masked, or they are of another type.
+    """
+    xp = namespace(**{name: values})
+    if isinstance(values, np.ma.MaskedArray):  # of which no value is masked
+        values = values.data
+    if xp.isdtype(values.dtype, "integral"):
+        values = xp.astype(values, xp.float64)
+    if values.dtype not in (xp.float64, xp.float32):
+        raise ValueError(f"{name} must hold float64 or float32 numbers, got {values.dtype}.")
+    return values
 
 
 def check_stack(matrices, *, name, n_dims=None):
@@ -67,7 +102,7 @@ def check_stack(matrices, *, name, n_dims=None):
     Raises
     ------
     ValueError
-        If the shape is another, or a matrix is not real, finite and symmetric.
+        If the shape is another, values are masked, or a matrix is not real, finite and symmetric.
     """
     xp = namespace(**{name: matrices})
     shape = tuple(matrices.shape)
@@ -81,10 +116,7 @@ def check_stack(matrices, *, name, n_dims=None):
         raise ValueError(f"{name} must have shape ({wanted}, n_channels, n_channels), got {shape}.")
     if 0 in shape:
         raise ValueError(f"{name} is empty: its shape is {shape}.")
-    if xp.isdtype(matrices.dtype, "integral"):
-        matrices = xp.astype(matrices, xp.float64)
-    if matrices.dtype not in (xp.float64, xp.float32):
-        raise ValueError(f"{name} must hold float64 or float32 numbers, got {matrices.dtype}.")
+    matrices = floating(matrices, name=name)
     _check_symmetric(matrices, name=name, xp=xp)
     return xp, matrices
 
@@ -136,20 +168,19 @@ def check_weights(weights, *, name, n_samples):
 
     Raises
     ------
+    TypeError
+        If they are no real numbers.
     ValueError
-        If the shape is another, one is negative or not finite, or all are zero.
+        If the shape is another, one is masked, negative or not finite, or all are zero.
     """
     if weights is None:
         return None
-    values = to_numpy(weights) if is_torch_array(weights) else np.asarray(weights)
-    values = values.astype(np.float64)
+    values = to_numpy(weights) if is_torch_array(weights) else weights
+    values = validation.array(values, name, at_least=0).astype(np.float64)
     if values.shape != (n_samples,):
         raise ValueError(
             f"{name} must have shape ({n_samples},), one weight per matrix, got {values.shape}."
         )
-    bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
-    if len(bad):
-        raise ValueError(f"{name}[{bad[0]}] is {values[bad[0]]}; weights must be 0 or more.")
     if not values.any():
         raise ValueError(f"{name} are all zero; at least one must be positive.")
     values = values / values.max()  # their sum might overflow
@@ -207,8 +238,35 @@ def check_finite(values, *, name):
     xp = array_api_compat.array_namespace(values)
     if not bool(xp.all(xp.isfinite(values))):
         found = to_numpy(values)
-        place = tuple(int(index) for index in np.argwhere(~np.isfinite(found))[0])
+        place = _first(~np.isfinite(found))
         raise ValueError(f"{name}{list(place)} is {found[place]}; {name} must be finite.")
+
+
+def check_powers(costs, x, y, *, p, names):
+    """Powers of the differences between finite samples must be finite as well.
+
+    Parameters
+    ----------
+    costs : ndarray or Tensor
+        Sums or means of the powers.
+    x, y : ndarray or Tensor
+    p : float
+        The power.
+    names : tuple of str
+        What the message calls ``x`` and ``y``.
+
+    Raises
+    ------
+    ValueError
+        If one is not: the message gives the largest of the values.
+    """
+    xp = array_api_compat.array_namespace(costs)
+    if not bool(xp.all(xp.isfinite(costs))):
+        largest = max(np.abs(to_numpy(values)).max() for values in (x, y))
+        raise ValueError(
+            f"{names[0]} and {names[1]} reach {largest:.3g}, and differences to the power p = "
+            f"{p:g} overflow in {costs.dtype}. Divide both by one number first, or lower p."
+        )
 
 
 def check_rng(rng):
@@ -339,6 +397,10 @@ def _check_symmetric(matrices, *, name, xp):
         f"{name}{where} is not symmetric: its entries [{i}, {j}] and [{j}, {i}] differ by "
         f"{gap[(*index, i, j)]:.3g}, and its largest entry is {largest:.3g}."
     )
+
+
+def _first(bad):
+    return tuple(int(index) for index in np.argwhere(bad)[0])
 
 
 def _kind(name, array):

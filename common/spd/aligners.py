@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from common.spd._checks import check_stack
+from common.spd._checks import check_stack, namespace
 from common.spd.alignment import align_particles, align_transformation
 
 __all__ = ["ParticleAlignment", "TransformationAlignment"]
@@ -89,8 +89,10 @@ class ParticleAlignment(_Alignment):
         ------
         ValueError
             If these are other matrices: each was moved by itself, and there is no rule for others.
+            Also if some are masked.
         """
         check_is_fitted(self)
+        namespace(source=source)
         if not np.array_equal(source, self.source_):
             raise ValueError(
                 "ParticleAlignment moves the very matrices that it is fitted to, and these are "

@@ -105,11 +105,7 @@ def align_particles(
         losses[step], gradient = evaluate(points)
         points = points - lr * gradient
         _check_finite(points, losses, step, lr)
-        if losses[step] > _GROWTH * losses[0] + rounding:
-            raise ValueError(
-                f"the steps diverge: the loss was {losses[0]:.3g} at first and is "
-                f"{losses[step]:.3g} after {step + 1} steps. Lower lr, {lr:g}."
-            )
+        _check_growth(losses, step, lr, rounding)
     aligned = exp_vectors(points)
     _check_finite(aligned, losses, n_steps - 1, lr)
     return (aligned + aligned.transpose(0, 2, 1)) / 2, losses
@@ -172,7 +168,7 @@ def align_transformation(
     Raises
     ------
     ValueError, RuntimeError
-        As `align_particles`.
+        As `align_particles`; a step size is too large as soon as the loss is ten times the first.
 
     References
     ----------
@@ -180,22 +176,34 @@ def align_transformation(
        Signals", ICML 2023, arXiv:2303.05798.
     """
     source, target = _matrices(source, target)
-    log_vectors_of(source, name="source")
+    rounding = 1e-12 * np.mean(log_vectors_of(source, name="source") ** 2)
     evaluate = _loss(loss, source, target, rng=rng, n_projections=n_projections, reg=reg)
     lr = _step_size(lr, n_steps, _TRANSFORMATION_LR[loss])
     W, R = np.eye(source.shape[-1]), np.eye(source.shape[-1])
     losses = np.empty(n_steps)
     for step in range(n_steps):
-        losses[step], W_gradient, R_gradient = _transformation_gradient(source, W, R, evaluate)
-        eigenvalues, vectors = np.linalg.eigh(W)
-        root = (vectors * np.sqrt(eigenvalues)) @ vectors.T
-        tangent = root @ W_gradient @ root
-        W = root @ scipy.linalg.expm(-lr * tangent) @ root
-        W = (W + W.T) / 2
-        turn = R.T @ R_gradient
-        R = R @ scipy.linalg.expm(-lr * (turn - turn.T) / 2)
+        losses[step] = np.nan  # until it is known
+        try:
+            losses[step], *gradients = _transformation_gradient(source, W, R, evaluate)
+            W, R = _moved(W, R, gradients, lr)
+        except (np.linalg.LinAlgError, FloatingPointError):
+            W = np.full_like(W, np.nan)
         _check_finite([W, R], losses, step, lr)
+        _check_growth(losses, step, lr, rounding)
     return W, R, losses
+
+
+def _moved(W, R, gradients, lr):
+    W_gradient, R_gradient = gradients
+    eigenvalues, vectors = np.linalg.eigh(W)
+    root = (vectors * np.sqrt(eigenvalues)) @ vectors.T
+    tangent = -lr * (root @ W_gradient @ root)
+    turn = R.T @ R_gradient
+    turn = -lr * (turn - turn.T) / 2
+    if not (np.isfinite(tangent).all() and np.isfinite(turn).all()):
+        raise FloatingPointError("a step is not finite")
+    W = root @ scipy.linalg.expm(tangent) @ root
+    return (W + W.T) / 2, R @ scipy.linalg.expm(turn)
 
 
 def _transformation_gradient(X, W, R, evaluate):
@@ -203,6 +211,8 @@ def _transformation_gradient(X, W, R, evaluate):
     WX = W @ X
     eigenvalues, U = np.linalg.eigh(WX @ W)
     logarithms = np.log(eigenvalues)
+    if not np.isfinite(logarithms).all():
+        raise FloatingPointError("a moved matrix is not positive definite")
     L = (U * logarithms[:, None, :]) @ U.transpose(0, 2, 1)
     value, gradient = evaluate(symmetric_vectors(R @ L @ R.T))
     G = symmetric_matrices(gradient / len(X))
@@ -269,4 +279,12 @@ def _check_finite(values, losses, step, lr):
         raise ValueError(
             f"the steps diverge: the loss was {losses[0]:.3g} at first and is not finite after "
             f"{step + 1} steps. Lower lr, {lr:g}."
+        )
+
+
+def _check_growth(losses, step, lr, rounding):
+    if losses[step] > _GROWTH * losses[0] + rounding:
+        raise ValueError(
+            f"the steps diverge: the loss was {losses[0]:.3g} at first and is "
+            f"{losses[step]:.3g} after {step + 1} steps. Lower lr, {lr:g}."
         )

@@ -4,7 +4,14 @@ import array_api_compat
 import numpy as np
 from array_api_compat import is_torch_array
 
-from common.spd._checks import as_array, check_eigenvalues, check_finite, check_stack, to_numpy
+from common.spd._checks import (
+    as_array,
+    check_eigenvalues,
+    check_finite,
+    check_stack,
+    floating,
+    to_numpy,
+)
 from common.spd._elimination import eliminate
 
 __all__ = ["busemann_coordinates"]
@@ -43,7 +50,8 @@ def busemann_coordinates(matrices, theta, P):
     ------
     ValueError
         If a matrix is not symmetric positive definite or not finite, a row of ``theta`` does not
-        ascend, a matrix of ``P`` is not orthogonal to half of the digits, or shapes do not fit.
+        ascend, a matrix of ``P`` is not orthogonal to half of the digits, shapes do not fit, or
+        values are masked or no real numbers.
 
     See Also
     --------
@@ -63,6 +71,7 @@ def busemann_coordinates(matrices, theta, P):
     [[1.0]]
     """
     _, matrices = check_stack(matrices, name="matrices", n_dims=3)
+    theta, P = floating(theta, name="theta"), floating(P, name="P")
     d = matrices.shape[-1]
     shapes = tuple(theta.shape), tuple(P.shape)
     if shapes != ((len(theta), d), (len(theta), d, d)) or not len(theta):

@@ -1,11 +1,21 @@
 """Sliced-Wasserstein distances between sets of symmetric positive definite matrices."""
 
 import array_api_compat
+import numpy as np
 from array_api_compat import is_torch_array
 
-from common.spd._checks import check_finite, check_order, check_pair, check_weights, namespace, root
+from common.spd._checks import (
+    check_finite,
+    check_order,
+    check_pair,
+    check_powers,
+    check_weights,
+    floating,
+    namespace,
+    root,
+)
 from common.spd.projections import Projections, draw_projections
-from common.spd.transport import wasserstein_1d
+from common.spd.transport import costs_of
 
 __all__ = ["hspdsw", "logsw", "sliced_wasserstein", "spdsw", "sw"]
 
@@ -49,9 +59,11 @@ def spdsw(x, y, *, rng, n_projections=200, p=2, x_weights=None, y_weights=None):
 
     Raises
     ------
+    TypeError
+        If weights are no real numbers.
     ValueError
-        If ``x`` and ``y`` are no sets of symmetric positive definite matrices of one size, or an
-        option is out of range.
+        If ``x`` and ``y`` are no sets of symmetric positive definite matrices of one size, values
+        are masked, powers overflow, or an option is out of range.
 
     See Also
     --------
@@ -93,7 +105,7 @@ def logsw(x, y, *, rng, n_projections=200, p=2, x_weights=None, y_weights=None):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         As `spdsw`.
     """
     return _distance("logsw", x, y, rng, n_projections, p, x_weights, y_weights)
@@ -117,7 +129,7 @@ def sw(x, y, *, rng, n_projections=200, p=2, x_weights=None, y_weights=None):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         As `spdsw`, but for indefinite matrices.
     """
     return _distance("sw", x, y, rng, n_projections, p, x_weights, y_weights)
@@ -150,7 +162,7 @@ def hspdsw(x, y, *, rng, n_projections=200, p=2, x_weights=None, y_weights=None)
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         As `spdsw`.
     """
     return _distance("hspdsw", x, y, rng, n_projections, p, x_weights, y_weights)
@@ -178,8 +190,11 @@ def sliced_wasserstein(u, v, *, directions, p=2, x_weights=None, y_weights=None)
 
     Raises
     ------
+    TypeError
+        If weights are no real numbers.
     ValueError
-        If shapes do not fit, a number is not finite or an option is out of range.
+        If shapes do not fit, a value is masked, not finite or no real number, powers overflow, or
+        an option is out of range.
 
     Examples
     --------
@@ -189,6 +204,8 @@ def sliced_wasserstein(u, v, *, directions, p=2, x_weights=None, y_weights=None)
     1.0
     """
     namespace(u=u, v=v)
+    u, v = floating(u, name="u"), floating(v, name="v")
+    directions = floating(directions, name="directions")
     shapes = tuple(u.shape), tuple(v.shape), tuple(directions.shape)
     if [len(shape) for shape in shapes] != [2, 2, 2] or len({shape[1] for shape in shapes}) != 1:
         raise ValueError(
@@ -199,8 +216,9 @@ def sliced_wasserstein(u, v, *, directions, p=2, x_weights=None, y_weights=None)
         raise ValueError(f"u, v and directions must not be empty, got shapes {shapes}.")
     for name, values in (("u", u), ("v", v), ("directions", directions)):
         check_finite(values, name=name)
+    check_order(p)
     projections = Projections("vectors", u.shape[1], (directions,))
-    return _mean_over_lines(projections, u, v, p, x_weights, y_weights)
+    return _mean_over_lines(projections, u, v, p, x_weights, y_weights, ("u", "v"))
 
 
 def _distance(name, x, y, rng, n_projections, p, x_weights, y_weights):
@@ -210,23 +228,35 @@ def _distance(name, x, y, rng, n_projections, p, x_weights, y_weights):
     y_weights = check_weights(y_weights, name="y_weights", n_samples=len(y))
     projections = draw_projections(name, n_projections, x.shape[-1], rng=rng)
     x, y = projections.embed(x, name="x"), projections.embed(y, name="y")
-    return _mean_over_lines(projections, x, y, p, x_weights, y_weights)
+    return _mean_over_lines(projections, x, y, p, x_weights, y_weights, ("x", "y"))
 
 
-def _mean_over_lines(projections, x, y, p, x_weights, y_weights):
+def _mean_over_lines(projections, x, y, p, x_weights, y_weights, names):
     xp = array_api_compat.array_namespace(x, y)
+    x_weights = check_weights(x_weights, name="x_weights", n_samples=len(x))
+    y_weights = check_weights(y_weights, name="y_weights", n_samples=len(y))
     step = max(1, _BLOCK // max(len(x), len(y)))
     costs, largest = [], 0.0
     for start in range(0, len(projections), step):
         lines = projections[start : start + step]
-        u, v = lines.project(x), lines.project(y)
-        costs.append(wasserstein_1d(u, v, p=p, x_weights=x_weights, y_weights=y_weights))
+        u, v = (_projected(lines, *one) for one in zip((x, y), names, strict=True))
+        costs.append(costs_of(u, v, p=p, x_weights=x_weights, y_weights=y_weights, names=names))
         largest = max(largest, _largest(u, xp), _largest(v, xp))
     # The last bit of a coordinate may depend on where its matrix stands: products of large matrices
     # add up the terms of each column in an order of their own. So two equal sets are as far apart
     # as coordinates are rounded, and there the root has a slope of any size.
     rounding = projections.n_channels * float(xp.finfo(x.dtype).eps) * largest
-    return root(xp.mean(xp.concat(costs)), p, rounding=rounding)
+    with np.errstate(over="ignore"):
+        mean = xp.mean(xp.concat(costs))
+    check_powers(mean, x, y, p=p, names=names)
+    return root(mean, p, rounding=rounding)
+
+
+def _projected(lines, values, name):
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = lines.project(values)
+    check_finite(found, name=f"the projection of {name}")
+    return found
 
 
 def _largest(coordinates, xp):

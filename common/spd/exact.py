@@ -40,9 +40,11 @@ def lew(x, y, *, x_weights=None, y_weights=None):
 
     Raises
     ------
+    TypeError
+        If weights are no real numbers.
     ValueError
-        If ``x`` and ``y`` are no sets of symmetric positive definite matrices of one size, or
-        weights are negative, all zero or of a wrong number.
+        If ``x`` and ``y`` are no sets of symmetric positive definite matrices of one size, values
+        are masked, or weights are negative, all zero or of a wrong number.
     RuntimeError
         If the solver does not reach the optimum.
 
@@ -74,7 +76,7 @@ def aiw(x, y, *, x_weights=None, y_weights=None):
 
     Raises
     ------
-    ValueError, RuntimeError
+    TypeError, ValueError, RuntimeError
         As `lew`.
     """
     xp, x, y, a, b = _check(x, y, x_weights, y_weights)
@@ -117,7 +119,7 @@ def les(x, y, *, reg=1.0, max_iter=10_000, tol=1e-10, x_weights=None, y_weights=
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         As `lew`, or if ``reg`` is not positive.
 
     References

@@ -19,6 +19,7 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted
 
+from common import validation
 from common.spd._checks import check_count
 from common.spd.kernels import check_distributions
 from common.spd.projections import draw_projections
@@ -261,9 +262,14 @@ class SlicedWassersteinRegressor(RegressorMixin, _KernelEstimator):
         Returns
         -------
         self : SlicedWassersteinRegressor
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``y`` is no real, finite number, or masked; or as `SlicedWassersteinFeatures.fit`.
         """
+        y = validation.array(y, "y").astype(np.float64)
         features = self._fit_features(X)
-        y = np.asarray(y, dtype=float)
         self.mean_ = y.mean(axis=0)
         self.ridge_ = KernelRidge(kernel="rbf", gamma=self.gamma_, alpha=self.alpha)
         self.ridge_.fit(features, y - self.mean_)

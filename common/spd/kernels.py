@@ -5,7 +5,7 @@ from scipy.spatial.distance import cdist
 
 from common.spd._checks import check_stack
 from common.spd.projections import draw_projections
-from common.spd.transport import wasserstein_1d
+from common.spd.transport import costs_of
 
 __all__ = ["check_distributions", "kernel_matrix", "squared_distances"]
 
@@ -77,7 +77,7 @@ def squared_distances(distributions, others=None, *, rng, n_projections=500, dis
     ------
     ValueError
         If a distribution is no set of symmetric positive definite matrices, sizes of matrices
-        differ, or an option is out of range.
+        differ, a squared distance overflows, or an option is out of range.
     """
     distributions = check_distributions(distributions, name="distributions")
     same = others is None
@@ -99,7 +99,15 @@ def squared_distances(distributions, others=None, *, rng, n_projections=500, dis
         lines = projections[start : start + step]
         x = [np.sort(lines.project(row), axis=1) for row in rows]
         y = x if same else [np.sort(lines.project(column), axis=1) for column in columns]
-        costs += len(lines) * _costs(x, y, same)
+        with np.errstate(over="ignore", invalid="ignore"):
+            costs += len(lines) * _costs(x, y, same)
+    if not np.isfinite(costs).all():
+        i, j = np.argwhere(~np.isfinite(costs))[0]
+        raise ValueError(
+            f"the squared distance of distributions[{i}] from "
+            f"{'distributions' if same else 'others'}[{j}] overflows. Divide all matrices by one "
+            "number first."
+        )
     return costs / n_projections
 
 
@@ -151,5 +159,7 @@ def _costs(x, y, same):
     costs = np.zeros((len(x), len(y)))
     for i, j in np.ndindex(costs.shape):
         if not same or i < j:
-            costs[i, j] = wasserstein_1d(x[i], y[j], p=2).mean()
+            names = f"distributions[{i}]", f"{'distributions' if same else 'others'}[{j}]"
+            lines = costs_of(x[i], y[j], p=2, x_weights=None, y_weights=None, names=names)
+            costs[i, j] = lines.mean()
     return costs + costs.T if same else costs

@@ -7,7 +7,7 @@ import array_api_compat
 import numpy as np
 from array_api_compat import is_torch_array
 
-from common.spd._checks import check_eigenvalues, check_finite, check_stack, namespace
+from common.spd._checks import check_eigenvalues, check_finite, check_stack, floating, namespace
 
 __all__ = [
     "exp_matrices",
@@ -123,7 +123,7 @@ def symmetric_vectors(matrices):
     Raises
     ------
     ValueError
-        If matrices are not square.
+        If matrices are not square, or values are masked or no real numbers.
 
     See Also
     --------
@@ -134,7 +134,7 @@ def symmetric_vectors(matrices):
     >>> symmetric_vectors(np.array([[1.0, 2.0], [2.0, 3.0]])).round(3).tolist()
     [1.0, 2.828, 3.0]
     """
-    xp = namespace(matrices=matrices)
+    xp, matrices = namespace(matrices=matrices), floating(matrices, name="matrices")
     shape = tuple(matrices.shape)
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise ValueError(f"matrices must have shape (..., n_channels, n_channels), got {shape}.")
@@ -155,9 +155,10 @@ def symmetric_matrices(vectors):
     Raises
     ------
     ValueError
-        If the length of the vectors is not of the form d (d + 1) / 2, or one is not finite.
+        If the length of the vectors is not of the form d (d + 1) / 2, or a value is masked, not
+        finite or no real number.
     """
-    xp = namespace(vectors=vectors)
+    xp, vectors = namespace(vectors=vectors), floating(vectors, name="vectors")
     shape = tuple(vectors.shape)
     length = shape[-1] if shape else 0
     d = (math.isqrt(8 * length + 1) - 1) // 2

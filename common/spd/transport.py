@@ -4,9 +4,17 @@ import array_api_compat
 import numpy as np
 from array_api_compat import is_torch_array
 
-from common.spd._checks import as_array, check_finite, check_order, check_weights, namespace
+from common.spd._checks import (
+    as_array,
+    check_finite,
+    check_order,
+    check_powers,
+    check_weights,
+    floating,
+    namespace,
+)
 
-__all__ = ["wasserstein_1d"]
+__all__ = ["costs_of", "wasserstein_1d"]
 
 
 def wasserstein_1d(x, y, *, p=2, x_weights=None, y_weights=None):
@@ -20,8 +28,9 @@ def wasserstein_1d(x, y, *, p=2, x_weights=None, y_weights=None):
     Parameters
     ----------
     x : ndarray or Tensor, shape (..., n)
-        One sample per row. Samples lie along the last axis, which is contiguous in memory when the
-        rows come from ``directions @ vectors.T``: sorting is fastest there.
+        Real numbers, one sample per row; whole ones become float64. Samples lie along the last
+        axis, which is contiguous in memory when the rows come from ``directions @ vectors.T``:
+        sorting is fastest there.
     y : ndarray or Tensor, shape (..., m)
         As many rows as ``x``.
     p : float, default=2
@@ -37,17 +46,20 @@ def wasserstein_1d(x, y, *, p=2, x_weights=None, y_weights=None):
 
     Raises
     ------
+    TypeError
+        If weights are no real numbers.
     ValueError
-        If the rows differ in number, a value is not finite, ``p < 1``, or weights are negative, all
-        zero or too few.
+        If the rows differ in number, a value is masked, not finite or no real number, ``p < 1``,
+        a power overflows, or weights are masked, negative, all zero or too few.
 
     Examples
     --------
     >>> wasserstein_1d(np.array([[0.0, 1.0]]), np.array([[3.0, 2.0]]), p=1).tolist()
     [2.0]
     """
-    xp = namespace(x=x, y=y)
+    namespace(x=x, y=y)
     check_order(p)
+    x, y = floating(x, name="x"), floating(y, name="y")
     if not x.ndim or x.shape[:-1] != y.shape[:-1] or 0 in (*x.shape, *y.shape):
         raise ValueError(
             "x and y must have shapes (n_projections, n) and (n_projections, m), none empty, got "
@@ -58,6 +70,37 @@ def wasserstein_1d(x, y, *, p=2, x_weights=None, y_weights=None):
     n, m = x.shape[-1], y.shape[-1]
     x_weights = check_weights(x_weights, name="x_weights", n_samples=n)
     y_weights = check_weights(y_weights, name="y_weights", n_samples=m)
+    return costs_of(x, y, p=p, x_weights=x_weights, y_weights=y_weights, names=("x", "y"))
+
+
+def costs_of(x, y, *, p, x_weights, y_weights, names):
+    """As `wasserstein_1d`, for samples and weights that were checked.
+
+    Parameters
+    ----------
+    x, y, p, x_weights, y_weights
+        As in `wasserstein_1d`.
+    names : tuple of str
+        What the message calls ``x`` and ``y``.
+
+    Returns
+    -------
+    costs : ndarray or Tensor, shape (...)
+
+    Raises
+    ------
+    ValueError
+        If a power overflows.
+    """
+    xp = array_api_compat.array_namespace(x, y)
+    with np.errstate(over="ignore", invalid="ignore"):  # said by the check
+        costs = _costs(x, y, p, x_weights, y_weights, xp)
+    check_powers(costs, x, y, p=p, names=names)
+    return costs
+
+
+def _costs(x, y, p, x_weights, y_weights, xp):
+    n, m = x.shape[-1], y.shape[-1]
     if x_weights is not None or y_weights is not None:
         return _weighted(x, y, p, x_weights, y_weights, xp)
     x, y = _sort(x, xp), _sort(y, xp)

@@ -90,6 +90,19 @@ def test_truth_is_no_number_among_choices():
         validation.choice(True, (1, 2), "max_order")
     with pytest.raises(ValueError, match="average must be one of True, False, got 1"):
         validation.choice(1, (True, False), "average")
+    assert validation.choice(np.True_, (True, False), "average")
+    with pytest.raises(ValueError, match=r"must be one of 1, 2, got np\.True_"):
+        validation.choice(np.True_, (1, 2), "max_order")
+
+
+def test_numbers_of_numpy_are_printed_as_numbers():
+    with pytest.raises(ValueError, match=r"^x must be above 0, got -1\.5\.$"):
+        validation.number(np.float64(-1.5), "x", above=0)
+
+
+def test_none_is_no_missing_value():
+    with pytest.raises(TypeError, match=r"x must hold numbers, got \[1\.0, None\]"):
+        validation.array([1.0, None], "x")
 
 
 def test_the_nearest_word_is_found_in_any_case():
@@ -183,3 +196,37 @@ def test_rows_and_columns_without_values_are_fine_where_that_is_said():
     np.testing.assert_array_equal(found, values)
     with pytest.raises(ValueError, match="column 1"):
         validation.incomplete(values, "X", empty_rows=True)
+
+
+def test_a_mask_is_never_dropped():
+    values = np.ma.array([[1, 2], [3, 4]], mask=[[0, 0], [1, 0]])
+    with pytest.raises(ValueError, match=r"X is a masked array with 1 masked .* index \(1, 0\)\."):
+        validation.unmasked(values, "X")
+    whole = np.ma.array([1, 2])
+    assert validation.unmasked(whole, "X") is whole
+    assert validation.unmasked("text", "X") == "text"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([["a"]], r"y must hold one label per sample, got shape \(1, 1\)"),
+        (["a", None, "b", None], "y has no label at index 1, but None, one of 2 missing"),
+        (pd.Series([1, pd.NA]), "y has no label at index 1, but <NA>"),
+        ([0.0, np.nan], "y has no label at index 1, but"),
+        (np.ma.array([1, 2], mask=[0, 1]), "y is a masked array with 1 masked values"),
+    ],
+)
+def test_labels_are_one_per_sample_and_whole(values, message):
+    with pytest.raises(ValueError, match=message):
+        validation.labels(values, "y")
+    assert validation.labels(("a", "b"), "y").tolist() == ["a", "b"]
+
+
+def test_rows_of_pandas_are_in_one_order():
+    a, b = pd.Series([1, 2], ["x", "y"]), pd.DataFrame({"c": [3, 4]}, ["y", "x"])
+    with pytest.raises(
+        ValueError, match=r"row 0 of b is called 'y', that of a 'x'; .*b\.loc\[a\.i"
+    ):
+        validation.same_rows(a=a, b=b)
+    validation.same_rows(a=a, b=b.loc[a.index], c=[5, 6], d=np.zeros(2))

@@ -9,7 +9,7 @@ _LARGEST = 1e150  # squares of larger numbers overflow
 
 def _paired(a, b, *, at_least):
     """Differences of pairs, and how large their rounding may be."""
-    _check_aligned(a, b, names=("a", "b"))
+    validation.same_rows(a=a, b=b)
     a, b = _finite(a, name="a", at_least=0), _finite(b, name="b", at_least=0)
     if a.shape != b.shape:
         raise ValueError(f"a and b must be pairs, got shapes {a.shape} and {b.shape}.")
@@ -20,23 +20,6 @@ def _paired(a, b, *, at_least):
     differences = a - b
     differences[np.abs(differences) <= rounding] = 0.0
     return differences, rounding
-
-
-def _check_aligned(a, b, *, names):
-    """Two pandas series are pairs by their index, arrays by their place."""
-    if not (hasattr(a, "index") and hasattr(a, "to_numpy")):
-        return
-    if not (hasattr(b, "index") and hasattr(b, "to_numpy")) or a.index.equals(b.index):
-        return
-    if len(a) != len(b):
-        return  # the caller says so
-    place = int(np.argmax(a.index.to_numpy(object) != b.index.to_numpy(object)))
-    mine, other = (one.index.to_numpy(object)[place] for one in (a, b))
-    raise ValueError(
-        f"{names[0]} and {names[1]} have different indexes: row {place} is {mine!r} in "
-        f"{names[0]} and {other!r} in {names[1]}. Align them, for example with "
-        f"{names[1]}.loc[{names[0]}.index], or pass plain arrays."
-    )
 
 
 def _finite(x, *, name, at_least, n_dims=(1,)):

@@ -63,15 +63,19 @@ def hedges(effect, n):
     Raises
     ------
     ValueError
-        If an effect is not finite or an ``n`` is below four.
+        If an effect is not finite, an ``n`` is below four or not whole, or the indexes of two
+        pandas series differ.
 
     References
     ----------
     .. [1] L. V. Hedges, "Distribution theory for Glass's estimator of effect size and related
        estimators", J. Educ. Stat. 6(2), 1981.
     """
+    validation.same_rows(effect=effect, n=n)
     d = validation.array(effect, "effect")
     n = validation.array(n, "n", at_least=4)
+    if np.any(n != np.floor(n)):
+        raise ValueError(f"n must hold whole numbers, the pairs of each, got {n.tolist()}.")
     m = n - 1
     factor = np.exp(scipy.special.gammaln(m / 2) - scipy.special.gammaln((m - 1) / 2))
     factor = factor / np.sqrt(m / 2)

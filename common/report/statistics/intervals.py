@@ -1,5 +1,6 @@
 """Confidence intervals: of means, shares, correlations, and any statistic of rows."""
 
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -7,7 +8,7 @@ import scipy.special
 import scipy.stats
 
 from common import validation
-from common.report.statistics._checks import _check_aligned, _checked, _finite
+from common.report.statistics._checks import _checked, _finite
 
 __all__ = [
     "Interval",
@@ -111,7 +112,8 @@ def crossed_interval(x, *, strata=None, confidence=0.95):
         If ``x`` or ``confidence`` is no number.
     ValueError
         If ``x`` is not two-dimensional, there are fewer than two seeds or examples of a stratum, a
-        value is not finite, or lengths differ.
+        value is not finite, a stratum is masked or missing, or lengths or the indexes of pandas
+        objects differ.
 
     See Also
     --------
@@ -127,9 +129,11 @@ def crossed_interval(x, *, strata=None, confidence=0.95):
     >>> crossed_interval([[1.0, 1.0, 1.0], [3.0, 3.0, 3.0], [5.0, 5.0, 5.0]]).value
     3.0
     """
+    if strata is not None:
+        validation.same_rows(x=x, strata=strata)
     x = _finite(x, name="x", at_least=2, n_dims=(2,))
     n_seeds = len(_finite(x[0], name="a row of x", at_least=2))
-    strata = np.zeros(len(x)) if strata is None else np.asarray(strata)
+    strata = np.zeros(len(x)) if strata is None else validation.labels(strata, "strata")
     validation.same_length(x=x, strata=strata)
     confidence = _checked(confidence)
     names = np.unique(strata)
@@ -389,15 +393,18 @@ def pair_mean_interval(x, first, second, *, confidence=0.95):
     TypeError
         If a value is no number.
     ValueError
-        If lengths differ, a value is not finite, or all pairs share a unit.
+        If lengths or the indexes of pandas series differ, a value is not finite, a unit is masked
+        or missing, or all pairs share a unit.
 
     Examples
     --------
     >>> pair_mean_interval([1.0, 2.0, 3.0], ["a", "b", "c"], ["b", "c", "a"])[1]
     3
     """
+    validation.same_rows(x=x, first=first, second=second)
     x = _finite(x, name="x", at_least=1)
     validation.same_length(x=x, first=first, second=second)
+    first, second = validation.labels(first, "first"), validation.labels(second, "second")
     units, members = np.unique(np.concatenate([first, second]), return_inverse=True)
     members = members.reshape(2, -1)
     for unit, name in enumerate(units):
@@ -485,7 +492,7 @@ def rank_correlation(x, y, *, confidence=0.95):
     >>> rank_correlation(x, x**3).value
     1.0
     """
-    _check_aligned(x, y, names=("x", "y"))
+    validation.same_rows(x=x, y=y)
     x, y = (_finite(one, name=name, at_least=2) for one, name in ((x, "x"), (y, "y")))
     validation.same_length(x=x, y=y)
     n = len(x)
@@ -511,7 +518,9 @@ def _one_number(found, what):
             f"{what} must be one number, got an array of shape {np.shape(found)}. "
             "A statistic of rows reduces them all."
         )
-    if not np.isfinite(found):
+    if np.iscomplexobj(found) or not isinstance(found, (Real, np.ndarray)):
+        raise ValueError(f"{what} is {found!r}; it must be a real number.")
+    if np.ma.is_masked(found) or not np.isfinite(found):
         raise ValueError(f"{what} is {found}; it must be finite.")
     return float(found)
 

@@ -129,7 +129,8 @@ def stouffer(p_values, n):
     Raises
     ------
     ValueError
-        If shapes differ, a p value is outside [0, 1], or an ``n`` is not a positive integer.
+        If shapes or the indexes of pandas series differ, a p value is outside [0, 1], or an ``n``
+        is not a positive integer.
 
     References
     ----------
@@ -141,6 +142,7 @@ def stouffer(p_values, n):
     >>> round(stouffer([0.05, 0.05], [10, 10]), 4)
     0.01
     """
+    validation.same_rows(p_values=p_values, n=n)
     p_values = _probabilities(p_values)
     sizes = validation.vector(n, "n", at_least=1)
     if sizes.shape != p_values.shape:

@@ -130,3 +130,47 @@ def test_a_lead_needs_others_and_methods():
         correlations.correlation_lead(table, "flat")
     with pytest.raises(ValueError, match=r"'a' is compared with .* only b has a correlation"):
         correlations.correlation_lead(table, "a")
+
+
+def world(rhos, *, rng, n_methods=8, n_rows=4):
+    """A table of each scorer, whose pooled correlation with the accuracy is known.
+
+    Methods and rows contribute half of the variance each, so rows of a method are not independent.
+    """
+    sizes = (n_methods, 1), (n_methods, n_rows)
+    accuracy = [rng.standard_normal(size) for size in sizes]
+    method, split = np.indices(sizes[1])
+    tables = {}
+    for scorer, rho in rhos.items():
+        parts = [rho * a + np.sqrt(1 - rho**2) * rng.standard_normal(a.shape) for a in accuracy]
+        tables[scorer] = pd.DataFrame(
+            {
+                "dataset": "simulated", "shift": "a", "scorer": scorer, "split": split.ravel(),
+                "method": [f"m{m}" for m in method.ravel()], "inner_score": sum(parts).ravel(),
+                "accuracy": 0.5 + sum(accuracy).ravel() / 20,
+            }
+        )  # fmt: skip
+    return tables
+
+
+def test_the_interval_of_a_change_covers_the_truth():
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(200):
+        tables = world({"s": 0.6, "other": 0.2}, rng=rng)
+        change = correlations.correlation_change(
+            tables["s"], tables["other"].assign(scorer="s"), "s"
+        )
+        covered.append(change.low <= 0.6 - 0.2 <= change.high)
+    assert 0.93 <= np.mean(covered) <= 0.97
+
+
+def test_the_interval_of_a_lead_covers_the_truth():
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(150):
+        # The second best of the others is far from the best and from the third.
+        tables = world({"a": 0.6, "b": 0.95, "c": 0.4, "d": -0.9}, rng=rng)
+        lead = correlations.correlation_lead(pd.concat(tables.values()), "a")
+        covered.append(lead.low <= 0.6 - 0.4 <= lead.high)
+    assert 0.93 <= np.mean(covered) <= 0.97

@@ -7,6 +7,7 @@ import time
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from skada import metrics
 from skada.model_selection import StratifiedDomainShuffleSplit
@@ -35,6 +36,11 @@ def small(shift="covariate", n=240):
     pair = simulated_shift(shift, 0)
     kept = np.random.default_rng(0).permutation(len(pair.X))[:n]
     return pair.X[kept].astype(float), pair.y[kept], pair.sample_domain[kept]
+
+
+def hidden(values):
+    """With the fifth one masked."""
+    return np.ma.masked_array(values, np.arange(len(values)) == 4)
 
 
 def grid_search(pipeline, grid, X, y, sample_domain, labels):
@@ -198,7 +204,7 @@ def test_the_caller_s_labels_are_left_alone():
         (lambda X, y, d: (X[:-1], y, d), r"got shapes \(159, 2\), \(160,\)"),
         (
             lambda X, y, d: (np.where(np.arange(160)[:, None] == 7, np.nan, X), y, d),
-            "sample 7 of X",
+            r"X must be finite, got nan at index \(7, 0\) and 1 more",
         ),
         (lambda X, y, d: (X, y * 2, d), "labels must be 0, 1, … without a gap, got \\[0 2\\]"),
         (lambda X, y, d: (X, y.astype(float), d), "of type float64"),
@@ -216,11 +222,46 @@ def test_the_caller_s_labels_are_left_alone():
         (lambda X, y, d: (-1e200 * np.abs(X), y, d), r"of up to \d\.\d+e\+200: squares of"),
         (lambda X, y, d: (-1e-200 * np.abs(X), y, d), r"of up to \d\.\d+e-200: squares of"),
         (lambda X, y, d: (1e-200 * X, y, d), r"X has values of up to \d\.\d+e-200: squares of"),
+        (lambda X, y, d: (np.ma.masked_equal(X, X[3, 1]), y, d), "X is a masked array with 1 mas"),
+        (lambda X, y, d: (X[:0], y[:0], d[:0]), r"X is empty: its shape is \(0, 2\)"),
+        (lambda X, y, d: (X[:, 0], y, d), r"X must have 2 axes, got shape \(160,\)"),
+        (
+            lambda X, y, d: (X, y[:, None], d),
+            r"y must hold one label per sample, got shape \(160, 1\)",
+        ),
+        (lambda X, y, d: (X, y, d[:, None]), r"sample_domain must hold .* got shape \(160, 1\)"),
+        (lambda X, y, d: (X, hidden(y), d), "y is a masked array with 1 .* the first at index 4"),
+        (lambda X, y, d: (X, y, hidden(d)), "sample_domain is a masked array with 1 masked value"),
+        (
+            lambda X, y, d: (pd.DataFrame(X), pd.Series(y)[::-1], d),
+            r"row 0 of y is called 159, that of X 0; rows are paired .* order: y\.loc\[X\.index\]",
+        ),
+        (
+            lambda X, y, d: (X, pd.Series(y), pd.Series(d, index=range(1, 161))),
+            "row 0 of sample_domain is called 1, that of y 0",
+        ),
     ],
 )
 def test_bad_input_is_named(change, message):
     with pytest.raises(ValueError, match=message):
         nested.check(*change(*small(n=160)))
+
+
+def test_complex_samples_are_refused():
+    X, y, sample_domain = small(n=160)
+    with pytest.raises(TypeError, match="X must hold numbers, got array"):
+        nested.check(X + 1j, y, sample_domain)
+
+
+def test_tables_whose_rows_have_one_order_are_arrays():
+    X, y, sample_domain = small(n=160)
+    rows = np.random.default_rng(0).permutation(160)
+    tables = pd.DataFrame(X, rows), pd.Series(y, rows), pd.Series(sample_domain, rows)
+    expected = nested.check(X, y, sample_domain)
+    for given in (tables, (X, *tables[1:]), (tables[0], y, sample_domain.tolist())):
+        for got, one in zip(nested.check(*given), expected, strict=True):
+            np.testing.assert_array_equal(got, one)
+    assert nested.check(X.astype(np.float32), y, sample_domain)[0].dtype == np.float64
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int8])
@@ -265,6 +306,12 @@ def test_splits_and_base_are_checked():
         ({"train": np.setdiff1d(train, on_target)}, "train has no sample of the target"),
         ({"train": np.setdiff1d(train, on_source)}, "train has no sample of the source"),
         ({"train": few, "test": on_target[20:]}, "class 1 has no sample of the source in train"),
+        ({"train": np.append(train, train[4])}, rf"train has sample {train[4]} 2 times, one of 1"),
+        (
+            {"test": np.append(test, test)},
+            rf"test has sample {test.min()} 2 times, one of {len(test)}",
+        ),
+        ({"train": hidden(train)}, "train is a masked array with 1 masked values"),
         ({"n_folds": 0}, "n_folds must be at least 1, got 0"),
     ):
         with pytest.raises(ValueError, match=message):

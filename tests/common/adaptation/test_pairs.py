@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn.covariance
 from pyriemann.tangentspace import TangentSpace
@@ -68,6 +69,26 @@ def test_covariances_are_shrunk_by_oracle_approximation():
         ({"y_source": np.zeros(5)}, TypeError, "y_source must hold whole numbers, got float64"),
         ({"y_source": np.full(5, 2)}, ValueError, "labels 2 to 2, but there are 2 classes, 0 to 1"),
         ({"y_target": np.full(6, -1)}, ValueError, "y_target has labels -1 to -1"),
+        (
+            {"y_target": np.ma.masked_equal([1, 1, 0, 1, 1, 1], 0)},
+            ValueError,
+            "y_target is a masked array with 1 masked values, the first at index 2",
+        ),
+        ({"X_source": np.ma.masked_equal(np.ones((5, 3)), 1)}, ValueError, "X_source is a masked"),
+        ({"X_target": np.ones((6, 3)) + 1j}, TypeError, "X_target must hold numbers, got array"),
+        (
+            {"y_source": np.zeros((5, 1), int)},
+            ValueError,
+            r"y_source must hold one label per sample, got shape \(5, 1\)",
+        ),
+        (
+            {
+                "X_source": pd.DataFrame(np.ones((5, 3)), list("abcde")),
+                "y_source": pd.Series(np.zeros(5, int), list("abdce")),
+            },
+            ValueError,
+            r"row 2 of y_source is called 'd', that of X_source 'c'; .*\.loc\[X_source\.index\]",
+        ),
     ],
 )
 def test_domains_that_cannot_be_merged_are_refused(change, error, message):

@@ -30,10 +30,15 @@ from common.augmentation.windows import balance, imagery_windows, sleep_windows,
 NAN = float("nan")
 X = np.random.default_rng(0).standard_normal((6, 2, 50)).astype(np.float32)
 Y = np.array([0, 1, 0, 1, 0, 1])
+EXAMPLES, LABELS = torch.from_numpy(X), torch.from_numpy(Y)
 
 
 def rng():
     return np.random.default_rng(0)
+
+
+def masked(values):
+    return np.ma.array(values, mask=np.arange(len(values)) == 2)
 
 
 def spoilt(value):
@@ -104,8 +109,8 @@ def spoilt(value):
         (partial(zscore, X * np.float32(1e25)), "squares cannot be written in float32"),
         (partial(zscore, X * np.float32(1e-30)), "squares cannot be written in float32"),
         (partial(zscore, X[0]), r"X must have 3 axes, got shape \(2, 50\)"),
-        (partial(balance, [], rng=rng()), r"y must hold one label an example, got shape \(0,\)"),
-        (partial(balance, [0.0, NAN], rng=rng()), "y must be finite, got nan at index 1"),
+        (partial(balance, [], rng=rng()), "y is empty: there is no example"),
+        (partial(balance, [0.0, NAN], rng=rng()), "y has no label at index 1, but .*nan"),
         (partial(balance, Y, strata=[0, 1], rng=rng()), "y has 6, strata has 2"),
         (partial(stratified_fraction, Y, NAN, rng=rng()), "fraction must be above 0 and at most 1"),
         (
@@ -113,11 +118,46 @@ def spoilt(value):
             "validation must be above 0 and below 1, got nan",
         ),
         (partial(whitener, spoilt(NAN)), r"X must be finite, got nan at index \(3, 1, 7\)"),
+        (partial(zscore, np.ma.masked_greater(X, 2.0)), r"X is a masked array with \d+ masked"),
+        (partial(zscore, X * 1j), "X must hold numbers, got"),
+        (
+            partial(balance, masked(Y), rng=rng()),
+            "y is a masked array with 1 masked values, the first at",
+        ),
+        (
+            partial(balance, Y, strata=masked(0 * Y), rng=rng()),
+            "strata is a masked array with 1 masked values",
+        ),
+        (
+            partial(balance, Y, strata=[0, NAN, 0, 0, 0, 0], rng=rng()),
+            "strata has no label at index 1, but .*nan",
+        ),
+        (
+            partial(balance, Y, strata=np.zeros((6, 1)), rng=rng()),
+            r"strata must hold one label per sample, got shape \(6, 1\)",
+        ),
+        (partial(stratified_fraction, masked(Y), 0.5, rng=rng()), "y is a masked array with 1"),
+        (
+            partial(hold_out, "official", Y, masked(Y), fold=0, n_folds=1, rng=rng()),
+            "group is a masked array with 1 masked values",
+        ),
+        (
+            partial(whitener, spoilt(1e200)),
+            r"X holds values up to 1e\+200, of which the squares cannot be written in float64",
+        ),
+        (partial(whitener, X.astype(float) * 1e200), "squares cannot be written in float64"),
+        (partial(whitener, X.astype(float) * 1e-200), "squares cannot be written in float64"),
+        (partial(whitener, X * 1j), "X must hold numbers, got"),
+        (partial(whitener, np.ma.masked_greater(X, 2.0)), r"X is a masked array with \d+ masked"),
+        (
+            partial(whitener, np.ones((6, 2, 50)) * [[1.0], [0.0]], ridge=0.0),
+            "eigenvalue 0 beside 1, and ridge=0: a channel depends on the others",
+        ),
         (partial(whitener, 0 * X), "is 0 throughout: nothing can be whitened"),
     ],
 )
 def test_wrong_input_is_one_clear_error(call, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         call()
 
 
@@ -142,6 +182,24 @@ def test_noise_that_swamps_windows_in_volts_is_refused():
     assert GaussianNoise(sigma=1e-6, seed=0, probability=1.0)(volts).isfinite().all()
 
 
+def test_learned_noise_that_swamps_windows_in_volts_is_refused():
+    noise = make_operation("gaussian-noise")
+    layer, volts = AugmentationLayer(["gaussian-noise"], magnitude=0.5), EXAMPLES * 1e-5
+    message = r"noise of sigma=0.1 swamps windows whose deviation is .*e-0.\. Are they in V"
+    for magnitude in (0.5, torch.full((6,), 0.5)):
+        with pytest.raises(ValueError, match=message):
+            noise(volts, magnitude)
+    for mode in (True, False):
+        with pytest.raises(ValueError, match=message):
+            layer.train(mode)(volts)
+    # Flat channels do not count, and no noise swamps nothing.
+    half = EXAMPLES.clone()
+    half[:, 0] = 0
+    assert noise(half, 0.5).isfinite().all() and noise(0 * half, 0.5).isfinite().all()
+    assert torch.equal(noise(volts, 0.0), volts)
+    assert noise(EXAMPLES[:0], 0.5).shape == (0, 2, 50)
+
+
 # Training
 
 
@@ -162,11 +220,52 @@ def train_on(train, valid=(X, Y), **options):
         ((X, Y), (X[:, :1], Y), r"must have one shape, got \(2, 50\) and \(1, 50\)"),
         ((spoilt(NAN), Y), (X, Y), "X of the training set is not finite .* in example 3 of 6"),
         ((X, Y), (spoilt(1e300), Y), "X of the validation set is not finite .* in example 3 of 6"),
+        (
+            (X[:1], Y[:1]), (X[:1], Y[:1]),
+            r"the training set has 1 example\(s\), all of class 0: there is nothing to tell apart",
+        ),
+        ((X, 0 * Y), (X, 0 * Y), r"the training set has 6 example\(s\), all of class 0"),
+        (
+            (X, Y), (X[::2], Y[::2]),
+            r"validation set has no example of class 1: .* \{0: 3, 1: 3\} in .* and \{0: 3\} in",
+        ),
+        (
+            (X, [0, 0, 1, 1, 2, 2]), (X, Y),
+            r"no example of class 2: .* \{0: 2, 1: 2, 2: 2\} in training and \{0: 3, 1: 3\} in",
+        ),
+        ((np.ma.masked_greater(X, 2.0), Y), (X, Y), r"X of the training set is a masked array"),
+        ((X, Y), (X, masked(Y)), r"y of the validation set is a masked array with 1 masked"),
+        ((X * 1j, Y), (X, Y), "X of the training set must hold real numbers, got complex"),
+        ((EXAMPLES * 1j, Y), (X, Y), "X of the training set must hold real numbers, got torch.com"),
+        ((X, Y.astype(str)), (X, Y), "y of the training set must hold real numbers, got <U"),
+        (
+            (X[:, :1], Y), (X[:, :1], Y),
+            "network does not take windows of 1 channels and 50 samples: mat1 and .*n_channels=1 a",
+        ),
+        (
+            (X[..., :40], Y), (X[..., :40], Y),
+            "network does not take windows of 2 channels and 40 samples: mat1 .* n_times=40",
+        ),
     ],
-)
+)  # fmt: skip
 def test_what_networks_cannot_be_trained_on(train, valid, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         train_on(train, valid)
+
+
+def test_a_network_answers_one_number_a_class():
+    options = {"recipe": RECIPES["sleep"], "transform": None, "n_epochs": 1, "patience": 1}
+    with pytest.raises(ValueError, match=r"\(n_examples, n_classes\), got \(1, 2, 3\) for one win"):
+        fit(torch.nn.Linear(50, 3), (X, Y), (X, Y), **options, seed=0)
+
+
+def test_a_network_without_memory_is_not_a_network_of_another_shape():
+    class Full(torch.nn.Module):
+        def forward(self, X):
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        predict(Full(), X)
 
 
 def test_what_networks_cannot_predict():
@@ -174,13 +273,19 @@ def test_what_networks_cannot_predict():
         predict(torch.nn.Flatten(), spoilt(NAN))
     with pytest.raises(ValueError, match=r"X is empty: its shape is \(0, 2, 50\)"):
         predict(torch.nn.Flatten(), X[:0])
+    with pytest.raises(ValueError, match=r"X is a masked array with \d+ masked values"):
+        predict(torch.nn.Flatten(), np.ma.masked_greater(X, 2.0))
+    with pytest.raises(TypeError, match="X must hold real numbers, got complex"):
+        predict(torch.nn.Flatten(), X * 1j)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(100, 2))
+    with pytest.raises(ValueError, match="network does not take windows of 1 channels and 50 samp"):
+        predict(network, X[:, :1])
 
 
 # Learned augmentation
 
 NAMES = ["gaussian-noise", "sign-flip"]
 LAYER = AugmentationLayer(NAMES)
-EXAMPLES, LABELS = torch.from_numpy(X), torch.from_numpy(Y)
 MANY, OF_MANY = EXAMPLES.transpose(0, 1), LABELS.expand(2, 6)
 
 
@@ -454,6 +559,82 @@ def test_hits_and_seeds_must_be_the_same(intervals, hits, message):
 def test_a_baseline_that_is_always_wrong_has_no_improvement():
     table = single({"identity": ["..|.."] * 3, "a": ["xx|x.", "x.|xx", "x.|xx"]})
     with pytest.raises(ValueError, match=r"identity is always wrong on d at fraction 1"):
+        gains.improvement_intervals(table)
+
+
+# Gains of several folds
+
+
+def several(n_folds=4, n_seeds=2, fraction=1.0):
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        [
+            {"dataset": "d", "augmentation": name, "fraction": fraction, "fold": fold, "seed": seed}
+            | {"balanced_accuracy": rng.uniform(0.4, 0.8), "hits": ""}
+            for name in ("identity", "a", "b")
+            for fold in range(n_folds)
+            for seed in range(n_seeds)
+        ]
+    )
+
+
+def cells(table, name, fold, seed=None):
+    found = (table["augmentation"] == name) & (table["fold"] == fold)
+    return found if seed is None else found & (table["seed"] == seed)
+
+
+def improvement(table):
+    return gains.relative_improvement(table, metric="balanced_accuracy")
+
+
+FOLDED = [improvement, gains.improvement_intervals, gains.accuracy_intervals]
+
+
+@pytest.mark.parametrize("intervals", FOLDED)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda table: table[~cells(table, "a", 1, 1)],
+            "a of dataset d.* has no fit of fold 1, seed 1, which identity has: .* Run the missing",
+        ),
+        (
+            lambda table: table[~cells(table, "b", 2)],
+            "b of dataset d.* has no fit of fold 2, seed 0, which identity has",
+        ),
+        (
+            lambda table: table[~cells(table, "identity", 3, 0)],
+            "identity of dataset d.* has no fit of fold 3, seed 0, which a has",
+        ),
+        (
+            lambda table: pd.concat([table, table[cells(table, "a", 0, 1)]]),
+            "a of dataset d.* has 2 fits of fold 0, seed 1: it must have one",
+        ),
+        (
+            lambda table: table.assign(
+                balanced_accuracy=table["balanced_accuracy"].mask(cells(table, "identity", 2, 1))
+            ),
+            "balanced_accuracy must be finite, got nan for dataset d, augmentation identity, "
+            "fold 2, seed 1. Run",
+        ),
+    ],
+)
+def test_augmentations_have_the_folds_and_seeds_of_the_baseline(intervals, change, message):
+    intervals(several())
+    with pytest.raises(ValueError, match=message):
+        intervals(change(several()))
+
+
+def test_seeds_of_one_fold_are_paired_in_full():
+    table = several(n_folds=1, n_seeds=3)
+    with pytest.raises(ValueError, match="a of dataset d has no fit of fold 0, seed 2, which iden"):
+        improvement(table[~cells(table, "a", 0, 2)])
+
+
+def test_a_fold_on_which_the_baseline_is_always_wrong_has_no_improvement():
+    table = several()
+    table.loc[cells(table, "identity", 2), "balanced_accuracy"] = 0.0
+    with pytest.raises(ValueError, match="identity is always wrong on d at fraction 1 in fold 2"):
         gains.improvement_intervals(table)
 
 

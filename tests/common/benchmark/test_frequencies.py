@@ -183,6 +183,45 @@ def named(*names):
     return epochs(names)
 
 
+def other(*, sfreq=SFREQ, tmin=0.0, order=None):
+    """The same numbers, under another sampling rate, begin or order of the channels."""
+    X, _ = epochs()
+    info = mne.create_info([str(name) for name in order or range(4)], sfreq, "eeg")
+    options = {"tmin": tmin, "event_id": X.event_id, "verbose": "error"}
+    return mne.EpochsArray(X.get_data(), info, X.events, **options)
+
+
+@pytest.mark.parametrize("classifier", ALL, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sfreq": 200.0}, "trials are sampled at 200 Hz; those learned from were at 128 Hz"),
+        ({"tmin": 0.5}, "trials begin at 0.5 s; those learned from began at 0 s. Cut both"),
+        ({"order": [0, 2, 1, 3]}, "channel 1 of the trials is '2'; of those learned .* was '1'"),
+    ],
+)
+def test_trials_to_predict_are_like_those_learned(classifier, change, message):
+    """Their arrays are of one shape, so nothing else would tell."""
+    fitted = classifier.fit(*epochs())
+    np.testing.assert_array_equal(fitted.scores(other()), fitted.scores(epochs()[0]))
+    assert len(fitted.predict(other(sfreq=SFREQ * (1 + 1e-9)))) == 18  # rounding of a resampler
+    with pytest.raises(ValueError, match=message):
+        fitted.predict(other(**change))
+    with pytest.raises(ValueError, match=r"must be mne\.Epochs, .* got ndarray"):
+        fitted.predict(epochs()[0].get_data())
+
+
+@pytest.mark.parametrize("classifier", ALL, ids=lambda one: type(one).__name__)
+def test_labels_may_be_a_list(classifier):
+    X, y = epochs()
+    expected = classifier.fit(X, y).scores(X)
+    np.testing.assert_array_equal(classifier.fit(X, y.tolist()).scores(X), expected)
+
+
+def labelled(y):
+    return epochs()[0], y
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -192,6 +231,18 @@ def named(*names):
         ),
         (lambda: class_frequencies(epochs()[0], [0, 1]), "18 epochs, but 2 labels"),
         (lambda: class_frequencies(epochs()[0], np.zeros(18)), r"class 0.0 has trials of the eve"),
+        (
+            lambda: class_frequencies(*labelled(np.where(np.arange(18) == 4, np.nan, 1))),
+            "y has no label at index 4, but .*nan.*, one of 1 missing. Leave",
+        ),
+        (
+            lambda: MultisetCCA().fit(*labelled(np.ma.masked_equal(np.arange(18) % 3, 2))),
+            "y is a masked array with 6 masked values, the first at index 2",
+        ),
+        (
+            lambda: FrequencyCCA().fit(*labelled(np.zeros((18, 1)))),
+            r"y must hold one label per sample, got shape \(18, 1\)",
+        ),
         (lambda: class_frequencies(*named("9", "9.0")), "the same frequency: .9.0, 9.0. Hz"),
         (lambda: FrequencyCCA(0).fit(*epochs()), "n_harmonics must be at least 1, got 0"),
         (lambda: FrequencyCCA(-2).fit(*epochs()), "n_harmonics must be at least 1, got -2"),

@@ -133,7 +133,12 @@ def test_cloning_keeps_arguments():
         ({"network": "EEGNetv4"}, trials()[0], "one of ShallowFBCSPNet, .*, got 'EEGNetv4'"),
         ({}, trials()[0][:, 0], r"got \(40, 250\) and 40 labels"),
         ({}, trials()[0][:-1], r"got \(39, 4, 250\) and 40 labels"),
-        ({}, np.where(np.arange(40)[:, None, None] == 3, np.nan, trials()[0]), "trial 3 of X is"),
+        (
+            {},
+            np.where(np.arange(40)[:, None, None] == 3, np.nan, trials()[0]),
+            r"X must be finite, got nan µV at index \(3, 0, 0\)",
+        ),
+        ({}, np.ma.masked_greater(trials()[0], 3), r"X is a masked array with \d+ masked values"),
         ({"network": "EEGTCNet"}, trials()[0][:, :, :30], "EEGTCNet cannot be made .* 30 samples"),
         ({"network": "Deep4Net"}, trials()[0][:, :1], "of 1 channels .* at least two channels"),
         ({"validation_share": 1.0}, trials()[0], "above 0 and below 1, got 1.0"),
@@ -157,11 +162,25 @@ def test_errors_say_what_is_wrong(arguments, X, message):
         ([0, 1] * 16 + [2] * 8, "last 8 of 40 .* training part has none of class 2. Shuffle"),
         ([0] * 40, r"all 40 trials are of class \[0\]; two are needed"),
         (np.arange(40) % 2 / 1, r"whole numbers or words, got float64: \[0. 1. 0. 1. 0.\]"),
+        (np.arange(40) % 2 + 0j, "whole numbers or words, got complex128"),
+        ([0, 1] * 19 + [None, 0], "y has no label at index 38, but None"),
+        (
+            [0, 1] * 19 + [np.nan, 0],
+            "y has no label at index 38, but .*nan.*, one of 1",
+        ),
+        (np.arange(40)[:, None] % 2, r"y must hold one label per sample, got shape \(40, 1\)"),
+        (np.ma.masked_array([0, 1] * 20, np.arange(40) == 3), "y is a masked .* first at index 3"),
     ],
 )
 def test_labels_that_cannot_be_learned_are_refused(y, message):
     with pytest.raises(ValueError, match=message):
-        NetworkClassifier("EEGNet", **SMALL).fit(trials()[0], np.array(y))
+        NetworkClassifier("EEGNet", **SMALL).fit(trials()[0], np.ma.asarray(y))
+
+
+def test_complex_trials_are_refused():
+    X, y = trials(n=20)
+    with pytest.raises(TypeError, match="X must hold numbers, got array"):
+        NetworkClassifier("EEGNet", **SMALL).fit(X + 1j, y)
 
 
 def test_a_class_that_chance_left_out_of_the_validation_part_is_fine():
@@ -185,6 +204,26 @@ def test_trials_to_predict_are_like_those_learned():
         fitted.predict(X[:, :, :200])
     with pytest.raises(ValueError, match="X must be finite, got nan µV"):
         fitted.predict(np.full_like(X, np.nan))
+    with pytest.raises(ValueError, match=r"X must be \(n_trials, .* got \(4, 250\)"):
+        fitted.predict(X[0])
+    with pytest.raises(ValueError, match=r"values of up to \d\.\d+e\+300, beyond single precision"):
+        fitted.predict(1e300 * X)
+    with pytest.raises(TypeError, match="X must hold numbers, got array"):
+        fitted.predict(X + 1j)
+    with pytest.raises(ValueError, match="X is a masked array with"):
+        fitted.predict(np.ma.masked_greater(X, 3))
+
+
+def test_outputs_that_are_not_finite_are_no_class():
+    """Values in single precision, whose squares are not."""
+    X, y = trials(n=20)
+    fitted = NetworkClassifier("ShallowFBCSPNet", **SMALL).fit(X, y)
+    X[[7, 9]] *= 1e30
+    said = (
+        r"output of ShallowFBCSPNet is not finite for trial 7 of X, one of 2, .* reach \d\S*e\+30"
+    )
+    with pytest.raises(FloatingPointError, match=said):
+        fitted.predict(X)
 
 
 def test_a_loss_that_is_not_finite_is_an_error():

@@ -400,7 +400,7 @@ SHORT = {"sfreq": 100.0, "n_atoms": 1, "atom_length": 0.05}
             lambda: nystagmus.waveform_recovery(X[0], "jerk", period=1e300, sfreq=100.0),
             "an atom of 60 samples at 100 Hz sees nothing of a period of 1e+300 s",
         ),
-        (lambda: nystagmus.onset_f1(record(), 1.0, Z[0]), "atom must have 1 axes, got shape ()"),
+        (lambda: nystagmus.onset_f1(record(), 1.0, Z[0]), "atom must have 1 axis, got shape ()"),
         # trends
         (lambda: tv_prox([0.0, 1.0], 1e10), "mu=1e+10 is more than 1e9 times the range of y, 1"),
         (

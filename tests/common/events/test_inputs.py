@@ -29,6 +29,7 @@ NAN, INF = float("nan"), float("inf")
 ONE = Events([1.0], [2.0], [1])
 FOUND = Events([1.0], [2.0], [1], [0.9])
 SURE = np.full((1, 4, 2), 0.5)
+MASKED = np.ma.masked_greater([0.0, 8.0], 1.0)
 OUTPUT = {"class": np.zeros((2, 1, 2)), "start": np.zeros((2, 1)), "end": np.ones((2, 1))}
 
 
@@ -67,6 +68,28 @@ def simulated(**options):
         ),
         (partial(decode_dense, SURE, [NAN], window=4), r"starts must be .*got nan s at index 0"),
         (partial(average_windows, SURE, [0], window=0), "window must be above 0 s, got 0 s"),
+        (partial(average_windows, SURE, MASKED[1:], window=4), "starts is a masked array with 1"),
+        (partial(decode_dense, SURE, MASKED[1:], window=4), "starts is a masked array with 1"),
+        (partial(decode_dense, SURE, ["1"], window=4), "starts must hold numbers, got"),
+        (partial(decode_dense, SURE, [1j], window=4), "starts must hold numbers, got"),
+        (
+            partial(decode_dense, np.zeros((1, 0, 2)), window=4),
+            r"probabilities of shape \(1, 0, 2\) hold no token: windows need one at least",
+        ),
+        (partial(average_windows, np.zeros((0, 0, 2)), [], window=4), "hold no token"),
+        (partial(decode_set, OUTPUT, window=8, start=MASKED), "start is a masked array with 1"),
+        (
+            partial(decode_set, OUTPUT | {"start": np.ma.masked_less([[0.5], [0]], 0.2)}, window=8),
+            "start of the output is a masked array with 1 masked values",
+        ),
+        (
+            partial(decode_set, OUTPUT | {"end": np.full((2, 1), 1j)}, window=8),
+            "end of the output must hold real numbers, got complex128",
+        ),
+        (
+            partial(decode_set, OUTPUT | {"end": [["1"], ["1"]]}, window=8),
+            "end of the output must hold real numbers, got <U1",
+        ),
         (partial(decode_set, OUTPUT, window=-8), "window must be above 0 s, got -8 s"),
         (
             partial(decode_set, OUTPUT, window=8, start=[0, NAN]),
@@ -127,7 +150,7 @@ def simulated(**options):
         (partial(ONE.clip, 0, 2, minimum=NAN), "minimum must be at least 0 s, got nan s"),
         (
             partial(Events, np.ma.array([1.0], mask=[True]), [2.0], [1]),
-            "start has masked values. Leave them out",
+            "start is a masked array with 1 masked values",
         ),
         (
             partial(make, spoilt((2, 100), (1, 3), NAN)),
@@ -163,7 +186,7 @@ def simulated(**options):
     ],
 )
 def test_wrong_input_is_one_clear_error(call, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         call()
 
 
@@ -195,6 +218,8 @@ def criterion_of(**spoil):
         ({"start": [[0.0, NAN]]}, "event 1 of window 0 goes from nan to 0.5"),
         ({"start": [[0.2, 0.3]]}, "event 0 of window 0 goes from 0.2 to 0.1"),
         ({"class": [[1.0, 1.7]]}, r"target class must hold whole numbers, got torch.float32"),
+        ({"class": [[True, False]]}, r"target class must hold whole numbers, got torch.bool"),
+        ({"class": [[1, 1j]]}, r"target class must hold whole numbers, got torch.complex64"),
         ({"class": [[1, 3]]}, "target class has the label 3; labels are 0 to 2"),
         ({"class": [[1, -1]]}, "target class has the label -1; labels are 0 to 2"),
         ({"dense": [[0, 0, 7, 0]]}, "target dense has the label 7; labels are 0 to 2"),
@@ -212,6 +237,38 @@ def test_targets_of_the_criterion_are_fractions_and_known_classes(spoil, message
     if "dense" not in spoil and "3" not in str(spoil.get("class")):
         with pytest.raises(ValueError, match=message.split(";")[0]):
             dense_labels(truth, 4)
+
+
+@pytest.mark.parametrize("name", ["start", "end"])
+def test_a_network_that_answers_nan_has_diverged(name):
+    import torch
+
+    from common.events.criterion import SetCriterion, render_queries
+
+    criterion, output, truth = criterion_of()
+    output[name][0, 1] = NAN
+    message = f"output {name} is nan for query 1 of window 0, one of 1 such values. Has training"
+    for loss in (criterion, SetCriterion(weight_consistency=0.0)):
+        with pytest.raises(ValueError, match=message):
+            loss(output, truth)
+    with pytest.raises(ValueError, match=message):
+        render_queries(output["class"], output["start"], output["end"], 4)
+    output[name][0, 1] = torch.inf  # it lies beyond the window, hence at none of its tokens
+    render_queries(output["class"], output["start"], output["end"], 4)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "int8", "int32"])
+def test_labels_are_whole_numbers_of_any_size(kind):
+    import torch
+
+    from common.events.criterion import dense_labels, match
+
+    criterion, output, truth = criterion_of()
+    truth["dense"] = torch.tensor([[0, 1, 2, 0]])
+    small = truth | {name: truth[name].to(getattr(torch, kind)) for name in ("class", "dense")}
+    assert torch.equal(criterion(output, small)[0], criterion(output, truth)[0])
+    assert torch.equal(dense_labels(small, 4), dense_labels(truth, 4))
+    assert all(map(torch.equal, match(output, small), match(output, truth)))
 
 
 def test_padding_may_hold_anything():

@@ -15,6 +15,7 @@ from common.hawkes.kernels import (
     grid_lags,
     to_unit,
 )
+from common.hawkes.residuals import intensity_at
 from common.hawkes.simulation import simulate
 
 
@@ -433,6 +434,30 @@ def test_parameters_that_describe_no_density_are_refused(kernel, parameters, mes
         nested = {"kernel": [[kernel]], "parameters": [[parameters]]}
         with pytest.raises(ValueError, match=message):
             simulate([1.0], [[0.5]], **nested, end_time=10.0, **options)
+
+
+NO_MASS = [
+    (TruncatedGaussian(), [5.0, 0.1], "mean=5, sigma=0.1"),
+    (TruncatedGaussian(), [50.0, 0.1], "mean=50, sigma=0.1"),
+    (TruncatedGaussian(), [-5.0, 0.1], "mean=-5, sigma=0.1"),
+    (RaisedCosine(), [5.0, 0.2], "u=5, sigma=0.2"),
+    (RaisedCosine(), [-5.0, 0.2], "u=-5, sigma=0.2"),
+]
+
+
+@pytest.mark.parametrize(("kernel", "parameters", "found"), NO_MASS)
+def test_a_density_without_mass_on_its_support_is_refused(kernel, parameters, found):
+    options = {"length": 1.0, "rng": np.random.default_rng(0)}
+    message = rf"{found} has no mass .* support \[0, 1\] s: .* ends at nan, not at 1. Keep"
+    with pytest.raises(ValueError, match=message):
+        kernel.sample(10, parameters, **options)
+    with pytest.raises(ValueError, match=message):
+        simulate([1.0], [[0.5]], kernel, parameters, end_time=100.0, **options)
+    with pytest.raises(ValueError, match=message):
+        intensity_at([0.5], [[0.1]], [1.0], [[0.5]], kernel, parameters, length=1.0)
+    # A weight of 0 needs no kernel.
+    simulate([1.0], [[0.0]], kernel, parameters, end_time=10.0, **options)
+    intensity_at([0.5], [[0.1]], [1.0], [[0.0]], kernel, parameters, length=1.0)
 
 
 @pytest.mark.parametrize("kernel, parameters, powers", CASES)

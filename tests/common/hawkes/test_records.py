@@ -115,6 +115,14 @@ def test_what_may_be_another_unit_is_said(events, options, message):
         check_record([events], **options)
 
 
+def test_a_driven_process_in_ms_is_said():
+    # No event follows a stimulus within 0.5 s where seconds are 1000 apart.
+    with pytest.warns(UserWarning, match=r"so rare that \d+ pairs .* kernel_length=0.5 s, .* ms"):
+        DrivenProcess(max_iter=1).fit(1e3 * POISSON, [1e3 * STIMULI], 1e5)
+    with warnings.catch_warnings(action="error"):
+        DrivenProcess(max_iter=1).fit(POISSON, [STIMULI], 100.0)
+
+
 def test_whole_numbers_are_expected_on_a_grid_of_them():
     with warnings.catch_warnings(action="error"):
         check_record([np.rint(POISSON)], end_time=100.0, delta=1.0)

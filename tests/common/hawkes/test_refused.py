@@ -11,6 +11,7 @@ from common.hawkes.goodness import rescaling_tests, uniformity_tests
 from common.hawkes.grid import bin_events
 from common.hawkes.histogram import fit_em, fit_least_squares
 from common.hawkes.kernels import TruncatedGaussian
+from common.hawkes.latency import resample_blocks
 from common.hawkes.marked import marked_compensator, marked_intensity
 from common.hawkes.marks import (
     MarkDensity,
@@ -21,6 +22,15 @@ from common.hawkes.marks import (
 )
 from common.hawkes.mixture_labels import score_labels
 from common.hawkes.pairs import check_sorted
+from common.hawkes.simulation import (
+    mean_intensity,
+    regular_stimuli,
+    simulate_driven,
+    spectral_radius,
+)
+from common.hawkes.simulation import (
+    simulate as simulate_hawkes,
+)
 
 NAN = np.nan
 TIMES = [1.0, 3.0, 5.0, 7.0]
@@ -51,12 +61,65 @@ def simulate(baseline, adjacency, **options):
     )
 
 
+def hawkes(baseline=(1.0,), adjacency=((0.5,),), parameters=(0.5, 0.1), **options):
+    record = {"length": 1.0, "end_time": 9.0, "rng": np.random.default_rng(0)} | options
+    return simulate_hawkes(baseline, adjacency, TruncatedGaussian(), parameters, **record)
+
+
+def driven(baseline=1.0, adjacency=(0.5,), parameters=(0.5, 0.1), **options):
+    record = {"length": 1.0, "end_time": 9.0, "rng": np.random.default_rng(0)} | options
+    return simulate_driven(
+        baseline, adjacency, TruncatedGaussian(), parameters, [[1.0, 2.0]], **record
+    )
+
+
+def stimuli(**options):
+    record = {"interval": 1.0, "share": 0.5, "end_time": 9.0, "rng": np.random.default_rng(0)}
+    return regular_stimuli(**(record | options))
+
+
+def blocks(end_time=9.0, block=1.0):
+    return resample_blocks([TIMES], end_time, block=block, rng=np.random.default_rng(0))
+
+
+HIDDEN = np.ma.masked_greater([0.2, 0.5], 0.3)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        # simulation
+        (lambda: hawkes(adjacency=HIDDEN[1:, None]), "adjacency is a masked array with 1 masked"),
+        (lambda: hawkes(baseline=HIDDEN[1:]), "baseline is a masked array with 1 masked values"),
+        (lambda: hawkes(parameters=HIDDEN), "parameters is a masked array with 1 masked values"),
+        (lambda: hawkes(baseline=["1"]), "baseline must hold real numbers, got \"['1']\"."),
+        (lambda: hawkes(parameters=["0.5", "0.1"]), "parameters must hold real numbers, got"),
+        (lambda: hawkes(end_time="9"), "end_time must be a number, got '9'."),
+        (lambda: hawkes(length=NAN), "length must be above 0 s, got nan s."),
+        (lambda: hawkes(burn_in=np.inf), "burn_in must be at least 0 s, got inf s."),
+        (lambda: driven(adjacency=HIDDEN[1:]), "adjacency is a masked array with 1 masked values"),
+        (lambda: driven(baseline="1"), "baseline must hold real numbers, got '1'."),
+        (lambda: driven(baseline=np.ma.masked), "baseline is a masked array with 1 masked values"),
+        (lambda: driven(adjacency=[0.5j]), "adjacency must hold real numbers, got '[0.5j]'."),
+        (lambda: driven(parameters=HIDDEN[:, None]), "parameters is a masked array with 1 masked"),
+        (lambda: driven(parameters=HIDDEN), "parameters is a masked array with 1 masked values"),
+        (lambda: driven(length="1"), "length must be a number, got '1'."),
+        (lambda: stimuli(share="0.5"), "share must be a number, got '0.5'."),
+        (lambda: stimuli(share=NAN), "share must be above 0 and at most 1, got nan."),
+        (lambda: stimuli(interval=None), "interval must be a number, got None."),
+        (lambda: mean_intensity([1.0], HIDDEN[1:, None]), "adjacency is a masked array with 1"),
+        (lambda: spectral_radius(HIDDEN[1:, None]), "adjacency is a masked array with 1 masked"),
+        (lambda: spectral_radius([[0.5j]]), "adjacency must hold numbers, got [[0.5j]]."),
+        (lambda: spectral_radius([[NAN]]), "adjacency must be finite, got nan at index (0, 0)."),
+        (lambda: spectral_radius([[0.1, 0.2]]), "adjacency must be square, got shape (1, 2)."),
+        (lambda: blocks(end_time=np.inf), "end_time must be above 0 s, got inf s."),
+        (lambda: blocks(end_time="9"), "end_time must be a number, got '9'."),
+        (lambda: blocks(block=NAN), "block must be above 0 s, got nan s."),
+        (lambda: blocks(block=-1.0), "block must be above 0 s, got -1.0 s."),
+        # the others
         (
             lambda: check_sorted(MASKED, name="times"),
-            "times is a masked array with 1 masked values.",
+            "times is a masked array with 1 masked values",
         ),
         (lambda: check_sorted([1j], name="times"), "times must hold real numbers, got '[1j]'."),
         (
@@ -90,7 +153,7 @@ def simulate(baseline, adjacency, **options):
             "bin_width must be a whole nu",
         ),
         (lambda: rescaling_tests([1.0, NAN, 2.0]), "intervals must be finite, got nan at index 1."),
-        (lambda: rescaling_tests(np.ones((2, 2))), "intervals must have 1 axes, got shape (2, 2)."),
+        (lambda: rescaling_tests(np.ones((2, 2))), "intervals must have 1 axis, got shape (2, 2)."),
         (
             lambda: uniformity_tests(POINTS * [[1, 1, 3]], region=REGION, end_time=1.0),
             "points[0] is [0.5, 0.5, 1.5], outside of the region and the record, [[0.0, 1.0]",
@@ -138,7 +201,7 @@ def simulate(baseline, adjacency, **options):
         ),
         (
             lambda: TruncatedGaussian().check(np.ma.masked_less([0.5, 0.1], 0.2)),
-            "parameters is a masked array with 1 masked values.",
+            "parameters is a masked array with 1 masked values",
         ),
         (
             lambda: simulate([1j], [[0.0]], end_time=5.0, rng=np.random.default_rng(0)),

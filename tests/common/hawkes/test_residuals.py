@@ -172,7 +172,7 @@ def test_errors_name_what_is_wrong():
         compensator(events, BASELINE, np.nan * ADJACENCY, kernel, parameters, **options)
     with pytest.raises(ValueError, match=r"times must be finite, got nan s"):
         intensity_at([np.nan], events, BASELINE, ADJACENCY, kernel, parameters, length=1.0)
-    with pytest.raises(ValueError, match=r"times must have 1 axes, got shape \(\)"):
+    with pytest.raises(ValueError, match=r"times must have 1 axis, got shape \(\)"):
         intensity_at(1.0, events, BASELINE, ADJACENCY, kernel, parameters, length=1.0)
     with pytest.raises(ValueError, match=r"parameters must have shape \(2, 2, 2\)"):
         intensity_at([1.0], events, BASELINE, ADJACENCY, kernel, [[1.0]], length=1.0)

@@ -165,7 +165,7 @@ def test_a_minimum_that_is_not_reached_is_refused():
         (lambda p: analytic(p, np.zeros(8), X[:4]), ValueError, "x must have 5 values, got 4"),
         (lambda p: analytic(p, np.full(8, np.nan), X), ValueError, "z must be finite, got nan"),
         (lambda p: implicit(p, np.zeros(8), X * np.inf), ValueError, "x must be finite"),
-        (lambda p: implicit(p, np.zeros((8, 1)), X), ValueError, "z must have 1 axes"),
+        (lambda p: implicit(p, np.zeros((8, 1)), X), ValueError, "z must have 1 axis"),
         (lambda p: jacobian(p, "z", X), TypeError, "z must hold numbers"),
         (
             lambda p: automatic(p, np.zeros(8), np.zeros((5, 8)), X),

@@ -138,7 +138,7 @@ def test_the_logistic_loss_does_not_overflow():
         (lambda: PNorm(D.T, p=4), ValueError, "full row rank, 6, got rank 4"),
         (lambda: EntropicDual([0.5, 0.5], np.eye(2), reg=0), ValueError, "reg must be above 0"),
         (lambda: EntropicDual([0.5, 0.6], np.eye(2), reg=1), ValueError, "a must sum to 1"),
-        (lambda: EntropicDual([[0.5, 0.5]], np.eye(2), reg=1), ValueError, "a must have 1 axes"),
+        (lambda: EntropicDual([[0.5, 0.5]], np.eye(2), reg=1), ValueError, "a must have 1 axis"),
         (
             lambda: EntropicDual([0.5, 0.5], np.eye(3), reg=1),
             ValueError,

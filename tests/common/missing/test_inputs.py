@@ -57,7 +57,7 @@ def forward(values, missing):
             "center must be finite, got nan at index 1",
         ),
         (lambda: ProbitSelfMasking(INF, [0.0]), "slope must be finite, got inf."),
-        (lambda: ProbitSelfMasking(0.5, [[0.0]]), "threshold must have 1 axes, got shape (1, 1)."),
+        (lambda: ProbitSelfMasking(0.5, [[0.0]]), "threshold must have 1 axis, got shape (1, 1)."),
         (
             lambda: ProbitSelfMasking(0.5, [0.0, 1.0]).probabilities([[1.0]]),
             "complete must have 2 columns, one for each of threshold of the mechanism, got",

@@ -244,7 +244,7 @@ def test_tables_that_are_refused(regressor, change, error, message):
     ("change", "message"),
     [
         (lambda y: np.where(np.arange(len(y)) == 7, np.nan, y), "^y must be finite, got nan at"),
-        (lambda y: y[:, None], r"^y must have 1 axes, got shape \(200, 1\)"),
+        (lambda y: y[:, None], r"^y must have 1 axis, got shape \(200, 1\)"),
     ],
 )
 def test_targets_that_are_refused(regressor, change, message):

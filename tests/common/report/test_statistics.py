@@ -490,6 +490,8 @@ def pair(**options):
 
 
 TEN = np.arange(10.0)
+LABELS = [0, 0, 0, 1, 1]
+HIDDEN = np.ma.array(LABELS, mask=[1, 0, 0, 0, 0])
 
 
 def boot(x, **options):
@@ -515,6 +517,47 @@ def unequal(x):
             "x is a masked array with 1 masked values",
         ),
         (lambda: statistics.mean_interval(["a", "b"]), "x must hold numbers"),
+        (
+            lambda: statistics.crossed_interval(TEN.reshape(5, 2), strata=HIDDEN),
+            "strata is a masked array with 1 masked values",
+        ),
+        (
+            lambda: statistics.crossed_interval(TEN.reshape(5, 2), strata=[0, 0, np.nan, 1, 1]),
+            "strata has no label at index 2",
+        ),
+        (
+            lambda: statistics.crossed_interval(
+                pd.DataFrame(TEN.reshape(5, 2)), strata=pd.Series(LABELS, [1, 0, 2, 3, 4])
+            ),
+            "row 0 of strata is called 1, that of x 0",
+        ),
+        (
+            lambda: statistics.pair_mean_interval(
+                pd.Series(TEN[:3]), pd.Series(list("abc"), [2, 1, 0]), ["b", "c", "a"]
+            ),
+            "row 0 of first is called 2, that of x 0",
+        ),
+        (
+            lambda: statistics.pair_mean_interval(TEN[:3], ["a", "b", "c"], ["b", None, "a"]),
+            "second has no label at index 1",
+        ),
+        (
+            lambda: statistics.stouffer(pd.Series([0.1, 0.2]), pd.Series([5, 6], [1, 0])),
+            "row 0 of n is called 1, that of p_values 0",
+        ),
+        (
+            lambda: statistics.hedges(pd.Series([0.1, 0.2]), pd.Series([5, 6], [1, 0])),
+            "row 0 of n is called 1, that of effect 0",
+        ),
+        (lambda: statistics.hedges([0.1], [5.5]), r"n must hold whole numbers.*got \[5\.5\]"),
+        (
+            lambda: statistics.jackknife_interval(TEN, statistic=lambda x: 1j * x.mean()),
+            "the statistic of x is .*j.*; it must be a real number",
+        ),
+        (
+            lambda: statistics.jackknife_interval(TEN, statistic=lambda x: None),
+            "the statistic of x is None; it must be a real number",
+        ),
         (lambda: statistics.mean_interval([1, 2], confidence=95), "below 1, got 95"),
         (lambda: boot(TEN, confidence=1), "confidence must be above 0 and below 1, got 1"),
         (lambda: boot([[[1]], [[2]]]), r"1 or 2 dimension\(s\), got shape \(2, 1, 1\)"),
@@ -546,11 +589,11 @@ def unequal(x):
         (lambda: pair(rng=0)([1], [2]), "rng must be a numpy.random.Generator, got 0"),
         (
             lambda: pair()(pd.Series([1, 2]), pd.Series([1, 2], index=[1, 0])),
-            r"a and b have different indexes: row 0 is 0 in a and 1 in b. Align them",
+            "row 0 of b is called 1, that of a 0; rows are paired by their places",
         ),
         (
             lambda: statistics.rank_correlation(pd.Series(TEN), pd.Series(TEN, index=TEN + 1)),
-            "x and y have different indexes: row 0 is 0 in x and 1.0 in y",
+            "row 0 of y is called 1.0, that of x 0",
         ),
         (
             lambda: pair(alternative="larger")([1], [1]),

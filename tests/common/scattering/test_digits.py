@@ -9,6 +9,8 @@ import pytest
 
 from common.scattering import Scattering1D, digits
 
+VALUES = np.random.default_rng(0).standard_normal((6, 2))
+
 
 def wav(samples, *, sfreq=8000, n_channels=1):
     file = io.BytesIO()
@@ -69,6 +71,21 @@ def test_features_are_averages_of_logarithms():
     for batch_size in (2, 5, 64):
         found = digits.features(x, J=5, Q=4, batch_size=batch_size)
         np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("signals", "error", "message"),
+    [
+        (np.zeros(9), ValueError, r"signals must have 2 axes, got shape \(9,\)"),
+        (np.zeros((0, 9)), ValueError, r"signals is empty: its shape is \(0, 9\)"),
+        (np.ma.masked_equal(np.eye(9), 1), ValueError, "signals is a masked array with 9 masked"),
+        (np.eye(9) + 1j, TypeError, "signals must hold numbers, got array"),
+        (np.diag([np.inf, 1.0]), ValueError, r"got inf at index \(0, 0\)"),
+    ],
+)
+def test_what_is_no_signal_is_refused(signals, error, message):
+    with pytest.raises(error, match=message):
+        digits.features(signals)
 
 
 def test_synthetic_digits_are_told_apart(archive):
@@ -152,11 +169,37 @@ def test_a_bad_archive_is_refused(archive, members, message):
         ({"n_epochs": 0}, ValueError, "n_epochs must be at least 1, got 0"),
         ({"batch_size": 2.5}, TypeError, "batch_size must be a whole number, got 2.5"),
         ({"lr": np.nan}, ValueError, "lr must be above 0, got nan"),
+        ({"X": 1e200 * VALUES}, ValueError, r"feature 0 of X has values up to \S+e\+\d+ .* overfl"),
+        (
+            {"X": (1e25 * VALUES).astype(np.float32)},
+            ValueError,
+            r"feature 0 .* whose squares overflow in float32\. Divide it by a constant first",
+        ),
+        (
+            {"X": VALUES * [1, 1e-200]},
+            ValueError,
+            r"feature 1 .* underflow in float64\. Multiply it",
+        ),
+        (
+            {"X": (1e-30 * VALUES).astype(np.float32)},
+            ValueError,
+            "feature 0 .* underflow in float3",
+        ),
+        (
+            {"X": np.where(np.arange(6)[:, None] == 1, [[0, 1e60]], VALUES)},
+            ValueError,
+            r"feature 1 of recording 1 of X is 1e\+60, too many times the deviation",
+        ),
+        ({"X": VALUES + 1j}, TypeError, "X must hold numbers, got array"),
+        ({"X": np.ma.masked_greater(VALUES, 0)}, ValueError, r"X is a masked array with \d"),
+        ({"y": np.ma.masked_equal(np.arange(6) % 2, 1)}, ValueError, "y is a masked .* index 1"),
+        ({"is_test": np.ma.masked_equal(np.arange(6), 3) < 2}, ValueError, "is_test is a masked"),
+        ({"y": np.arange(6)[:, None] % 2}, ValueError, r"y must have shape .* got \(6, 1\)"),
     ],
 )
 def test_what_cannot_be_classified_is_refused(change, error, message):
     given = {
-        "X": np.random.default_rng(0).standard_normal((6, 2)), "y": np.arange(6) % 2,
+        "X": VALUES, "y": np.arange(6) % 2,
         "is_test": np.arange(6) < 2, "rng": np.random.default_rng(0),
     }  # fmt: skip
     with pytest.raises(error, match=message):

@@ -111,6 +111,12 @@ def test_events_become_windows_from_their_onset():
     made = event_windows([raw], classes=["left", "right"], length=1.1875)
     assert made["y"].tolist() == [0, 1, 1]
     assert made["X"].shape == (3, 19, 152)
+    # The second window is from 20 to 21.1875 s.
+    for bad, kept in ((21.1875, [0, 1, 1]), (21.18, [0, 1]), (19.0, [0, 1]), (18.0, [0, 1, 1])):
+        names = ["left", "right", "right", "left", "BAD_moves"]
+        spoilt = raw.copy().set_annotations(mne.Annotations([*onsets, bad], [0] * 4 + [2], names))
+        made = event_windows([spoilt], classes=["left", "right"], length=1.1875)
+        assert made["y"].tolist() == kept, bad
     with pytest.raises(ValueError, match="no event up"):
         event_windows([raw], classes=["left", "up"], length=1.1875)
 

@@ -90,7 +90,7 @@ def make(**options):
         (lambda: split("heads", n_train=None), "n_train must be a whole number, got None"),
         (lambda: split("heads", group=[0, 0]), "y has 6, group has 2"),
         (lambda: split("stratified", rng=0), "rng must be a numpy.random.Generator, got 0"),
-        (lambda: split("heads", group=None), "group must have 1 axes, got shape ()"),
+        (lambda: split("heads", group=None), "group must hold numbers, got None"),
         # recordings
         (
             lambda: prepared(raw(), low=40, high=1),

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import ot
 import pytest
@@ -439,6 +441,8 @@ def test_particles_have_no_rule_for_other_matrices(pair):
     aligned = alignment.fit_transform(source, target)
     with pytest.raises(ValueError, match="moves the very matrices that it is fitted to"):
         alignment.transform(target)
+    with pytest.raises(ValueError, match="source is a masked array with 1 masked values"):
+        alignment.transform(np.ma.masked_equal(source, source[2, 1, 1]))
     aligned[0] = 0  # a copy
     assert alignment.transform(source)[0].any()
 
@@ -463,6 +467,9 @@ def test_errors_name_what_is_wrong(align, pair):
     fails(r"one size, got shapes \(8, 2, 2\) and \(6, 3, 3\)", source=source[:, :2, :2])
     fails("source is empty", source=source[:0])
     fails("target is empty", target=target[:0])
+    hidden = np.ma.masked_equal(source, source[1, 0, 0])
+    fails(r"source is a masked array .* at index \(1, 0, 0\)", source=hidden)
+    fails("source must hold float64 or float32 numbers, got complex128", source=source + 0j)
     broken = target.copy()
     broken[2, 1, 1] = np.nan
     fails(r"target\[2, 1, 1\] is nan", target=broken)
@@ -488,6 +495,23 @@ def test_errors_name_what_is_wrong(align, pair):
         fails("the steps diverge: the loss was .* Lower lr, 2.9", lr=2.9, **few)
     else:
         fails("the steps diverge: the loss was .* Lower lr, 1e", lr=1e9, n_steps=100)
+
+
+@pytest.mark.parametrize("lr", [5.0, 30.0, 1e3, 1e9, 1e100, 1e300])
+@pytest.mark.parametrize("loss", [*SLICED, "lew"])
+@pytest.mark.parametrize("d", [1, 2, 3, 4])
+def test_a_step_of_a_transformation_that_is_too_large_is_named(d, loss, lr):
+    """Whatever fails first: eigenvalues, logarithms, the exponential, or the loss that grows.
+
+    Above d / 4, d² / 4 and 1 / 4 a common factor diverges.
+    """
+    rng = np.random.default_rng(0)
+    source, target = random_spd(8, d, rng), shifted(random_spd(6, d, rng), 0.7 * np.eye(d))
+    with pytest.raises(ValueError, match=re.escape(f"Lower lr, {lr:g}.")) as error:
+        align_transformation(
+            source, target, rng=rng, loss=loss, lr=lr, n_projections=20, n_steps=60
+        )
+    assert "the steps diverge: the loss was" in str(error.value)
 
 
 def test_losses_without_directions_need_no_generator(pair):

@@ -163,6 +163,12 @@ def test_what_is_no_direction_of_a_flag_is_refused():
         ((np.array([[0.0, np.nan]]), P), r"theta\[0, 1\] is nan; theta must be finite"),
         ((theta, 2 * P), r"P\[0\]\^T P\[0\] is 3 from the identity\. Take the Q"),
         ((theta, np.full((1, 2, 2), np.nan)), r"P\[0, 0, 0\] is nan; P must be finite"),
+        ((theta + 0.5j, P), "theta must hold float64 or float32 numbers, got complex128"),
+        ((theta, P + 0j), "P must hold float64 or float32 numbers, got complex128"),
+        ((np.ma.masked_equal(theta, 1), P), r"theta is a masked .* at index \(0, 1\)"),
+        ((theta, np.ma.masked_equal(P, 0)), "P is a masked array with 2 masked values"),
+        ((theta.tolist(), P), "theta must be a numpy array or a torch tensor, got list"),
+        ((theta > 0, P), "theta must hold float64 or float32 numbers, got bool"),
     ):
         with pytest.raises(ValueError, match=message):
             busemann_coordinates(M, *wrong)

@@ -387,6 +387,8 @@ def test_projections_can_be_sliced():
 # Bad input
 
 GOOD = np.stack([np.eye(2)] * 3)
+MASKED = np.ma.masked_array(GOOD, np.zeros(GOOD.shape, bool))
+MASKED[2, 0, 0] = np.ma.masked
 
 
 @ALL
@@ -407,7 +409,15 @@ GOOD = np.stack([np.eye(2)] * 3)
         (GOOD, GOOD, {"n_projections": 1.5}, r"n_projections must be an integer.* got 1\.5"),
         (GOOD, GOOD, {"rng": 0}, r"rng must be a numpy\.random\.Generator, got 0"),
         (GOOD, GOOD, {"x_weights": [1, 2]}, r"x_weights must have shape \(3,\).*got \(2,\)"),
-        (GOOD, GOOD, {"y_weights": [1, -1, 1]}, r"y_weights\[1\] is -1\.0; weights must be 0"),
+        (
+            GOOD,
+            GOOD,
+            {"y_weights": [1, -1, 1]},
+            "y_weights must .* at least 0, got -1.0 at index 1",
+        ),
+        (GOOD, GOOD, {"y_weights": MASKED[:, 0, 0]}, "y_weights is a masked array with 1 masked"),
+        (MASKED, GOOD, {}, r"x is a masked array with 1 masked .* at index \(2, 0, 0\)"),
+        (GOOD, MASKED, {}, r"y is a masked array with 1 masked .* at index \(2, 0, 0\)"),
         (GOOD, GOOD, {"y_weights": [0, 0, 0]}, "y_weights are all zero"),
         (GOOD, torch.from_numpy(GOOD), {}, "x is of numpy, y is of torch"),
         (GOOD, GOOD.tolist(), {}, "y must be a numpy array or a torch tensor, got list"),
@@ -416,6 +426,19 @@ GOOD = np.stack([np.eye(2)] * 3)
 def test_bad_input(distance, x, y, options, message):
     with pytest.raises(ValueError, match=message):
         distance(x, y, **{"rng": generator(), **options})
+
+
+@pytest.mark.parametrize("weights", [["1", "1", "1"], [1j, 1, 1]])
+@pytest.mark.parametrize("distance", [spdsw, logsw, sw, hspdsw])
+def test_weights_are_real_numbers(distance, weights):
+    with pytest.raises(TypeError, match="y_weights must hold numbers, got"):
+        distance(GOOD, GOOD, rng=generator(), y_weights=weights)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy])
+def test_a_distance_that_overflows_is_an_error(convert):
+    with pytest.raises(ValueError, match=r"x and y reach 1e\+200, and differences to the power"):
+        sw(convert(1e200 * GOOD[:, :1, :1]), convert(0 * GOOD[:, :1, :1]), rng=generator())
 
 
 @pytest.mark.parametrize("distance", [spdsw, logsw, hspdsw])
@@ -455,3 +478,40 @@ def test_vectors_and_directions_are_finite(name, value):
     arrays[name][1, 0] = value
     with pytest.raises(ValueError, match=rf"{name}\[1, 0\] is {value}; {name} must be finite"):
         sliced_wasserstein(arrays["u"], arrays["v"], directions=arrays["directions"])
+
+
+U = np.arange(6.0).reshape(3, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"u": 1j * U}, ValueError, "u must hold float64 or float32 numbers, got complex128"),
+        ({"v": U > 1}, ValueError, "v must hold float64 or float32 numbers, got bool"),
+        ({"directions": np.eye(2) + 0j}, ValueError, "directions must hold .* got complex128"),
+        ({"directions": np.eye(2).tolist()}, ValueError, "directions must be a numpy array or a"),
+        ({"u": np.ma.masked_equal(U, 3)}, ValueError, r"u is a masked .* at index \(1, 1\)"),
+        ({"directions": np.ma.masked_equal(np.eye(2), 1)}, ValueError, "directions is a masked"),
+        ({"x_weights": np.ma.masked_equal([1, 1, 2], 2)}, ValueError, "x_weights is a masked arr"),
+        ({"x_weights": [1, 1, 1j]}, TypeError, "x_weights must hold numbers, got"),
+        ({"y_weights": ["1", "1", "1"]}, TypeError, "y_weights must hold numbers, got"),
+        ({"p": 0.5}, ValueError, "p must be finite and at least 1, got 0.5"),
+        ({"u": 1e200 * U}, ValueError, r"u and v reach 5e\+200, .* p = 2 overflow in float64"),
+        (
+            {"u": U + 1e308, "directions": np.ones((1, 2))},
+            ValueError,
+            "the projection of u.0, 0. is",
+        ),
+        ({"u": U[:1] + 1.3e154, "v": U[:1]}, ValueError, r"u and v reach 1.3e\+154, and diff"),
+    ],
+)
+def test_vectors_that_cannot_be_compared_are_refused(change, error, message):
+    given = {"u": U, "v": U + 1, "directions": np.eye(2)} | change
+    with pytest.raises(error, match=message):
+        sliced_wasserstein(given.pop("u"), given.pop("v"), **given)
+
+
+def test_vectors_of_whole_numbers_are_computed_with_in_double_precision():
+    u, v = np.array([[-100, 100]], np.int8), np.array([[100, 100]], np.int8)
+    expected = sliced_wasserstein(u.astype(float), v.astype(float), directions=np.eye(2))
+    assert sliced_wasserstein(u, v, directions=np.eye(2, dtype=np.int8)) == expected == 20000**0.5

@@ -184,6 +184,8 @@ def test_sinkhorn_in_single_precision(reg):
 
 
 GOOD = np.stack([np.eye(2)] * 3)
+MASKED = np.ma.masked_array(GOOD, np.zeros(GOOD.shape, bool))
+MASKED[2, 0, 0] = np.ma.masked
 
 
 @ALL
@@ -195,11 +197,22 @@ GOOD = np.stack([np.eye(2)] * 3)
         (GOOD, -GOOD, {}, r"y\[0\] is not positive definite"),
         (GOOD, GOOD, {"x_weights": [1, 2]}, r"x_weights must have shape \(3,\)"),
         (GOOD, torch.from_numpy(GOOD), {}, "x is of numpy, y is of torch"),
+        (MASKED, GOOD, {}, r"x is a masked array with 1 masked .* at index \(2, 0, 0\)"),
+        (GOOD, MASKED, {}, r"y is a masked array with 1 masked .* at index \(2, 0, 0\)"),
+        (GOOD, GOOD, {"x_weights": MASKED[:, 0, 0]}, "x_weights is a masked array with 1 masked"),
+        (GOOD, GOOD, {"y_weights": [1, -1, 1]}, "y_weights must .* got -1.0 at index 1"),
     ],
 )
 def test_bad_input(distance, x, y, options, message):
     with pytest.raises(ValueError, match=message):
         distance(x, y, **options)
+
+
+@ALL
+@pytest.mark.parametrize("weights", [["1", "1", "1"], [1j, 1, 1]])
+def test_weights_are_real_numbers(distance, weights):
+    with pytest.raises(TypeError, match="x_weights must hold numbers, got"):
+        distance(GOOD, GOOD, x_weights=weights)
 
 
 def test_bad_regularisation():

@@ -217,6 +217,19 @@ def test_bad_width(gamma):
             model(gamma=gamma).fit(X, [0, 1])
 
 
+@pytest.mark.parametrize(
+    ("y", "error", "message"),
+    [
+        (np.ma.masked_equal([0, 1], 1), ValueError, "y is a masked array with 1 masked values"),
+        ([0, 1j], TypeError, "y must hold numbers, got"),
+        ([0, np.nan], ValueError, "y must be finite, got nan at index 1"),
+    ],
+)
+def test_what_is_predicted_are_real_numbers(y, error, message):
+    with pytest.raises(error, match=message):
+        SlicedWassersteinRegressor(n_projections=5).fit(distributions(5, 5), y)
+
+
 @ALL
 def test_bad_distributions(model):
     X = distributions(5, 5)

@@ -86,6 +86,18 @@ GOOD = np.stack([np.eye(2)] * 3)
         ([GOOD], {"gamma": 0}, "gamma must be positive and finite, got 0"),
         ([GOOD], {"distance": "lew"}, r"distance must be one of \['spdsw'.* got 'lew'"),
         ([GOOD], {"n_projections": 0}, "n_projections must be"),
+        ([GOOD, np.ma.masked_equal(GOOD, 0)], {}, r"distributions\[1\] is a masked array with 6"),
+        ([GOOD], {"others": [GOOD + 0j]}, r"others\[0\] must hold .* got complex128"),
+        (
+            [GOOD, 1e200 * GOOD],
+            {"distance": "sw"},
+            r"distributions\[0\] from distributions\[1\] overflows\. Divide all",
+        ),
+        (
+            [GOOD],
+            {"others": [1e200 * GOOD[:2]], "distance": "sw"},
+            r"distributions\[0\] and others\[0\] reach .* overflow in float64",
+        ),
     ],
 )
 def test_bad_input(sets, options, message):

@@ -208,12 +208,13 @@ WITH_NAN = np.stack([np.eye(2), np.full((2, 2), np.nan)])
         (np.eye(2, dtype=complex), "float64 or float32 numbers, got complex128"),
         (np.eye(2, dtype=np.float16), "got float16"),
         ([[1.0]], "must be a numpy array or a torch tensor, got list"),
+        (np.ma.masked_equal(2 * np.eye(2), 2), r"matrices is a masked array .* index \(0, 0\)"),
     ],
 )
 def test_bad_matrices(matrices, message):
     with pytest.raises(ValueError, match=message):
         log_vectors(matrices)
-    if isinstance(matrices, np.ndarray):
+    if isinstance(matrices, np.ndarray) and not np.ma.is_masked(matrices):
         message = re.sub(r"got (complex|float)", r"got torch.\1", message)
         with pytest.raises(ValueError, match=message):
             log_vectors(torch.from_numpy(matrices))
@@ -237,6 +238,24 @@ def test_a_little_asymmetry_from_rounding_is_accepted():
 def test_bad_length_of_a_vector(length):
     with pytest.raises(ValueError, match=rf"\(3, {length}\): {length} is no such number"):
         symmetric_matrices(np.ones((3, length)))
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy])
+def test_whole_numbers_are_vectors_in_double_precision(convert):
+    whole = np.array([[1, 2, 3], [4, 5, 6]])
+    for function, values in ((symmetric_matrices, whole), (symmetric_vectors, whole[:, :2])):
+        got = np.asarray(function(convert(values)))
+        np.testing.assert_array_equal(got, function(values.astype(float)))
+        assert got.dtype == np.float64
+
+
+@pytest.mark.parametrize("function", [symmetric_vectors, symmetric_matrices, exp_vectors])
+def test_vectors_hold_real_numbers_none_of_them_masked(function):
+    values = np.zeros((3, 3))
+    with pytest.raises(ValueError, match="must hold float64 or float32 numbers, got complex128"):
+        function(values + 1j)
+    with pytest.raises(ValueError, match="is a masked array with 9 masked values"):
+        function(np.ma.masked_equal(values, 0))
 
 
 def test_vectors_need_square_matrices():

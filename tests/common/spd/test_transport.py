@@ -128,7 +128,35 @@ def test_inputs_are_left_as_they_are():
     np.testing.assert_array_equal((x, y), before)
 
 
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+@pytest.mark.parametrize(("n", "m"), [(2, 2), (2, 3)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_whole_numbers_are_computed_with_in_double_precision(kind, n, m, weighted):
+    """In bytes, -100 - 100 would be 56, and thirds of 1 would be 0."""
+    x, y = np.array([[-100, 100]], np.int8)[:, :n], np.array([[100, 100, 7]], np.int8)[:, :m]
+    weights = {"x_weights": np.array([1, 2])} if weighted else {}
+    expected = wasserstein_1d(x.astype(float), y.astype(float), **weights)
+    got = wasserstein_1d(kind(x), kind(y), **weights)
+    assert np.asarray(got).dtype == np.float64
+    np.testing.assert_array_equal(np.asarray(got), expected)
+    assert weighted or m == 3 or expected == 20000
+
+
+def test_a_masked_array_without_masked_values_is_any_array():
+    x, y = samples(5, 4, seed=0)
+    got = wasserstein_1d(np.ma.masked_array(x), y, x_weights=np.ma.masked_array(np.ones(5)))
+    np.testing.assert_array_equal(got, wasserstein_1d(x, y, x_weights=np.ones(5)))
+    assert type(got) is np.ndarray
+
+
 X, Y = np.zeros((2, 3)), np.zeros((2, 4))
+
+
+def masked(values):
+    """With the last value masked."""
+    mask = np.zeros(np.shape(values), bool)
+    mask[(-1,) * mask.ndim] = True
+    return np.ma.masked_array(values, mask)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +168,26 @@ X, Y = np.zeros((2, 3)), np.zeros((2, 4))
         (X, Y, {"p": np.inf}, "p must be finite and at least 1, got inf"),
         (X, Y, {"p": np.nan}, "p must be finite and at least 1, got nan"),
         (X, Y, {"x_weights": np.ones(4)}, r"x_weights must have shape \(3,\).*got \(4,\)"),
-        (X, Y, {"y_weights": np.array([1, 1, -2, 0])}, r"y_weights\[2\] is -2\.0"),
-        (X, Y, {"y_weights": np.array([1, np.nan, 1, 1])}, r"y_weights\[1\] is nan"),
+        (X, Y, {"y_weights": np.array([1, 1, -2, 0])}, "y_weights must .* got -2.0 at index 2"),
+        (X, Y, {"y_weights": np.array([1, np.nan, 1, 1])}, "y_weights .* got nan at index 1"),
+        (X, Y, {"y_weights": masked(np.ones(4))}, "y_weights is a masked array with 1 masked"),
+        (masked(X), Y, {}, r"x is a masked array with 1 masked values, the first at .*\(1, 2\)"),
+        (X, masked(Y), {}, "y is a masked array with 1 masked .* Leave them out first"),
+        (X + 0j, Y, {}, "x must hold float64 or float32 numbers, got complex128"),
+        (X, torch.zeros(2, 4) > 1, {}, "all of torch, but x is of numpy"),
+        (X, Y > 1, {}, "y must hold float64 or float32 numbers, got bool"),
+        (X.astype(str), Y, {}, "x must hold float64 or float32 numbers, got <U32"),
+        (X.astype(np.float16), Y, {}, "x must hold float64 or float32 numbers, got float16"),
+        (X.tolist(), Y, {}, "x must be a numpy array or a torch tensor, got list"),
+        (
+            X + 1e200,
+            Y,
+            {},
+            r"x and y reach 1e\+200, and differences to the power p = 2 overflow in",
+        ),
+        (X - 1e200, Y, {"x_weights": np.ones(3)}, r"reach 1e\+200, .* Divide both by one number"),
+        (X + 1.7e308, X - 1.7e308, {"p": 1}, "power p = 1 overflow in float64"),
+        (np.float32(X + 1e20), np.float32(Y), {}, r"reach 1e\+20, .* overflow in float32"),
         (X, Y, {"x_weights": np.zeros(3)}, "x_weights are all zero"),
         (X, torch.zeros(2, 4), {}, "all of torch, but x is of numpy, y is of torch"),
     ],
@@ -149,6 +195,22 @@ X, Y = np.zeros((2, 3)), np.zeros((2, 4))
 def test_bad_input(x, y, options, message):
     with pytest.raises(ValueError, match=message):
         wasserstein_1d(x, y, **options)
+
+
+@pytest.mark.parametrize(
+    "weights", [["1", "2", "3"], np.ones(3) + 1j, torch.ones(3) + 1j, [None, 1, 1], "abc"]
+)
+def test_weights_are_real_numbers(weights):
+    with pytest.raises(TypeError, match="x_weights must hold numbers, got "):
+        wasserstein_1d(X, Y, x_weights=weights)
+
+
+def test_tensors_are_real_and_their_powers_finite():
+    x = torch.zeros(2, 3)
+    with pytest.raises(ValueError, match=r"x must hold .* numbers, got torch\.complex64"):
+        wasserstein_1d(x + 0j, x)
+    with pytest.raises(ValueError, match=r"reach 1e\+20, .* overflow in torch\.float32"):
+        wasserstein_1d(x, (x + 1e20).requires_grad_())
 
 
 @pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
