@@ -3,18 +3,45 @@
 Features are standardised, and a ridge regression with an intercept is fitted, within each training
 set. The strength of the penalty is chosen within the training set as well, by a cross-validation of
 its own; errors for each fixed strength, from which published figures take the best, are given too.
+
+`walk` goes from the protocol of kymatio's example to this one, a change at a time.
 """
 
+import copy
+import warnings
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+from scipy.linalg import LinAlgWarning
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from common import validation
 
-__all__ = ["ALPHAS", "CrossValidation", "cross_validate_ridge", "ridge_predictions"]
+__all__ = [
+    "ALPHAS",
+    "WALK",
+    "CrossValidation",
+    "cross_validate_ridge",
+    "example_predictions",
+    "ridge_predictions",
+    "walk",
+]
 
 ALPHAS = 10.0 ** -np.arange(10)
 """Strengths of the penalty, 1 to 1e-9."""
+
+WALK = {
+    "example": "the example's protocol",
+    "coarse": "moduli on the coarsest grid that holds their spectrum",
+    "double-regression": "regression in double precision",
+    "double-coefficients": "coefficients in double precision",
+    "inner-folds": "penalty chosen within the training folds",
+}
+"""Steps of `walk`, each with what it changes; it keeps the changes of the steps before it."""
 
 
 class CrossValidation(NamedTuple):
@@ -137,6 +164,99 @@ def ridge_predictions(X, y, X_new, *, alphas=ALPHAS):
     shrinkage[:, kept] = s[kept] / (s[kept] ** 2 + alphas[:, None])
     weights = (shrinkage * (u.T @ (y - y.mean()))) @ vt
     return y.mean() + weights @ ((X_new - mean) / scale).T
+
+
+def example_predictions(X, y, folds, *, alphas=ALPHAS):
+    """Predictions as kymatio's example for QM7 makes them, by scikit-learn.
+
+    `StandardScaler` and `Ridge` compute in the precision of what they are given, which is single in
+    the example. All folds share a strength of the penalty: the one with the least mean absolute
+    error on their test parts.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n_samples, n_features)
+    y : ndarray, shape (n_samples,)
+    folds : list of (train, test)
+        Indices of samples.
+    alphas : sequence of float, default=ALPHAS
+        Strengths of the penalty.
+
+    Returns
+    -------
+    predictions : ndarray, shape (n_samples,)
+    alpha : float
+        The strength that was best on the test parts.
+    """
+    found = {}
+    for alpha in alphas:
+        regressor = make_pipeline(StandardScaler(), Ridge(alpha=alpha))
+        with warnings.catch_warnings():
+            # A small penalty is lost in single precision; scikit-learn then takes another solver.
+            warnings.simplefilter("ignore", LinAlgWarning)
+            warnings.filterwarnings("ignore", "Singular matrix in solving dual problem")
+            found[alpha] = cross_val_predict(regressor, X, y, cv=folds)
+    best = min(alphas, key=lambda alpha: np.abs(found[alpha] - y).mean())
+    return found[best], float(best)
+
+
+def walk(coefficients, y, *, rng, n_folds=5, alphas=ALPHAS):
+    """From the protocol of kymatio's example for QM7 to `cross_validate_ridge`, a change at a time.
+
+    Parameters
+    ----------
+    coefficients : dict of str to ndarray, shape (n_samples, n_features)
+        ``"example"``: on the full grid, in single precision; ``"coarse"`` and
+        ``"double-coefficients"``: with moduli on the coarsest grid, in single and double precision.
+    y : ndarray, shape (n_samples,)
+        Energies.
+    rng : numpy.random.Generator
+        Draws the folds, which all steps share.
+    n_folds : int, default=5
+    alphas : sequence of float, default=ALPHAS
+        Strengths of the penalty.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        ``step`` (of `WALK`), ``sample``, ``energy``, ``prediction``, ``alpha``.
+
+    Raises
+    ------
+    ValueError
+        As `cross_validate_ridge`, and if coefficients are missing.
+    """
+    missing = {"example", "coarse", "double-coefficients"} - coefficients.keys()
+    if missing:
+        raise ValueError(f"coefficients must hold {sorted(missing)[0]!r}, got {[*coefficients]}.")
+    X, y = coefficients["double-coefficients"], np.asarray(y, dtype=float)
+    # `cross_validate_ridge` draws its folds first, so these are the same.
+    tests = np.array_split(copy.deepcopy(rng).permutation(len(y)), n_folds)
+    folds = [(np.setdiff1d(np.arange(len(y)), test), test) for test in tests]
+    ours = cross_validate_ridge(X, y, rng=rng, n_folds=n_folds, alphas=alphas)
+    chosen = np.empty(len(y))
+    for test, alpha in zip(tests, ours.chosen, strict=True):
+        chosen[test] = alpha
+    single = {name: np.asarray(coefficients[name], np.float32) for name in ("example", "coarse")}
+    of_example = {
+        "example": (single["example"], y.astype(np.float32)),
+        "coarse": (single["coarse"], y.astype(np.float32)),
+        "double-regression": (single["coarse"].astype(float), y),
+        "double-coefficients": (X, y),
+    }
+    found = {
+        name: example_predictions(*data, folds, alphas=alphas) for name, data in of_example.items()
+    } | {"inner-folds": (ours.predictions, chosen)}
+    parts = [
+        pd.DataFrame(
+            {
+                "step": name, "sample": np.arange(len(y)), "energy": y,
+                "prediction": np.asarray(predictions, dtype=float), "alpha": alpha,
+            }
+        )
+        for name, (predictions, alpha) in found.items()
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
 
 
 def _leave_out_in_turn(X, y, *, rng, n_folds, alphas):

@@ -37,6 +37,7 @@ __all__ = [
     "Molecule",
     "align",
     "densities",
+    "fits",
     "molecule_features",
     "position_scale",
     "read_g2",
@@ -276,6 +277,30 @@ def position_scale(molecules, *, sigma, overlap=0.1):
     return float(sigma * np.sqrt(-8 * np.log(overlap)) / distances[closest])
 
 
+def fits(molecule, *, scale, sigma, shape):
+    """Whether a molecule, with room for its Gaussians, is within a grid.
+
+    Parameters
+    ----------
+    molecule : Molecule
+    scale : float
+        Samples per ångström; see `position_scale`.
+    sigma : float
+        Width of the Gaussians, in samples.
+    shape : tuple of int, (M, N, O)
+
+    Returns
+    -------
+    fits : bool
+
+    Raises
+    ------
+    ValueError
+        If ``scale`` or ``sigma`` is not positive, or a position is not finite.
+    """
+    return bool((_placement(molecule, scale=scale, sigma=sigma)[1] <= shape).all())
+
+
 def densities(molecule, *, scale, sigma, shape):
     """Full, valence and core densities of a molecule.
 
@@ -345,7 +370,7 @@ def molecule_features(molecules, transform, *, scale, sigma, dtype=np.float64):
             for n, p in zip(shape, positions.T, strict=True)
         ]
         density = _product(weights, _gaussians(positions, axes, sigma))
-        zeroth = compute_integrals(density, transform.integral_powers)
+        zeroth = compute_integrals(density.astype(dtype), transform.integral_powers)
         if transform.quadrature == "full":
             density = densities(molecule, scale=scale, sigma=sigma, shape=shape)
             others = transform(density.astype(dtype))
@@ -374,12 +399,17 @@ def _weights(molecule):
     return np.stack([molecule.charges, valence, molecule.charges - valence]).astype(float)
 
 
-def _placed(molecule, *, scale, sigma, shape):
-    """Positions in samples."""
+def _placement(molecule, *, scale, sigma):
+    """Positions in samples, and the samples that are needed along each axis."""
     scale = validation.number(scale, "scale", above=0, unit="samples per ångström")
     sigma = validation.number(sigma, "sigma", above=0, unit="samples")
     positions = scale * align(molecule.positions)
-    needed = 2 * (np.abs(positions).max(axis=0) + _MARGIN * sigma)
+    return positions, 2 * (np.abs(positions).max(axis=0) + _MARGIN * sigma)
+
+
+def _placed(molecule, *, scale, sigma, shape):
+    """Positions in samples."""
+    positions, needed = _placement(molecule, scale=scale, sigma=sigma)
     if (needed > shape).any():
         raise ValueError(
             f"molecule {molecule.name} needs a grid of at least "

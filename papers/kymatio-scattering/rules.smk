@@ -102,4 +102,16 @@ rule molecule_energies:
         steps.RUN
 
 
+rule molecule_walk:
+    input:
+        molecules=plan.molecules,
+    output:
+        predictions=f"{paper.results}/tables/{{molecule_set}}-walk.csv",
+    params:
+        notebook=paper.notebook("6-walk.ipynb"),
+        settings=paper.settings["molecules"],
+    script:
+        steps.RUN
+
+
 include: "../../common/workflow/steps.smk"

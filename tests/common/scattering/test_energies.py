@@ -6,7 +6,14 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from common.scattering.energies import ALPHAS, cross_validate_ridge, ridge_predictions
+from common.scattering.energies import (
+    ALPHAS,
+    WALK,
+    cross_validate_ridge,
+    example_predictions,
+    ridge_predictions,
+    walk,
+)
 
 
 def planted(n=120, n_features=8, *, noise=0.0, seed=0):
@@ -131,6 +138,54 @@ def test_folds_come_from_the_generator():
     a, b, c = (cross_validate_ridge(X, y, rng=np.random.default_rng(s)) for s in (0, 0, 1))
     np.testing.assert_array_equal(a.predictions, b.predictions)
     assert not np.array_equal(a.predictions, c.predictions)
+
+
+def test_the_example_takes_the_strength_with_the_least_error_on_its_test_folds():
+    X, y = planted(40, noise=1.0)
+    alphas = [1e-2, 1.0, 10.0]
+    result = cross_validate_ridge(X, y, rng=np.random.default_rng(0), alphas=alphas)
+    tests = np.array_split(np.random.default_rng(0).permutation(40), 5)
+    folds = [(np.setdiff1d(np.arange(40), test), test) for test in tests]
+    predictions, alpha = example_predictions(X, y, folds, alphas=alphas)
+    assert np.abs(predictions - y).mean() == pytest.approx(result.mae_of_alpha.min(), rel=1e-8)
+    assert alpha == alphas[result.mae_of_alpha.argmin()]
+    single = example_predictions(X.astype(np.float32), y.astype(np.float32), folds, alphas=[1.0])[0]
+    assert single.dtype == np.float32
+
+
+def test_the_walk_changes_one_thing_at_a_time():
+    X, y = planted(60, noise=1.0)
+    rng = np.random.default_rng(3)
+    coarse = X * (1 + 1e-4 * rng.standard_normal(X.shape))  # as if single precision did it
+    example = coarse * (1 + 1e-2 * rng.standard_normal(X.shape))
+    found = walk(
+        {"example": example, "coarse": coarse, "double-coefficients": X},
+        y,
+        rng=np.random.default_rng(7),
+    )
+    assert found["step"].unique().tolist() == [*WALK]
+    of = {step: part.reset_index(drop=True) for step, part in found.groupby("step")}
+    for part in of.values():
+        np.testing.assert_array_equal(part["sample"], np.arange(60))
+        np.testing.assert_array_equal(part["energy"], y)
+    ours = cross_validate_ridge(X, y, rng=np.random.default_rng(7))
+    np.testing.assert_array_equal(of["inner-folds"]["prediction"], ours.predictions)
+    tests = np.array_split(np.random.default_rng(7).permutation(60), 5)
+    folds = [(np.setdiff1d(np.arange(60), test), test) for test in tests]
+    for test, alpha in zip(tests, ours.chosen, strict=True):
+        assert (of["inner-folds"]["alpha"][test] == alpha).all()
+    single = [each.astype(np.float32) for each in (example, coarse, y)]
+    for step, data in {
+        "example": (single[0], single[2]),
+        "coarse": (single[1], single[2]),
+        "double-regression": (single[1].astype(float), y),
+        "double-coefficients": (X, y),
+    }.items():
+        predictions, alpha = example_predictions(*data, folds)
+        np.testing.assert_array_equal(of[step]["prediction"], predictions.astype(float))
+        assert (of[step]["alpha"] == alpha).all()
+    with pytest.raises(ValueError, match=r"coefficients must hold 'coarse', got \['example'"):
+        walk({"example": X, "double-coefficients": X}, y, rng=rng)
 
 
 def test_errors_name_what_is_wrong():
