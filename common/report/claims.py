@@ -198,6 +198,8 @@ class Claim:
         if self.rule.meets(ours):
             return HOLDS if published else REPRODUCED, f"{text}: holds"
         if self.rule.surpasses is not None and self.rule.surpasses(ours):
+            if published:  # what is read in a paper's table is no better than published
+                return HOLDS, f"{text}: holds, by more than asked"
             return BETTER, f"{text}: {self.rule.because or 'unexplained'}"
         if self.rule.violates(ours):
             return HOLDS_NOT if published else CONTRADICTED, f"{text}: does not hold"

@@ -56,7 +56,9 @@ def world(true, scale):
                 | {"n_trials": 200, "hits": hits(own)}
             )
             slow = pipeline == "ACM+TS+SVM" and true
-            times.append(keys | {"seconds": 100.0 if slow else 1.0 + 0.01 * (piece["subject"] % 7)})
+            seconds = 100.0 if slow else 1.0 + 0.01 * (piece["subject"] % 7)
+            # The clock on the wall tells the contrary: no claim may rest on it.
+            times.append(keys | {"seconds": 100 / seconds, "cpu_seconds": seconds})
     theirs = files.read_csv(LONG)
     values = [score(row.dataset, row.pipeline, row.category) for row in theirs.itertuples()]
     # Data sets differ, besides.

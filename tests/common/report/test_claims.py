@@ -120,6 +120,11 @@ def test_better_than_published_is_no_reproduction_and_asks_for_an_explanation():
     assert (found.outcome, found.reason) == (claims.BETTER, "1.58 [1.5, 1.7]: unexplained")
     assert judged((1.58, 1.5, 1.7), because="finer grid").reason.endswith(": finer grid")
     assert judged((1.58, 1.5, 1.7), better="higher").outcome == claims.CONTRADICTED
+    # What is read in a paper's own table is no better than published.
+    theirs = dataclasses.replace(found, evidence=claims.PUBLISHED)
+    assert (theirs.outcome, theirs.reason) == (
+        claims.HOLDS, "1.58 [1.5, 1.7]: holds, by more than asked",
+    )  # fmt: skip
     assert judged((1.58, 1.5, 1.7), better=None).outcome == claims.CONTRADICTED
     assert judged((3.1, 3.0, 3.2)).outcome == claims.CONTRADICTED
     assert judged((2.6, 2.5, 2.7)).outcome == claims.INCONCLUSIVE
