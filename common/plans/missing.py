@@ -27,16 +27,21 @@ class Plan:
             `common.report.tables.gather`.
         """
         redrawn, real = self.settings["redrawn"], self.settings["real"]
-        groups = {
-            "accuracy": [
-                (
-                    [f"accuracy/{name}-{n}-{seed}.csv" for seed in _numbers(one["n_seeds"])],
-                    {"dataset": [name], "n": [n], "seed": _numbers(one["n_seeds"])}
-                    | {"run": self.runs(one)},
+        # What the figures draw, which is a small part of the work at the paper's scale, is a table.
+        datasets = self.settings["datasets"]
+        smallest = min((one["d"], n) for one in datasets.values() for n in one["n_train"])
+        groups = {name: [] for name in self.settings["accuracy_tables"]}
+        for name, one in datasets.items():
+            for n in one["n_train"]:
+                drawn = (one["d"], n) == smallest
+                groups["accuracy" if drawn else "accuracy-larger"].append(
+                    (
+                        [f"accuracy/{name}-{n}-{seed}.csv" for seed in _numbers(one["n_seeds"])],
+                        {"dataset": [name], "n": [n], "seed": _numbers(one["n_seeds"])}
+                        | {"run": self.runs(one)},
+                    )
                 )
-                for name, one in self.settings["datasets"].items()
-                for n in one["n_train"]
-            ],
+        groups |= {
             "redrawn": [
                 (
                     ["redrawn/mar.csv"],

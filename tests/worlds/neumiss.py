@@ -56,9 +56,11 @@ def world(true, scale):
         ]
         levels = {"dataset": [name], "n": one["n_train"], "seed": range(one["n_seeds"])}
         tables.append(rows(accuracy, **levels, run=runs))
+    accuracy = pd.concat(tables, ignore_index=True)
+    small = (accuracy["d"] == accuracy["d"].min()) & (accuracy["n"] == accuracy["n"].min())
     again = settings["redrawn"]
-    return {
-        "accuracy": pd.concat(tables, ignore_index=True),
+    names = settings["accuracy_tables"]
+    return dict(zip(names, (accuracy[small], accuracy[~small]), strict=False)) | {
         "redrawn": rows(
             redrawn,
             drawn=["once", "each block"],

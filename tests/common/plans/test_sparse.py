@@ -3,9 +3,11 @@
 from math import prod
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from common.plans.sparse import SOLVERS, NetworksPlan, Plan
+from common.sparse import adverse_dictionary, gaussian_dictionary
 from common.workflow import steps
 
 
@@ -78,6 +80,20 @@ def test_networks_and_their_bounds_have_parts_of_every_seed(networks):
 def test_every_data_set_has_what_claims_compare(networks):
     for one in networks.settings["networks"].values():
         assert {"original", "facnet"} <= set(one["kinds"]) and {2, 4} <= set(one["depths"])
+
+
+def test_every_dictionary_can_be_drawn_and_an_adverse_one_has_gaussian_ones_beside_it(networks):
+    make = {"gaussian": gaussian_dictionary, "adverse": adverse_dictionary}
+    datasets, rng = networks.settings["networks"], np.random.default_rng(0)
+    shapes = {
+        name: make[one["dictionary"]](one["n_atoms"], one["n_features"], rng=rng).shape
+        for name, one in datasets.items()
+        if one["dictionary"] in make
+    }
+    beside = "same-size" if "same-size" in shapes else "sparse"
+    assert shapes[beside] == shapes["adverse"]
+    assert datasets[beside]["reg"] == datasets["adverse"]["reg"]
+    assert datasets[beside]["n_seeds"] >= datasets["adverse"]["n_seeds"]
 
 
 def test_a_network_is_passed_its_own_settings_and_files(networks):
