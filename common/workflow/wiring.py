@@ -338,6 +338,8 @@ def spare_repetition():
 def record(paper, scale, tables):
     """Copy small result tables and their provenance to ``papers/<paper>/recorded/``.
 
+    Tables of earlier runs that are not among these stay there with their own provenance.
+
     Parameters
     ----------
     paper, scale : str
@@ -355,7 +357,10 @@ def record(paper, scale, tables):
             f"only results of scale 'paper' are recorded, this is {scale!r}. Run: {command}"
         )
     origin = provenance.by_output(f"results/{paper}/{scale}")
-    recorded = {}
+    kept = files.resolve(f"papers/{paper}/recorded/provenance.json")
+    earlier = files.read_json(kept) if kept.exists() else {}
+    recorded = {name: one for name, one in earlier.items() if (kept.parent / name).exists()}
+    new = []
     for table in tables:
         size = files.resolve(table).stat().st_size
         if size > MAX_RECORDED_BYTES:
@@ -370,7 +375,8 @@ def record(paper, scale, tables):
             )
         name = Path(table).relative_to(f"results/{paper}/{scale}").as_posix()
         recorded[name] = origin[table]
-    for name in recorded:
+        new.append(name)
+    for name in new:
         with files.atomic(f"papers/{paper}/recorded/{name}") as temporary:
             shutil.copyfile(files.resolve(f"results/{paper}/{scale}/{name}"), temporary)
     files.write_json(f"papers/{paper}/recorded/provenance.json", recorded)

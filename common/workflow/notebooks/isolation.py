@@ -36,6 +36,8 @@ _SET = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "JUPYTER_NO_CONFIG": "1",
 }
+# Where executed notebooks are to hold no pictures, drawing them would be a third of a figure's job.
+_WITHOUT_PICTURES = {"MPLBACKEND": "agg"}
 # Every variable with one of these beginnings is left out, but for those below.
 _DROPPED = (
     "PYTHON", "IPYTHON", "JUPYTER", "JPY_", "PAPERMILL", "PYDEVD", "VIRTUAL_ENV", "LC_", "LANG",
@@ -90,6 +92,7 @@ def job_environment(environ, *, root, scratch):
     Parameters
     ----------
     environ : mapping of str to str
+        Where ``ARTIFACTS_PICTURES`` is ``"false"``, executed notebooks hold no pictures.
     root : Path
         The repository.
     scratch : Path
@@ -109,7 +112,8 @@ def job_environment(environ, *, root, scratch):
         # Shared by the repository's jobs: listing the fonts takes seconds.
         "MPLCONFIGDIR": str(root / ".snakemake/matplotlib"),
     }
-    return {**kept, **_mne(environ, scratch), **_SET, **own}
+    pictures = {} if environ.get("ARTIFACTS_PICTURES") != "false" else _WITHOUT_PICTURES
+    return {**kept, **_mne(environ, scratch), **_SET, **own, **pictures}
 
 
 def refuse_local_settings(root):

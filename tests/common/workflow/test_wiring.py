@@ -279,8 +279,15 @@ def test_a_small_table_is_recorded_with_its_provenance(root, monkeypatch, capsys
     monkeypatch.setattr(wiring, "MAX_RECORDED_BYTES", 4)
     assert wiring.main(arguments) == 0
     assert (root / "papers/toy/recorded/tables/a.csv").read_bytes() == b"x\n1\n"
-    kept = json.loads((root / "papers/toy/recorded/provenance.json").read_text())
-    assert kept == {"tables/a.csv": origin[TABLE]}
+    path = root / "papers/toy/recorded/provenance.json"
+    assert json.loads(path.read_text()) == {"tables/a.csv": origin[TABLE]}
+    # What an earlier run has recorded stays, as long as its table is there.
+    earlier = {"tables/b.csv": {"commit": "0"}, "tables/gone.csv": {"commit": "1"}}
+    (path.parent / "tables/b.csv").write_text("y\n")
+    path.write_text(json.dumps({"tables/a.csv": {"commit": "0"}, **earlier}))
+    assert wiring.main(arguments) == 0
+    del earlier["tables/gone.csv"]
+    assert json.loads(path.read_text()) == {"tables/a.csv": origin[TABLE], **earlier}
     (root / TABLE).write_bytes(b"x\n2\n")
     assert wiring.main(arguments) == 1
     assert f"{TABLE} does not agree with its provenance. Rebuild it" in capsys.readouterr().err

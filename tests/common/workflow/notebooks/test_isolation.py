@@ -50,6 +50,11 @@ def test_what_decides_bits_and_texts_is_set(environment):
     assert "inline" in found["MPLBACKEND"]
 
 
+def test_pictures_in_executed_notebooks_are_left_out_where_asked(environment):
+    assert environment(ARTIFACTS_PICTURES="false")["MPLBACKEND"] == "agg"
+    assert "inline" in environment(ARTIFACTS_PICTURES="true")["MPLBACKEND"]
+
+
 def test_configuration_folders_are_the_jobs_own(environment, tmp_path):
     found = environment(IPYTHONDIR="/mine", JUPYTER_CONFIG_DIR="/mine", MPLCONFIGDIR="/mine")
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
