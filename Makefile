@@ -106,13 +106,14 @@ workflow: $(READY)
 # Both together: those of the workflow wait while others compute. xdist keeps the order of tests/conftest.py.
 pytest: $(READY)
 	@echo "== Unit tests, and Snakemake on a toy paper"
-	@$(PY) -m pytest $(QUIET) -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/test_repository.py \
+	@$(PY) -m pytest $(QUIET) -n 5 --dist loadfile --no-loadscope-reorder --ignore tests/test_repository.py \
 	    tests/workflow tests
 
-# In a copy, .smoke/: figures and results of other scales stay as they are.
+# In a copy, .smoke/: figures and results of other scales stay as they are. Jobs this short wait a third of their
+# time for a kernel to start and files to be written, so there is one more than cores.
 smoke: $(READY)
 	@echo "== Every figure at the smoke scale, then verify"
-	@$(PY) tests/smoke.py --jobs $(JOBS) $(PAPER)
+	@$(PY) tests/smoke.py --jobs $$(($(JOBS) + 1)) $(PAPER)
 
 # Whatever scale config.yaml says.
 test-embedded: $(READY)
