@@ -197,8 +197,7 @@ class AugmentationLayer(nn.Module):
         ------
         ValueError
             If ``X`` holds a value that is not finite, a magnitude has left [0, 1], a weight is not
-            finite, what is prepared is that of other examples or operations, or an operation
-            refuses the examples, as noise that would swamp windows in V.
+            finite, or what is prepared is that of other examples or operations.
         """
         check_finite(X)
         magnitudes = self.bounded

@@ -17,6 +17,7 @@ from common.augmentation.layers import (
 from common.augmentation.operations import (
     apply_sometimes,
     check_finite,
+    check_unit,
     make_operation,
     uniform,
 )
@@ -94,7 +95,8 @@ def learn(
         If a number is none, or labels are no whole numbers.
     ValueError
         If there are fewer than two classes, a label is negative, a number is out of range, an
-        example is not finite, or what is prepared would leave a part of the network out.
+        example is not finite, noise would swamp the examples, as those in V, or what is prepared
+        would leave a part of the network out.
     FloatingPointError
         If the loss is not finite.
     """
@@ -109,6 +111,7 @@ def learn(
     for value, name in ((layer_decay, "layer_decay"), (cosine, "cosine"), (shuffle, "shuffle")):
         validation.choice(value, (False, True), name)
     check_finite(X)
+    check_unit(X, (one for layer in augmentation_layers(network) for one in layer.operations))
     _check_classes(y)
     validation.same_length(X=X, y=y)
     if valid is not None:

@@ -43,6 +43,7 @@ __all__ = [
     "bernoulli",
     "check_finite",
     "check_scales",
+    "check_unit",
     "column",
     "make_operation",
     "uniform",
@@ -208,6 +209,27 @@ def make_operation(name, *, sfreq=None, ch_names=None, scale=None, channel_indep
     operation = _CLASSES[name](**options)
     operation.name, operation.scale = name, scale
     return operation
+
+
+def check_unit(X, operations):
+    """Refuse examples in a unit in which the noise of an operation leaves nothing of them.
+
+    Within a chain of operations windows may become as quiet as they like, so examples are looked at
+    before.
+
+    Parameters
+    ----------
+    X : Tensor, shape (n_examples, ...)
+    operations : iterable of Operation
+
+    Raises
+    ------
+    ValueError
+        If noise of the largest magnitude is more than ten times their median deviation.
+    """
+    for one in operations:
+        if isinstance(one, _GaussianNoise):
+            check_noise(X.detach(), one.scale)
 
 
 def check_finite(X):
@@ -456,11 +478,8 @@ class _BandstopFilter(Operation):
         return torch.where(wide, filtered, through)
 
 
-_VANISHED = 1e3  # noise over windows in V is far above it
-
-
 class _GaussianNoise(Operation):
-    """Standard deviation mu scale; an error where windows vanish in it, as those in V."""
+    """Standard deviation mu scale."""
 
     def __init__(self, *, scale):
         self.scale = scale
@@ -469,12 +488,7 @@ class _GaussianNoise(Operation):
         return torch.randn(X.shape, generator=generator, dtype=X.dtype, device=X.device)
 
     def apply(self, X, draws, magnitude, prepared=None):
-        sigma = magnitude * self.scale
-        few, largest = X[:8].detach(), float(sigma.detach().max()) if sigma.numel() else 0.0
-        # Quiet windows of a training may be swamped; of the wrong unit are those that vanish.
-        if largest > _VANISHED * float(few.std(correction=0)):
-            check_noise(few, largest)
-        return torch.addcmul(X, draws, column(sigma, X))
+        return torch.addcmul(X, draws, column(magnitude * self.scale, X))
 
 
 class _SmoothTimeMask(Operation):

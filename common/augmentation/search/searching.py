@@ -34,7 +34,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from common import training, validation
-from common.augmentation.operations import check_finite
+from common.augmentation.operations import check_finite, check_unit
 from common.augmentation.search.policies import (
     Policy,
     PolicySpace,
@@ -146,8 +146,8 @@ def search_policy(
     ------
     ValueError, TypeError
         If a number is out of range, the method is unknown, shapes do not fit, classes are no whole
-        numbers, there is a single one, a class has no validation example, or an example is not
-        finite.
+        numbers, there is a single one, a class has no validation example, an example is not
+        finite, or noise would swamp the examples, as those in V.
     FloatingPointError
         If the loss of the network is not finite.
 
@@ -174,6 +174,7 @@ def search_policy(
     class_wise = validation.choice(class_wise, (False, True), "class_wise")
     check_finite(X)
     operations = make_operations(operations, sfreq=sfreq, ch_names=ch_names, scales=scales)
+    check_unit(X, operations)
     train, valid = _parts(X, y, valid)
     n_classes = int(train[1].max()) + 1
     options = {"n_steps": n_steps, "batch_size": batch_size, "lr": lr}

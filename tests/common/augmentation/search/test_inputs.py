@@ -49,6 +49,10 @@ def train(X=X, y=Y, **options):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (
+            lambda: search(X * 1e-5),
+            "noise of sigma=0.2 swamps windows whose deviation is",
+        ),
         # policies
         (
             lambda: make_operations(
