@@ -56,7 +56,13 @@ class Target:
         claims = str(rules.claims)
         wanted += [claims] if claims in makers else []
         if rules.scale == "recorded":
-            wanted = [name for name in wanted if _inputs_exist(makers[name])]
+            # A list of files may be there in part, but a figure of none of them shows nothing.
+            empty = [
+                str(rules.figure(name))
+                for name in rules.figures
+                if not all(rules.reads(name).values())
+            ]
+            wanted = [name for name in wanted if name not in empty and _inputs_exist(makers[name])]
         self.figures = [name for name in wanted if name != claims]
         self.claims = [name for name in wanted if name == claims]
         if rules.paper.recorded is not None:

@@ -32,8 +32,9 @@ def workflow(rules):
     )
 
 
-def steps(scale="embedded", *, recorded=None, preview=None):
+def steps(scale="embedded", *, recorded=None, preview=None, reads=()):
     return SimpleNamespace(
+        reads=lambda name: dict(reads).get(name, {}),
         name="toy",
         scale=scale,
         figures=["bars", "lines"],
@@ -105,6 +106,13 @@ def test_at_the_recorded_scale_there_are_the_figures_that_can_be_drawn(root, mon
     assert broken == {"odd": "it is broken", "late": "no such setting"}
     # Nothing is computed: what would write a recorded table is gone.
     assert list(run._rules) == ["bars", "lines", "claims"]
+
+
+def test_a_figure_of_an_empty_list_of_files_cannot_be_drawn(root):
+    rules = [rule("bars", output=[BARS]), rule("lines", output=[LINES])]
+    reads = {"bars": {"tables": []}, "lines": {"tables": ["a.csv"], "published": "b.csv"}}
+    target = targets.Target(workflow(rules), steps("recorded", reads=reads))
+    assert target.all == [LINES]
 
 
 @pytest.fixture
