@@ -15,7 +15,9 @@ import pytest
 
 from common import files
 from common.report import claims
+from common.report.tables import gather
 from common.workflow import papers
+from tests.worlds.tables import contracts
 
 SCALES = ("embedded", "paper")
 # tests/worlds/<paper>.py, a hyphen being an underscore: world(true, scale) gives tables by name.
@@ -61,6 +63,17 @@ def where_true(judged):
 def test_every_paper_has_its_worlds():
     missing = sorted(set(papers.names()) - set(WORLDS))
     assert missing == [], "add tests/worlds/<paper>.py: see CONTRIBUTING.md, Add a paper"
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("paper", WORLDS)
+def test_the_workflow_would_gather_the_made_up_tables(paper, scale, tmp_path):
+    asked = contracts(paper, scale)
+    for true in (True, False):
+        for name, table in WORLDS[paper](true, scale).items():
+            table.to_csv(tmp_path / f"{name}.csv", index=False)
+            for contract in asked.get(name, []):
+                gather([tmp_path / f"{name}.csv"], contract=contract)
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -2,7 +2,7 @@
 
 from common.augmentation.search.planted import OPERATIONS, PLANTED
 from common.workflow import papers
-from tests.worlds.tables import rows
+from tests.worlds.tables import gathered, rows
 
 
 def world(true, scale):
@@ -73,8 +73,8 @@ def world(true, scale):
         "given": rows(given, seed=seeds, policy=list(planted["given"]), **{"class": range(5)}),
         "searched": rows(searched, seed=seeds, method=methods),
         "curves": rows(curves, seed=seeds, method=methods, step=range(10, 101, 10)),
-        "policies": rows(
-            policies, seed=seeds, method=["cadda"], group=range(5), operation=OPERATIONS
+        "policies": gathered(
+            policies, "cadda", scale, "policies", group=range(5), operation=OPERATIONS
         ),
     }
     names = ["none", *real["operations"], *real["searches"]]

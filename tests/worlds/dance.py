@@ -76,6 +76,8 @@ def world(true, scale):
     seeds = ablations["seeds"] if "reference" in ablations["variants"] else sets[of]["seeds"]
     return {
         "scores": pd.concat([rows(scores, **levels) for levels in tested]),
-        "durations": pd.concat([rows(durations, **levels, bin=range(6)) for levels in tested]),
+        "durations": pd.concat(
+            [rows(durations, **levels, bin=range(6)) for levels in tested]
+        ).drop(columns="bin"),
         "ablations": pd.concat([rows(scores, **levels) for levels in units(of, variants, seeds)]),
     }

@@ -106,5 +106,5 @@ def world(true, scale):
             noise=letters["noises"],
             text=range(letters["n_texts"]),
             method=["cdl", "patches"],
-        ),
+        ).drop(columns="page"),
     }

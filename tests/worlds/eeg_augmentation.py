@@ -1,10 +1,11 @@
 """Tables in which the claims about augmentation of EEG hold, or fail."""
 
 import numpy as np
+import pandas as pd
 
 from common.augmentation.gains import encode_hits
 from common.augmentation.names import FAMILIES, IDENTITY
-from tests.worlds.tables import rows
+from tests.worlds.tables import contracts, rows
 
 ALL = (IDENTITY, *(name for family in FAMILIES.values() for name in family))
 STAGES = ("W", "N1", "N2", "N3", "REM")
@@ -12,25 +13,10 @@ STAGES = ("W", "N1", "N2", "N3", "REM")
 
 def world(true, scale):
     """Tables in which augmentation does what the paper says, or the contrary."""
-    if scale == "embedded":
-        return {
-            "curves": _table(
-                [
-                    _folds("sleep-wake", range(5), [0.0625, 0.25, 1.0], true),
-                    *(_trials(name, n, true) for name, n in _SINGLE.items()),
-                ]
-            ),
-            "class-scores": _classes("sleep-wake", range(5), [0.0625, 0.25, 1.0], true, "ab"),
-        }
-    fractions = 2.0 ** np.arange(-8, 1)
+    levels = contracts("eeg-augmentation", scale)
     return {
-        "curves": _table(
-            [
-                _folds("sleep-physionet", range(10), fractions, true),
-                _folds("bnci2014-001", range(1, 10), fractions[3:], true),
-            ]
-        ),
-        "class-scores": _classes("sleep-physionet", range(10), fractions, true, STAGES),
+        "curves": _table([_curves(part, true) for part in levels["curves"]]),
+        "class-scores": pd.concat([_classes(part, true) for part in levels["class-scores"]]),
     }
 
 
@@ -50,20 +36,24 @@ def _gain(dataset, name, fraction, smallest, true):
     return 3.0 if name == "time-reverse" and little and not true else 0.0
 
 
-def _folds(dataset, folds, fractions, true):
+def _curves(levels, true):
+    """Curves of one data set, with trials where it has one split alone."""
+    [dataset] = levels["dataset"]
+    return _trials(levels, _SINGLE[dataset], true) if dataset in _SINGLE else _folds(levels, true)
+
+
+def _folds(levels, true):
     def value(dataset, augmentation, fold, seed, fraction):
         base = (0.5 + 0.2 * fraction if true else 0.35) + 0.005 * (fold % 4)
         # A deviation that is each fold's and augmentation's own.
         own = 0.5 * np.sin(7 * fold + 3 * ALL.index(augmentation)) * (augmentation != IDENTITY)
-        gain = _gain(dataset, augmentation, fraction, min(fractions), true) + own
+        gain = _gain(dataset, augmentation, fraction, min(levels["fraction"]), true) + own
         return {"balanced_accuracy": base * (1 + gain / 100), "hits": ""}
 
-    return rows(
-        value, dataset=[dataset], augmentation=ALL, fold=folds, seed=[0], fraction=fractions
-    )
+    return rows(value, **levels)
 
 
-def _trials(dataset, n, true):
+def _trials(levels, n, true):
     """One split, three seeds: which test trials are right, the same ones easy for all."""
     y, easy = np.arange(n) % 2, (np.arange(n) * 0.618) % 1
 
@@ -75,30 +65,19 @@ def _trials(dataset, n, true):
         accuracy = np.mean([right[y == label].mean() for label in (0, 1)])
         return {"balanced_accuracy": accuracy, "hits": encode_hits(right, y)}
 
-    return rows(
-        value, dataset=[dataset], augmentation=ALL, fold=[0], seed=[0, 1, 2], fraction=[0.25, 1.0]
-    )
+    return rows(value, **levels)
 
 
-def _classes(dataset, folds, fractions, true, names):
+def _classes(levels, true):
     def value(dataset, augmentation, fold, seed, fraction, **label):
         gain = (0.1 if true else -0.1) * (augmentation == "ft-surrogate")
         return {"f1": (0.5 + 0.01 * (fold % 4)) * (1 + gain + 0.002 * np.sin(fold))}
 
-    return rows(
-        value,
-        dataset=[dataset],
-        augmentation=ALL,
-        fold=folds,
-        seed=[0],
-        fraction=fractions,
-        **{"class": names},
-    )
+    names = STAGES if levels["dataset"] == ["sleep-physionet"] else "ab"
+    return rows(value, **levels, **{"class": names})
 
 
 def _table(parts):
-    import pandas as pd
-
     constant = {
         "n_classes": 2, "n_train": 70, "n_valid": 90, "n_test": 90, "n_epochs": 20,
         "best_epoch": 12, "validation_accuracy": 0.6,

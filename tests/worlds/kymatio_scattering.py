@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from common import files
-from tests.worlds.tables import rows
+from tests.worlds.tables import contracts, rows
 
 PUBLISHED = "papers/kymatio-scattering/published"
 
@@ -15,7 +15,7 @@ def world(true, scale):
     signals, molecules = ("appliances", "g2") if embedded else ("digits", "qm7")
     tables = {
         "published_benchmarks": _published(true),
-        "speed": _speed(true),
+        "speed": _speed(true, scale),
         signals: _signals(true, signals, "all appliances" if embedded else "3 speakers"),
         "mnist": _images(true, [100, 316, 1000] if embedded else [100, 316, 1000, 3000]),
         molecules: _molecules(true, molecules),
@@ -36,7 +36,7 @@ def _published(true):
     return table.assign(seconds_per_batch=seconds)
 
 
-def _speed(true):
+def _speed(true, scale):
     def value(part, case, implementation):
         ratio = (6.0 if true else 0.8) if implementation == "scattering" else 1.0
         return {
@@ -56,8 +56,9 @@ def _speed(true):
             "ratio_high": 1.1 * ratio,
         }
 
-    levels = {"case": ["1d-4096", "2d-32"], "implementation": ["kymatio", "scattering"]}
-    return rows(value, part=["cases"], **levels)
+    [ours] = contracts("kymatio-scattering", scale)["speed"]
+    both = ours | {"implementation": ["kymatio", *ours["implementation"]]}
+    return rows(value, part=["cases"], **both)
 
 
 def _signals(true, dataset, setting):

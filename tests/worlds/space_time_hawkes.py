@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from common.workflow import papers
-from tests.worlds.tables import rows
+from tests.worlds.tables import contracts, gathered, rows
 
 
 def scatter(seed):
@@ -12,7 +12,7 @@ def scatter(seed):
     return 0.01 * (seed % 5 - 2)
 
 
-def recovery(true, settings):
+def recovery(true, settings, scale):
     """Errors that fall with grid and record; or not."""
 
     def fit(process, size, end_time, grid, seed, borders):
@@ -28,20 +28,14 @@ def recovery(true, settings):
             "baseline": 0.5 + scatter(seed) + shift,
         }
 
-    found = []
-    for process, one in settings["recovery"].items():
-        for size, end_time, n_seeds in one["records"]:
-            table = rows(
-                fit,
-                process=[process],
-                size=[size],
-                end_time=[end_time],
-                grid=["x".join(f"{step:g}" for step in grid) for grid in settings["grids"]],
-                seed=range(n_seeds),
-                borders=["exact", "ignored"],
-            )
-            found.append(table)
-    return pd.concat(found, ignore_index=True)
+    # On the finest grid, borders are ignored, too.
+    exact = gathered(fit, "space-time-hawkes", scale, "recovery")
+    finest = "x".join(f"{step:g}" for step in min(settings["grids"]))
+    ignored = [
+        rows(fit, **contract | {"borders": ["ignored"], "grid": [finest]})
+        for contract in contracts("space-time-hawkes", scale)["recovery"]
+    ]
+    return pd.concat([exact, *ignored], ignore_index=True)
 
 
 def cost(true, settings):
@@ -102,7 +96,7 @@ def world(true, scale):
     """Tables in which the method is all that its paper says, or nothing of it."""
     settings = papers.settings("space-time-hawkes", papers.load("space-time-hawkes"), scale)
     return {
-        "recovery": recovery(true, settings),
+        "recovery": recovery(true, settings, scale),
         "cost": cost(true, settings["cost"]),
         "psi": psi(true, settings["psi"]),
         "ridgecrest": ridgecrest(true, settings["ridgecrest"]),

@@ -4,7 +4,7 @@ import pandas as pd
 
 from common import files
 from common.workflow import papers
-from tests.worlds.tables import rows
+from tests.worlds.tables import gathered, rows
 
 
 def world(true, scale):
@@ -41,7 +41,7 @@ def world(true, scale):
             "converged_jd": composite["n_starts"],
         }
 
-    def started(n_realisations, method, kind, start):
+    def started(n_realisations, draw, method, kind, start):
         gap = theirs["gap_I"][n_realisations] * (1 if true else 5)
         best = 300 / n_realisations
         worse = 0.01 * gap * (start % 7)
@@ -71,13 +71,7 @@ def world(true, scale):
         "composite": rows(
             solved, draw=range(composite["n_draws"]), n_realisations=composite["realisations"]
         ),
-        "starts": rows(
-            started,
-            n_realisations=composite["realisations"],
-            method=methods,
-            kind=["random", "other"],
-            start=range(composite["n_starts"]),
-        ).assign(draw=0),
+        "starts": gathered(started, "tl-nmf", scale, "starts"),
         "cost": rows(needed, method=methods, start=range(budget["n_starts"])),
         "notes": pd.DataFrame(cases, columns=["n_realisations", "signal"]).assign(
             n_starts=notes["n_starts"],
