@@ -12,6 +12,7 @@ import pytest
 
 from common import files
 from common.report import claims, figures
+from tests.worlds.dicodile import world
 
 TESTS = Path(__file__).parent
 
@@ -144,6 +145,17 @@ def test_what_is_not_marked_as_too_small_is_found(tmp_path):
     drawn, judged = smoke.unmarked(tmp_path, ["toy"])
     assert "one.svg does not say that its scale is smoke" in drawn
     assert "claims.csv judges claims" in judged
+
+
+def test_a_made_up_table_has_no_column_that_the_built_one_lacks(tmp_path):
+    assert smoke.invented(tmp_path, ["dicodile"]) == []
+    table = world(True, "embedded")["letters"].assign(seconds=1.0)
+    path = tmp_path / "results/dicodile/smoke/tables/letters.csv"
+    files.write_csv(path, table)
+    assert smoke.invented(tmp_path, ["dicodile"]) == []
+    files.write_csv(path, table.drop(columns=["score", "text"]))
+    [problem] = smoke.invented(tmp_path, ["dicodile"])
+    assert problem.endswith("letters.csv has no column text, score")
 
 
 def test_a_papers_unit_tests_are_those_of_what_its_notebooks_reach():

@@ -74,10 +74,9 @@ def world(true, scale):
     variants = ["reference", *(ablations["variants"] | ablations["decodings"])]
     variants = [f"ablation-{name}" for name in dict.fromkeys(variants)]
     seeds = ablations["seeds"] if "reference" in ablations["variants"] else sets[of]["seeds"]
+    by_bin = pd.concat([rows(durations, **levels, bin=range(6)) for levels in tested])
     return {
         "scores": pd.concat([rows(scores, **levels) for levels in tested]),
-        "durations": pd.concat(
-            [rows(durations, **levels, bin=range(6)) for levels in tested]
-        ).drop(columns="bin"),
+        "durations": by_bin.drop(columns="bin"),
         "ablations": pd.concat([rows(scores, **levels) for levels in units(of, variants, seeds)]),
     }

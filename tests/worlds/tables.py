@@ -17,9 +17,8 @@ def rows(value, **levels):
 
 def contracts(paper, scale):
     """What each gathered table of a paper must hold: names to lists of contracts, for `rows`."""
-    above, defined, _ = files.resolve(f"papers/{paper}/rules.smk").read_text().partition(
-        "\nTABLES = plan.tables()\n"
-    )
+    rules = files.resolve(f"papers/{paper}/rules.smk").read_text()
+    above, defined, _ = rules.partition("\nTABLES = plan.tables()\n")
     if not defined:
         return {}
     names = {"config": {"scale": scale}}
