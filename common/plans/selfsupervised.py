@@ -1,5 +1,7 @@
 """What the steps of self-supervised learning are passed, and what their tables hold."""
 
+from common import registry
+
 __all__ = ["Plan"]
 
 
@@ -83,6 +85,10 @@ class Plan:
         own = {"role": role, "every": settings["lee"]["every"]}
         own |= {"lengths": settings["pretraining"]["lengths"]}
         return own | settings["lee"]["paradigms"][wildcards.paradigm]
+
+    def receipt(self, wildcards):
+        """What says that one subject of a paradigm of Lee2019 was downloaded."""
+        return registry.path(f"lee2019-{wildcards.paradigm}", subject=int(wildcards.subject))
 
     def recordings(self):
         """Prepared windows that the encoders learn from.

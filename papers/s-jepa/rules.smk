@@ -34,7 +34,7 @@ rule prepare:
 
 rule prepare_lee:
     input:
-        receipt=lambda wildcards: registry.path(f"lee2019-{wildcards.paradigm}"),
+        receipt=plan.receipt,
     output:
         windows=f"{paper.derived}/{{part}}/{{paradigm}}-{{subject}}.npz",
     wildcard_constraints:

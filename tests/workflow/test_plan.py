@@ -6,6 +6,9 @@ import subprocess
 
 import pytest
 
+from common.workflow import papers
+from tests.workflow.conftest import ROOT, Repository
+
 pytestmark = pytest.mark.workflow
 
 ENDS = ("least", "most")
@@ -58,6 +61,14 @@ def test_jobs_of_the_papers_scale_with_the_source_of_each_time(clone):
     assert {row["gpu_hours_most"] for row in rows.values()} == {"0"}
     after = {path for path in clone.path.rglob("*") if ".snakemake" not in path.parts}
     assert {path for path in after - before if "__pycache__" not in path.parts} == set()
+
+
+def test_every_paper_can_be_planned_at_its_scale():
+    # Inputs and parameters of all jobs are looked up, which the embedded scale need not reach.
+    output, _ = plan(Repository(ROOT), "--csv")
+    rows = list(csv.DictReader(io.StringIO(output)))
+    assert {row["paper"] for row in rows} <= set(papers.names())
+    assert {"core_hours_most", "mem_mb"} <= set(rows[0])
 
 
 def test_a_paper_with_a_mistake_is_named_and_nothing_is_printed(clone):

@@ -65,3 +65,8 @@ def test_people_of_lee_train_validate_or_are_classified():
     assert make("embedded").recordings() == ["derived/windows/sample.npz"]
     assert plan.examples(cells(paradigm="mi", subject="48")) == "derived/examples/mi-48.npz"
     assert "lengths" in plan.samples()
+
+
+def test_a_subject_of_lee_is_prepared_from_what_was_downloaded_for_it():
+    receipt = make("paper").receipt(cells(paradigm="ssvep", subject="7"))
+    assert receipt == "data/raw/lee2019-ssvep-7.json"
