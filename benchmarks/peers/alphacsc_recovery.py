@@ -58,7 +58,7 @@ if __name__ == "__main__":
     tol, most = settings["options"].get("tol", 0.1), settings.pop("most_seconds")
     theirs = functools.partial(alphacsc_path, tol=tol, n_iter=100, most_seconds=most)
     true = patterns(settings.pop("n_patterns"), 1, settings["options"]["n_times_atom"])
-    settings.pop("passes", None)
+    settings.pop("n_passes", None)
     generator = functools.partial(seeds.generator, "rosecdl", "speed")
     for row in race(true, generator=generator, others={"alphacsc": theirs}, **settings):
         print(json.dumps(row))

@@ -83,7 +83,7 @@ def world(true, scale):
         "passes": rows(
             lambda n_times, seed: {"seconds": n_times ** (0.9 if true else 1.5) * spread(seed)},
             n_times=speed["n_times"],
-            seed=seeds,
+            seed=range(speed["n_passes"]),
         ),
         "recovery": rows(
             recovery,
