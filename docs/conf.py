@@ -5,13 +5,15 @@ import importlib
 import logging
 from importlib.metadata import files
 
+import jinja2
 import myst_nb.sphinx_ext
+import numpydoc
+from numpydoc import docscrape, docscrape_sphinx
 
 project = "Paper artifacts"
 copyright = "the paper-artifacts developers"
 extensions = [
     "myst_nb",
-    "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
@@ -28,9 +30,12 @@ myst_nb.sphinx_ext.OUTPUT_FOLDER = ".site/outputs"
 suppress_warnings = ["misc.highlighting_failure", "myst.header", "mystnb.unknown_mime_type"]
 # References of a docstring need not be cited in it, and every module may have a heading for them.
 suppress_warnings += ["ref.citation", "docutils"]
+# braindecode adds to the docstring of a network what refers to its own pages.
+suppress_warnings += ["ref.ref"]
 
 # Library.
 autodoc_typehints = "none"  # docstrings have them
+autodoc_use_type_comments = False
 # What scikit-learn adds to a class, with references to its own pages.
 autodoc_default_options = {
     "exclude-members": "set_fit_request, set_predict_request, set_score_request, "
@@ -38,6 +43,7 @@ autodoc_default_options = {
     "set_predict_proba_request, set_decision_function_request, get_metadata_routing"
 }
 autosummary_generate = False
+_numpydoc_templates = jinja2.Environment(loader=jinja2.PackageLoader("numpydoc"))
 default_role = "py:obj"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
@@ -72,11 +78,26 @@ html_theme_options = {
 
 
 def setup(app):
+    numpydoc.setup(app, _docstring)
     # Many modules have a heading "References", which no page refers to by its name.
     logging.getLogger("sphinx.sphinx.domains.std").addFilter(
         lambda record: "duplicate label" not in record.msg or record.args[:1] != ("references",)
     )
     app.connect("env-before-read-docs", _import_once)
+
+
+def _docstring(obj, what=None, doc=None, config=None, builder=None):
+    """Docstring as numpydoc shows it, whose own function compiles the template for each of them."""
+    template = _numpydoc_templates.get_template("numpydoc_docstring.rst")
+    return docscrape.get_doc_object(
+        obj,
+        what,
+        doc,
+        (config or {}) | {"template": template},
+        class_doc=docscrape_sphinx.SphinxClassDoc,
+        func_doc=docscrape_sphinx.SphinxFunctionDoc,
+        obj_doc=docscrape_sphinx.SphinxObjDoc,
+    )
 
 
 def _import_once(app, env, docnames):

@@ -2,10 +2,13 @@
 
 ``make site`` writes ``site/index.html``, which opens from disk and from any web server. Nothing is
 computed: the pages show what the workflow has built, at the scale that ``config.yaml`` names, and
-say of what is not built which command builds it. This module writes the pages as Markdown (the
-templates are in ``docs/templates``) and copies figures, tables and executed notebooks; Sphinx, with
+say of what is not built which command builds it. This module writes the pages, whose templates are
+in ``docs/templates``, and copies figures, tables and executed notebooks; Sphinx, with
 ``docs/conf.py``, makes HTML of them. A file that stays as it was is not written again, so that
 Sphinx renders only the pages that changed.
+
+Pages are Markdown. Those of the library are reStructuredText, as docstrings are: within Markdown,
+Sphinx would store a copy of all that it knows with each of them.
 """
 
 import argparse
@@ -18,6 +21,7 @@ import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import PurePath
 from xml.etree import ElementTree
 
 import jinja2
@@ -56,15 +60,15 @@ def build():
     pages, site = _Folder(PAGES), _Folder(SITE)
     for name, paper in listed.items():
         _paper(pages, site, name, paper, scale, judged[name])
-    pages.page("index", "start", papers=listed, judged=judged, about=_about())
-    pages.page("papers/index", "papers", papers=listed)
-    pages.page("scoreboard", "scoreboard", papers=listed, judged=judged, scale=scale)
-    pages.page("data", "data", papers=listed, entries=datasets())
-    pages.page("library/index", "library", families=families)
+    pages.page("index", "start.md", papers=listed, judged=judged, about=_about())
+    pages.page("papers/index", "papers.md", papers=listed)
+    pages.page("scoreboard", "scoreboard.md", papers=listed, judged=judged, scale=scale)
+    pages.page("data", "data.md", papers=listed, entries=datasets())
+    pages.page("library/index", "library.md", families=families)
     for family, modules in families.items():
         for module, (_, names) in modules.items():
             others = [other for other in modules if other != family] if module == family else []
-            pages.page(f"library/{module}", "module", module=module, names=names, others=others)
+            pages.page(f"library/{module}", "module.rst", module=module, names=names, others=others)
     rendered = {site.path / path.relative_to(pages.path) for path in pages.written}
     site.written |= {path.with_suffix(".html") for path in rendered}
     pages.remove_others("")
@@ -304,9 +308,9 @@ class _Folder:
                 path.unlink()
 
     def page(self, name, template, /, **context):
-        """Write a page from a template."""
-        text = self.templates.get_template(f"{template}.md").render(context)
-        self.write(f"{name}.md", text)
+        """Write a page from a template; both have the same suffix."""
+        text = self.templates.get_template(template).render(context)
+        self.write(name + PurePath(template).suffix, text)
 
     def write(self, name, text):
         """Write a text, unless it stands there."""
@@ -352,7 +356,7 @@ def _paper(pages, site, name, paper, scale, judged):
     compared, changed, problem = agreement(name)
     pages.page(
         f"{folder}/index",
-        "paper",
+        "paper.md",
         name=name,
         paper=paper,
         scale=scale,

@@ -13,7 +13,9 @@ _NOTES = """\
 Counted are the jobs that are still to be run, and hours without the time of downloads. At most a
 step takes the time after which a cluster ends it; at least, what its shortest job took at the
 embedded scale, and steps without such a time are left out. GPU-hours are those of steps that use a
-GPU where they find one; they are among the core-hours. Memory is that of the largest job."""
+GPU where they find one; they are among the core-hours. Memory is what the largest job declares
+(`resources` in paper.yaml), an estimate where its step has not run at this scale. Sizes of
+downloads are those of data/registry.yaml."""
 
 
 def main(arguments=None):

@@ -270,10 +270,10 @@ def test_the_library_is_the_public_part(root):
     assert "common.registry" in listed
     # A family's page leads to those of its modules, which lead no further.
     family, module = (
-        page(root, f"library/{name}.md") for name in ("common.report", "common.files")
+        page(root, f"library/{name}.rst") for name in ("common.report", "common.files")
     )
-    _, _, links = family.partition("{toctree}")
-    assert "\ncommon.report.claims\n" in links and "\ncommon.report\n" not in links
+    _, _, links = family.partition("toctree::")
+    assert "\n   common.report.claims\n" in links and "\n   common.report\n" not in links
     assert "toctree" not in module
 
 
