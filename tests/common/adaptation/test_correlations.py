@@ -132,45 +132,77 @@ def test_a_lead_needs_others_and_methods():
         correlations.correlation_lead(table, "a")
 
 
+N_DRAWS = 4000  # the standard error of a coverage is 0.3 %
+
+
 def world(rhos, *, rng, n_methods=8, n_rows=4):
-    """A table of each scorer, whose pooled correlation with the accuracy is known.
+    """Accuracies, and scores of each scorer whose correlation with them is known, in many draws.
 
     Methods and rows contribute half of the variance each, so rows of a method are not independent.
     """
-    sizes = (n_methods, 1), (n_methods, n_rows)
+    sizes = (N_DRAWS, n_methods, 1), (N_DRAWS, n_methods, n_rows)
     accuracy = [rng.standard_normal(size) for size in sizes]
-    method, split = np.indices(sizes[1])
-    tables = {}
+    scores = {}
     for scorer, rho in rhos.items():
-        parts = [rho * a + np.sqrt(1 - rho**2) * rng.standard_normal(a.shape) for a in accuracy]
-        tables[scorer] = pd.DataFrame(
-            {
-                "dataset": "simulated", "shift": "a", "scorer": scorer, "split": split.ravel(),
-                "method": [f"m{m}" for m in method.ravel()], "inner_score": sum(parts).ravel(),
-                "accuracy": 0.5 + sum(accuracy).ravel() / 20,
-            }
-        )  # fmt: skip
-    return tables
+        noise = [rng.standard_normal(size) for size in sizes]
+        pairs = zip(accuracy, noise, strict=True)
+        scores[scorer] = sum(rho * a + np.sqrt(1 - rho**2) * e for a, e in pairs)
+    return sum(accuracy), scores
+
+
+def table_of(scorer, scores, accuracy):
+    """Table of one scorer in one draw."""
+    method, split = np.indices(scores.shape)
+    return pd.DataFrame(
+        {
+            "dataset": "simulated", "shift": "a", "scorer": scorer, "split": split.ravel(),
+            "method": [f"m{m}" for m in method.ravel()], "inner_score": scores.ravel(),
+            "accuracy": 0.5 + accuracy.ravel() / 20,
+        }
+    )  # fmt: skip
+
+
+def correlation(x, y):
+    """Of all methods and rows, the last two axes."""
+    x, y = (each - each.mean(axis=(-2, -1), keepdims=True) for each in (x, y))
+    return (x * y).sum(axis=(-2, -1)) / np.sqrt((x**2).sum((-2, -1)) * (y**2).sum((-2, -1)))
+
+
+def difference_intervals(first, second, accuracy):
+    """Difference of two correlations in each draw with its interval: Tukey's jackknife."""
+    n = accuracy.shape[1]
+    kept = np.array([np.delete(np.arange(n), m) for m in range(n)])  # without one of the methods
+    value = correlation(first, accuracy) - correlation(second, accuracy)
+    first, second, accuracy = (each[:, kept] for each in (first, second, accuracy))
+    without = correlation(first, accuracy) - correlation(second, accuracy)
+    half = scipy.stats.t.ppf(0.975, n - 1) * (n - 1) * without.std(axis=1) / np.sqrt(n - 1)
+    return np.column_stack([value, value - half, value + half])
+
+
+def coverage(intervals, truth):
+    return np.mean((intervals[:, 1] <= truth) & (truth <= intervals[:, 2]))
 
 
 def test_the_interval_of_a_change_covers_the_truth():
-    rng = np.random.default_rng(0)
-    covered = []
-    for _ in range(200):
-        tables = world({"s": 0.6, "other": 0.2}, rng=rng)
-        change = correlations.correlation_change(
-            tables["s"], tables["other"].assign(scorer="s"), "s"
-        )
-        covered.append(change.low <= 0.6 - 0.2 <= change.high)
-    assert 0.93 <= np.mean(covered) <= 0.97
+    accuracy, scores = world({"s": 0.6, "other": 0.2}, rng=np.random.default_rng(0))
+    intervals = difference_intervals(scores["s"], scores["other"], accuracy)
+    assert 0.93 <= coverage(intervals, 0.6 - 0.2) <= 0.97
+    for draw in range(5):  # these are the intervals of the library
+        ours, theirs = (table_of("s", each[draw], accuracy[draw]) for each in scores.values())
+        change = correlations.correlation_change(ours, theirs, "s")
+        assert change == pytest.approx(tuple(intervals[draw]))
 
 
 def test_the_interval_of_a_lead_covers_the_truth():
-    rng = np.random.default_rng(0)
-    covered = []
-    for _ in range(150):
-        # The second best of the others is far from the best and from the third.
-        tables = world({"a": 0.6, "b": 0.95, "c": 0.4, "d": -0.9}, rng=rng)
-        lead = correlations.correlation_lead(pd.concat(tables.values()), "a")
-        covered.append(lead.low <= 0.6 - 0.4 <= lead.high)
-    assert 0.93 <= np.mean(covered) <= 0.97
+    # The second best of the others is far from the best and from the third.
+    rhos = {"a": 0.6, "b": 0.95, "c": 0.4, "d": -0.9}
+    accuracy, scores = world(rhos, rng=np.random.default_rng(0))
+    found = {scorer: correlation(each, accuracy) for scorer, each in scores.items()}
+    is_second = (found["b"] > found["c"]) & (found["c"] > found["d"])
+    assert is_second.mean() > 0.99
+    intervals = difference_intervals(scores["a"], scores["c"], accuracy)[is_second]
+    assert 0.93 <= coverage(intervals, 0.6 - 0.4) <= 0.97
+    for row, draw in enumerate(np.flatnonzero(is_second)[:5]):
+        tables = [table_of(name, each[draw], accuracy[draw]) for name, each in scores.items()]
+        lead = correlations.correlation_lead(pd.concat(tables), "a")
+        assert lead == pytest.approx(tuple(intervals[row]))
