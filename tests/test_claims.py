@@ -28,36 +28,62 @@ WORLDS = {
 }
 
 
+@functools.cache
+def code(paper):
+    """Compiled code cells of a paper's claims.ipynb, and whether they are the parameters."""
+    cells = json.loads(files.resolve(f"papers/{paper}/claims.ipynb").read_text("utf-8"))["cells"]
+    return [
+        (
+            compile("".join(cell["source"]), f"{paper}/claims.ipynb", "exec"),
+            "parameters" in cell["metadata"].get("tags", []),
+        )
+        for cell in cells
+        if cell["cell_type"] == "code"
+    ]
+
+
+def write(tables, folder):
+    """Paths of tables by their names."""
+    paths = {name: str(folder / f"{name}.csv") for name in tables}
+    for name, table in tables.items():
+        table.to_csv(paths[name], index=False)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory):
+    """Paths of the tables of a paper's world, which are made up once."""
+
+    @functools.cache
+    def paths(paper, true, scale):
+        return write(WORLDS[paper](true, scale), tmp_path_factory.mktemp("world"))
+
+    return paths
+
+
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory):
     """Outcome of each statement of a paper's claims.ipynb, from tables made up for it."""
+    claims_csv = tmp_path_factory.mktemp("claims") / "claims.csv"
 
-    def judge(paper, tables, scale):
-        tmp_path = tmp_path_factory.mktemp("claims")
-        folder = files.resolve(f"papers/{paper}")
-        paths = {}
-        for name, table in tables.items():
-            paths[name] = str(tmp_path / f"{name}.csv")
-            table.to_csv(paths[name], index=False)
-        names = {"__name__": "claims"}
-        for cell in json.loads((folder / "claims.ipynb").read_text())["cells"]:
-            if cell["cell_type"] != "code":
-                continue
-            exec("".join(cell["source"]), names)
-            if "parameters" in cell["metadata"].get("tags", []):
+    def judge(paper, paths, scale):
+        paths, names = dict(paths), {"__name__": "claims"}
+        for cell, has_parameters in code(paper):
+            exec(cell, names)
+            if has_parameters:
                 # A table with the name of a published file takes its place.
                 theirs = [paths.pop(Path(one).stem, one) for one in names["published"]]
                 names |= {"tables": list(paths.values()), "published": theirs, "scale": scale}
-                names["claims_csv"] = tmp_path / "claims.csv"
-        return pd.read_csv(tmp_path / "claims.csv").set_index("statement")["outcome"]
+                names["claims_csv"] = claims_csv
+        return pd.read_csv(claims_csv).set_index("statement")["outcome"]
 
     return judge
 
 
 @pytest.fixture(scope="module")
-def where_true(judged):
+def where_true(judged, worlds):
     """Outcomes in the world in which a paper's claims are true, judged once at each scale."""
-    return functools.cache(lambda paper, scale: judged(paper, WORLDS[paper](True, scale), scale))
+    return functools.cache(lambda paper, scale: judged(paper, worlds(paper, True, scale), scale))
 
 
 def test_every_paper_has_its_worlds():
@@ -79,9 +105,9 @@ def test_the_workflow_would_gather_the_made_up_tables(paper, scale, tmp_path):
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("paper", WORLDS)
 def test_each_testable_claim_holds_where_it_is_true_and_fails_where_it_is_false(
-    paper, scale, judged, where_true
+    paper, scale, judged, worlds, where_true
 ):
-    true, false = where_true(paper, scale), judged(paper, WORLDS[paper](False, scale), scale)
+    true, false = where_true(paper, scale), judged(paper, worlds(paper, False, scale), scale)
     assert list(true.index) == list(false.index)
     testable = true != claims.NOT_TESTABLE
     assert testable.any()
@@ -93,10 +119,12 @@ def test_each_testable_claim_holds_where_it_is_true_and_fails_where_it_is_false(
 
 
 @pytest.mark.parametrize("paper", WORLDS)
-def test_a_claim_has_the_same_name_at_every_scale_and_without_tables(paper, judged, where_true):
+def test_a_claim_has_the_same_name_at_every_scale_and_without_tables(
+    paper, judged, worlds, where_true
+):
     names = [list(where_true(paper, scale).index) for scale in SCALES]
     assert names[0] == names[1] == list(judged(paper, {}, "embedded").index)
-    small = judged(paper, WORLDS[paper](True, "embedded"), "smoke")
+    small = judged(paper, worlds(paper, True, "embedded"), "smoke")
     assert list(small.index) == names[0]
     assert set(small) == {claims.NOT_TESTABLE}
 
@@ -109,11 +137,11 @@ def test_each_claim_is_testable_at_one_scale_at_least(paper, where_true):
 
 
 @pytest.mark.parametrize("paper", WORLDS)
-def test_a_table_that_is_missing_leaves_the_claims_of_the_others(paper, judged, where_true):
-    tables = WORLDS[paper](True, "embedded")
+def test_a_table_that_is_missing_leaves_the_claims_of_the_others(paper, judged, worlds, where_true):
+    tables = worlds(paper, True, "embedded")
     whole = where_true(paper, "embedded")
     for missing in tables:
-        rest = {name: table for name, table in tables.items() if name != missing}
+        rest = {name: path for name, path in tables.items() if name != missing}
         outcomes = judged(paper, rest, "embedded")
         assert list(outcomes.index) == list(whole.index), missing
         if not files.resolve(f"papers/{paper}/published/{missing}.csv").exists():
@@ -122,12 +150,11 @@ def test_a_table_that_is_missing_leaves_the_claims_of_the_others(paper, judged, 
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_one_network_of_dance_says_nothing_of_another_training(scale, judged):
-    tables = WORLDS["dance"](True, scale)
+def test_one_network_of_dance_says_nothing_of_another_training(scale, judged, where_true, tmp_path):
     first = {
         name: table[(table["fold"] == 0) & (table["seed"] == table["seed"].min())]
-        for name, table in tables.items()
+        for name, table in WORLDS["dance"](True, scale).items()
     }
-    outcomes = judged("dance", first, scale)
-    assert list(outcomes.index) == list(judged("dance", tables, scale).index)
+    outcomes = judged("dance", write(first, tmp_path), scale)
+    assert list(outcomes.index) == list(where_true("dance", scale).index)
     assert set(outcomes) == {claims.NOT_TESTABLE}, outcomes
