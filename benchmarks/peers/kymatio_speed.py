@@ -184,11 +184,11 @@ def take_turns(tasks, rounds, device):
 
 def ratio(theirs, ours, *, clock):
     """Geometric mean over rounds of their time over ours, with its interval; None without."""
-    from common.report.statistics import mean_interval
-
     names = ("time_ratio", "ratio_low", "ratio_high")
     if theirs is None or len(ours) < 2:
         return dict.fromkeys(names)
+    from common.report.statistics import mean_interval  # imports for a second
+
     logs = [math.log(a[clock] / b[clock]) for a, b in zip(theirs, ours, strict=True)]
     return dict(zip(names, map(math.exp, mean_interval(logs)), strict=True))
 
