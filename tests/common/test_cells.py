@@ -34,6 +34,12 @@ def test_what_pandas_loses_comes_back():
     assert restored["mixed"].tolist()[:2] == ["7", 7]
 
 
+def test_a_column_of_another_program_that_quotes_some_text_is_text():
+    text = 'n,"mixed"\n1,"7"\n2,8\n3,plain\n'
+    restored = cells.restore(pd.read_csv(io.StringIO(text)), text, {})
+    assert restored["mixed"].tolist() == ["7", "8", "plain"]
+
+
 def test_whole_numbers_that_a_float_would_round_come_back():
     text = 'n\n9007199254740993\n""\n'
     restored = cells.restore(pd.read_csv(io.StringIO(text), skip_blank_lines=False), text, {})
