@@ -21,9 +21,10 @@ import numpy as np
 
 QUADRATIC, LOGISTIC, CLEANING = 0, 1, 2
 
-GRADIENT, HESSIAN, CROSS, OUTER_GRADIENT = 1, 2, 4, 8
+# Numbers of numpy: of Python's numba takes each for a type of its own, and compiles for each.
+GRADIENT, HESSIAN, CROSS, OUTER_GRADIENT = np.int64([1, 2, 4, 8])
 ALL = GRADIENT + HESSIAN + CROSS
-FIRST, SECOND = 1, 2
+FIRST, SECOND = np.int64([1, 2])
 
 # "reassoc" lets sums be taken in parts, by vector instructions.
 compiled = numba.njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})

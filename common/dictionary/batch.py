@@ -38,6 +38,7 @@ References
    for Electromagnetic Brain Signals", NeurIPS 2018, arXiv:1805.09654, sections 2 and 3.
 """
 
+import math
 import time
 import warnings
 from dataclasses import dataclass
@@ -602,22 +603,41 @@ def _apply(quadratic, window, W):
     return found
 
 
+# Loops over values, as operations on whole arrays of three dimensions take 20 s to compile.
+@numba.njit(cache=True, fastmath=_FAST)
+def _dot(A, B):
+    a, b, total = A.ravel(), B.ravel(), 0.0
+    for i in range(len(a)):
+        total += a[i] * b[i]
+    return total
+
+
+@numba.njit(cache=True, fastmath=_FAST)
+def _add(A, B, factor, found):
+    """A + factor B, in an array that is there."""
+    a, b, out = A.ravel(), B.ravel(), found.ravel()
+    for i in range(len(a)):
+        out[i] = a[i] + factor * b[i]
+
+
 @numba.njit(cache=True, fastmath=_FAST)
 def _project(W):
     for k in range(W.shape[0]):
-        norm = np.sqrt((W[k] ** 2).sum())
+        w = W[k].ravel()
+        norm = math.sqrt(_dot(w, w))
         if norm > 1:
-            W[k] /= norm
+            for i in range(len(w)):
+                w[i] /= norm
 
 
 @numba.njit(cache=True, fastmath=_FAST)
 def _descend(W, quadratic, linear, window, max_iter, tol, armijo):
-    W = W.copy()
-    start = 0.5 * (W * _apply(quadratic, window, W)).sum() - (linear * W).sum()
+    W, moved = W.copy(), np.empty(W.shape)
+    start = 0.5 * _dot(W, _apply(quadratic, window, W)) - _dot(linear, W)
     _project(W)
     gradient = _apply(quadratic, window, W)
-    value = 0.5 * (W * gradient).sum() - (linear * W).sum()
-    gradient -= linear
+    value = 0.5 * _dot(W, gradient) - _dot(linear, W)
+    _add(gradient, linear, -1.0, gradient)
     curvature = 0.0
     for k in range(W.shape[0]):
         curvature = max(curvature, quadratic[k, k, quadratic.shape[2] // 2])
@@ -625,19 +645,19 @@ def _descend(W, quadratic, linear, window, max_iter, tol, armijo):
     for _ in range(max_iter):
         first = True
         while True:
-            moved = W - step * gradient
+            _add(W, gradient, -step, moved)
             _project(moved)
-            moved -= W
+            _add(moved, W, -1.0, moved)
             curved = _apply(quadratic, window, moved)
-            slope = (gradient * moved).sum()
-            change = slope + 0.5 * (moved * curved).sum()
+            slope = _dot(gradient, moved)
+            change = slope + 0.5 * _dot(moved, curved)
             if change <= armijo * slope or step * curvature < 1e-12:
                 break
             step, first = 0.5 * step, False
         if not change < 0:
             break
-        W += moved
-        gradient += curved
+        _add(W, moved, 1.0, W)
+        _add(gradient, curved, 1.0, gradient)
         value += change
         if first:
             step *= 2

@@ -182,3 +182,5 @@ def test_bad_input_is_one_clear_error():
         learn_perceptrons(X, y, method="augnet", seeds=[3, 4], **(PERCEPTRONS | {"magnitude": 1.2}))
     with pytest.raises(ValueError, match="at least two classes, got only 1"):
         learn_perceptrons(X, torch.ones_like(y), method="none", seeds=[3, 4], **PERCEPTRONS)
+    with pytest.raises(FloatingPointError, match=r"weights are not finite .* Lower lr=1e\+20\."):
+        learn_perceptrons(X, y, method="none", seeds=[3, 4], **(PERCEPTRONS | {"lr": 1e20}))
