@@ -66,6 +66,7 @@ html_copy_source = False
 html_show_sourcelink = False
 html_sidebars = {"index": [], "scoreboard": [], "data": []}
 html_theme_options = {
+    "collapse_navigation": True,
     "logo": {"text": html_title},
     "navigation_with_keys": False,  # the arrows scroll
     "navbar_persistent": ["search-button-field"],
