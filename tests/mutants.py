@@ -66,6 +66,9 @@ OF_NUMPY = {**METHODS, "mean": "median", "nanmean": "nanmedian", "median": "mean
 
 # By pytest's exit status; with 2, a module of tests could not even be imported.
 OUTCOMES = {0: "survived", 1: "killed", 2: "killed", None: "timeout"}
+# Compiled code does not check its indices: a mutant may end the process of its tests.
+CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
+OUTCOMES |= dict.fromkeys((-crash for crash in CRASHES), "killed")
 
 
 @dataclass(frozen=True)

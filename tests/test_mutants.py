@@ -136,6 +136,20 @@ def test_what_becomes_of_a_mutant(copy, monkeypatch):
     assert (copy / "common" / "small.py").read_bytes() == source
 
 
+def test_a_mutant_that_ends_its_process_is_killed(copy):
+    """As one of compiled code may, which reads outside its arrays."""
+    (copy / "common" / "hard.py").write_text(
+        "import os\n\n\ndef f(x):\n    return x + 1 == 2 or os.abort()\n"
+    )
+    (copy / "tests" / "test_hard.py").write_text(
+        "from common.hard import f\n\n\ndef test_f():\n    f(1)\n"
+    )
+    suite = mutants._Suite(copy, ["tests/test_hard.py"])
+    source = (copy / "common" / "hard.py").read_bytes()
+    changed = next(m for m in mutants.mutants(source, "common/hard.py") if m.after == "x - 1")
+    assert suite.result(changed, seconds=1) == "killed"
+
+
 def test_a_function_that_runs_in_another_process_faces_the_tests_that_name_its_module(copy):
     (copy / "common" / "apart.py").write_text("def f(x):\n    return x + 1\n\n\nprint(f(1))\n")
     (copy / "tests" / "test_processes.py").write_text(
