@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from common.augmentation import gains, images, rotations, sinusoids
+from common.augmentation import gains, images, rotations, sinusoids, transforms
 from common.augmentation.bandstop import BandstopFilter, notch
 from common.augmentation.fractions import hold_out, stratified_fraction
 from common.augmentation.layers import AugmentationLayer, AveragedNetwork
@@ -180,6 +180,13 @@ def test_noise_that_swamps_windows_in_volts_is_refused():
     half[:, 0] = 0
     assert noise(half).isfinite().all() and noise(0 * half).isfinite().all()
     assert GaussianNoise(sigma=1e-6, seed=0, probability=1.0)(volts).isfinite().all()
+
+
+def test_noise_swamps_beyond_ten_deviations():
+    X = torch.tensor([[[-1.0, 1.0]]])  # the deviation is 1: that of these samples, not of a draw
+    transforms.check_noise(X, 9.9)
+    with pytest.raises(ValueError, match=r"noise of sigma=10\.1 swamps windows whose deviation"):
+        transforms.check_noise(X, 10.1)
 
 
 def test_learned_noise_that_swamps_windows_in_volts_is_refused():

@@ -184,3 +184,21 @@ def test_bad_input_is_one_clear_error():
         learn_perceptrons(X, torch.ones_like(y), method="none", seeds=[3, 4], **PERCEPTRONS)
     with pytest.raises(FloatingPointError, match=r"weights are not finite .* Lower lr=1e\+20\."):
         learn_perceptrons(X, y, method="none", seeds=[3, 4], **(PERCEPTRONS | {"lr": 1e20}))
+
+
+def test_one_weight_that_is_not_finite_is_enough(monkeypatch):
+    X, y = sinusoids()
+    step, steps = torch.optim.Adam.step, {"taken": 0, "last": None}
+
+    def spoil(self, *given, **options):
+        found = step(self, *given, **options)
+        steps["taken"] += 1
+        if steps["taken"] == steps["last"]:
+            self.param_groups[0]["params"][0].data.view(-1)[0] = float("inf")
+        return found
+
+    monkeypatch.setattr(torch.optim.Adam, "step", spoil)
+    learn_perceptrons(X, y, method="none", seeds=[3, 4], **PERCEPTRONS)
+    steps.update(last=steps["taken"], taken=0)
+    with pytest.raises(FloatingPointError, match="weights are not finite after training"):
+        learn_perceptrons(X, y, method="none", seeds=[3, 4], **PERCEPTRONS)

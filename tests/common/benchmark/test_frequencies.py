@@ -129,7 +129,10 @@ def test_task_related_filters_solve_theirs():
 def test_sub_bands_follow_the_frequencies_and_end_with_the_recording():
     """9 to 13 Hz: bands begin at 7, 11, 15 … Hz; a recording filtered to 16 Hz has three."""
     X, y = epochs()
-    assert len(TaskRelatedComponents().fit(X, y).high_passes_) == 5
+    fitted = TaskRelatedComponents().fit(X, y)
+    assert len(fitted.high_passes_) == 5
+    for band in fitted._bands(X):
+        assert np.abs(band.mean(axis=-1)).max() < 1e-12 * np.abs(band).max()
     with X.info._unlock():
         X.info["lowpass"] = 16.0
     assert len(TaskRelatedComponents().fit(X, y).high_passes_) == 3

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from common.benchmark.networks import NETWORKS, NetworkClassifier
+from common.benchmark.networks import NETWORKS, NetworkClassifier, _batches
 
 SMALL = {"n_epochs": 2, "batch_size": 16}
 
@@ -55,6 +55,15 @@ def test_the_seed_decides_and_nothing_else_changes():
     np.testing.assert_array_equal(first, again)
     other = NetworkClassifier("EEGNet", seed=1, **SMALL).fit(X, y).predict_proba(X)
     assert not np.allclose(first, other)
+
+
+@pytest.mark.parametrize(
+    ("n", "sizes"), [(1, [1]), (4, [4]), (8, [4, 4]), (9, [4, 5]), (10, [4, 4, 2]), (13, [4, 4, 5])]
+)
+def test_a_batch_of_one_trial_joins_the_one_before(n, sizes):
+    batches = _batches(n, 4)
+    assert [len(batch) for batch in batches] == sizes
+    assert sorted(torch.cat(batches).tolist()) == list(range(n))
 
 
 def test_the_last_fifth_is_for_validation():

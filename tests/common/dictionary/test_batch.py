@@ -185,6 +185,14 @@ def test_the_cost_never_rises_unless_an_atom_is_replaced(start, rank_one):
     np.testing.assert_allclose(np.linalg.norm(learned.atoms.full(), axis=(1, 2)), 1)
 
 
+def test_a_greedy_start_grows_to_all_its_atoms_however_little_an_iteration_gains():
+    options = {"n_times_atom": 16, "start": "greedy", "n_iter": 10, "eps": 0.9}
+    for n_atoms in (1, 2, 3):
+        learned = learn_atoms(trials(), n_atoms=n_atoms, **options)
+        assert learned.atoms.n_atoms == n_atoms
+        assert (learned.log["step"] == "activations").sum() <= n_atoms + 1  # and ends there
+
+
 def test_the_last_cost_is_that_of_the_result():
     X = trials()
     learned = learn_atoms(X, n_atoms=2, n_times_atom=16, start="greedy", n_iter=6)

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+import scipy.signal
 
+from common.dictionary import nystagmus
 from common.dictionary.nystagmus import (
     KINDS,
     aligned_phase,
@@ -50,6 +52,21 @@ def test_a_record_is_what_it_says(kind):
         for onset, length in zip(one.onsets, one.periods, strict=True):
             inside |= (times >= onset) & (times < onset + length)
         assert not one.nystagmus[~inside].any()
+
+
+def test_saccades_last_longer_the_larger_they_are(monkeypatch):
+    """The main sequence: 2.2 ms for each degree, and 21 ms; 1 % to 99 % of the way in that time."""
+    monkeypatch.setattr(nystagmus, "_PURSUIT", 0.0)
+    times = np.arange(0, 60, 1e-4)
+    gaze = nystagmus._gaze(times, 60.0, np.random.default_rng(0))
+    velocity = np.abs(np.gradient(gaze, times))
+    middle = scipy.signal.find_peaks(velocity, height=10, distance=1000)[0]
+    middle = middle[(middle > 1000) & (middle < len(times) - 1000)]
+    size = np.abs(gaze[middle + 1000] - gaze[middle - 1000])
+    assert len(middle) > 40 and np.ptp(size) > 5
+    # A logistic course is fastest in its middle: a quarter of its rate.
+    lasting = 9.2 * size / (4 * velocity[middle])
+    np.testing.assert_allclose(lasting, 2.2e-3 * size + 21e-3, rtol=2e-3)
 
 
 def test_noise_and_sampling_change_no_movement():

@@ -342,6 +342,14 @@ def test_bad_input_has_one_clear_error(call, error, message):
         call()
 
 
+def test_a_coefficient_that_does_not_move_ends_no_step():
+    """0.5 z'z - (1, 0) z from (1, 1): straight to the minimum, in which the second becomes 0."""
+    eye, correlation = np.eye(2), np.array([1.0, 0.0])
+    for move, share in (([0.0, -2.0], 0.5), ([0.0, -0.5], 1.0), ([0.0, 0.0], 1.0)):
+        found = unrolled._best_share(np.ones(2), np.array(move), eye, correlation, 0.0)
+        assert found == share
+
+
 def test_a_search_that_does_not_end_says_so(monkeypatch):
     monkeypatch.setattr(unrolled, "_feature_sign", lambda *given: (np.zeros((20, 20)), 4))
     with pytest.raises(RuntimeError, match="code of sample 4 does not end: atoms depend"):

@@ -178,6 +178,7 @@ def test_gudhi_finds_the_same(tmp_path):
         (uniform(2), None, r"points must be at least 3 in the plane, got shape \(2, 2\)"),
         (uniform(2), 1.0, "points must be at least 3, got 2"),
         (uniform(5) + 1, 1.0, "lie in the window"),
+        (0.35 * uniform(10), 1.0, "the 10 different points are too few, or leave too large a gap"),
         (np.full((5, 2), np.nan), None, "points must be finite, got nan"),
         (np.outer(np.arange(5.0), [1, 2]), None, "5 different points have no triangulation: they"),
         (uniform(4), 1.0, "4 different points are too few, or leave too large a gap, for a tri"),

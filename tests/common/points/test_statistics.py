@@ -102,7 +102,9 @@ def test_a_copy_is_told_from_another_draw():
     assert largest_correlation(points, points) == pytest.approx(1)
     assert largest_correlation(points, other) < 0.5
     half = np.concatenate([points[:50], other[:50]])
-    assert 0.4 < largest_correlation(points, half) < 0.8
+    found = largest_correlation(points, half)
+    assert 0.4 < found < 0.8
+    assert largest_correlation(3 * points, 3 * half, window=3) == pytest.approx(found)
 
 
 @pytest.mark.parametrize(

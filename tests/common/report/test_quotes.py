@@ -77,6 +77,10 @@ NUMBER = "<!-- number gain -->3<!-- /number -->"
         (quoted(GAINS, "low > 7", "{gain}"), "'low > 7' selects no row"),
         (quoted(GAINS, "nothing > 0", "{count}"), "cannot select 'nothing > 0'"),
         (quoted(GAINS), r'expected \[TABLE, "QUERY", "FORMAT"\]'),
+        (
+            "<!-- numbers\ngain: [t, 3, f]\n-->",
+            r"gain is \['t', 3, 'f'\], expected \[TABLE, \"QUERY\", \"FORMAT\"\]",
+        ),
         (NUMBER, "'gain' is used and not defined"),
         (NUMBER + quoted(*ONE).replace("gain:", "loss:"), "number 'gain' is used and not defined"),
         (

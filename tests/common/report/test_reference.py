@@ -30,7 +30,7 @@ PAPER = {
         },
         "two": {"title": "O", "caption": "C", "original": 2},
     },
-    "claims": {"unchecked": ["* takes less time"]},
+    "claims": {"unchecked": ["* takes less time", "It is *"]},
     "scales": {"embedded": {"seeds": [0]}, "paper": {"seeds": [0, 1]}},
 }
 ONE = "kind,score,seconds\na,1.0,7.0\nb,2.0,8.0\n"

@@ -740,6 +740,8 @@ def test_effect_interval_mirrors_and_has_no_width_without_deviation():
     np.testing.assert_allclose(mirrored, (-value, -high, -low), rtol=1e-9)
     assert statistics.effect_interval([2, 3], [1, 2]) == (np.inf, np.inf, np.inf)
     assert statistics.effect_interval([1, 2], [1, 2]) == (0, 0, 0)
+    value, low, high = statistics.effect_interval([1, 2, 3, 4], [2, 1, 4, 3])
+    assert value == 0 and low == pytest.approx(-high) and high > 0.5
 
 
 def test_hedges_is_unbiased_and_knows_its_variance():

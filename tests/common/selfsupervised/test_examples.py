@@ -3,12 +3,14 @@
 import mne
 import numpy as np
 import pytest
+import scipy.io
 
 from common import files
 from common.recordings import read_eeghdf
 from common.recordings.electrodes import TEN_TWENTY
 from common.selfsupervised.examples import (
     event_windows,
+    flicker_windows,
     planted_windows,
     split,
     state_examples,
@@ -119,6 +121,27 @@ def test_events_become_windows_from_their_onset():
         assert made["y"].tolist() == kept, bad
     with pytest.raises(ValueError, match="no event up"):
         event_windows([raw], classes=["left", "up"], length=1.1875)
+
+
+def test_what_all_electrodes_share_leaves_windows_of_flicker(tmp_path):
+    """Average reference, before the filter; targets one after the other in each block."""
+    times = np.arange(1250) / 250
+    eeg = np.zeros((3, 9, 1250, 2))  # targets, electrodes, times, blocks
+    eeg += 30 * np.sin(2 * np.pi * 9 * times)[:, None]  # of all electrodes
+    for target in range(3):
+        eeg[target, target] += 9 * np.sin(2 * np.pi * (8 + target) * times)[:, None]
+        eeg[target] += 7 * np.sin(2 * np.pi * (11 + target) * times)[:, None]
+    path = tmp_path / "flicker.mat"
+    scipy.io.savemat(path, {"eeg": eeg})
+    made = flicker_windows(path, n_targets=3, length=1.1875)
+    assert made["y"].tolist() == [0, 1, 2, 0, 1, 2]
+    assert np.abs(made["X"].mean(axis=1)).max() < 1e-6 * np.abs(made["X"]).max()
+    # What is left is that of one electrode less a ninth of it.
+    size = np.abs(made["X"][:, :3]).max(axis=(0, 2))
+    for one, target in zip(made["X"], made["y"], strict=True):
+        others = np.delete(one, target, axis=0)
+        np.testing.assert_allclose(one[target], -8 * others[0], atol=1e-5 * size.max())
+        np.testing.assert_allclose(others, others[:1].repeat(8, axis=0), atol=1e-5 * size.max())
 
 
 @pytest.mark.skipif(

@@ -121,6 +121,13 @@ def train(X=X, y=Y, **options):
             ),
             "the gradient of the validation loss is [nan]. Are theta, alpha and both losses finite",
         ),
+        (
+            lambda: exact_gradient(
+                lambda theta, alpha: (theta * alpha).sum(), lambda theta: theta.sqrt().sum(),
+                torch.tensor([1.0, 1.0]), torch.tensor([0.5, 2.0]), step=1.0,
+            ),
+            "the gradient of the validation loss is [-0.70",
+        ),
         (lambda: compare_unrolled(radii=[0.1, NAN], n_problems=1, rng=rng()), "radii must be fini"),
         (
             lambda: compare_estimators(n_draws=2, n_fitting=0, n_programs=0, rng=rng()),
