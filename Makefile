@@ -18,6 +18,9 @@ PY    := $(VENV)/bin/python
 PIP    = $(PY) -m pip --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Compiled modules are kept, also where an image for containers says otherwise: each job and each process of the tests
+# would compile the library anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help env figures test lint unit workflow pytest smoke test-embedded test-dispatch test-lock test-slurm lab \
     paper index report site archive checkers peers slurm lock clean distclean FORCE

@@ -7,11 +7,15 @@ import os
 import re
 import shutil
 import signal
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# A grammar of web addresses that nbformat would load, 1.4 s, and never use here.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 TESTS = Path(__file__).parent
 ROOMS = ("plans", "report", "workflow")  # of common/, whose modules are used one by one
