@@ -56,7 +56,7 @@ def number(value, name, *, above=None, at_least=None, below=None, at_most=None, 
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, got {value!r}.")
+        raise TypeError(f"{name} must be a number, got {_shown(value)}.")
     bounds = [
         ("above", above, above is None or value > above),
         ("at least", at_least, at_least is None or value >= at_least),
@@ -94,7 +94,7 @@ def count(value, name, *, at_least=1, at_most=None):
         If it is out of bounds.
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be a whole number, got {value!r}.")
+        raise TypeError(f"{name} must be a whole number, got {_shown(value)}.")
     if value < at_least or (at_most is not None and value > at_most):
         wanted = f"at least {at_least}" + ("" if at_most is None else f" and at most {at_most}")
         raise ValueError(f"{name} must be {wanted}, got {value}.")
@@ -163,8 +163,7 @@ def array(
         unit = f" {unit}" if unit else ""
         raise ValueError(
             f"{name} must be {' and '.join(['finite', *wanted])}{unit if wanted else ''}, "
-            f"got {found[place]}{unit} "
-            f"at index {place[0] if len(place) == 1 else place}"
+            f"got {found[place]}{unit}{_at(place)}"
             + (f" and {bad.sum() - 1} more such values." if bad.sum() > 1 else ".")
         )
     return found
@@ -218,10 +217,10 @@ def unmasked(values, name):
     """
     if np.ma.is_masked(values):
         first = tuple(int(at) for at in np.argwhere(np.ma.getmaskarray(values))[0])
+        where = f", the first{_at(first)}" if first else ""
         raise ValueError(
-            f"{name} is a masked array with {np.ma.count_masked(values)} masked values, the first "
-            f"at index {first[0] if len(first) == 1 else first}. Leave them out first, for example "
-            "with .compressed()."
+            f"{name} is a masked array with {np.ma.count_masked(values)} masked values{where}. "
+            "Leave them out first, for example with .compressed()."
         )
     return values
 
@@ -250,7 +249,7 @@ def labels(values, name):
     missing = np.flatnonzero(pd.isna(found))
     if len(missing):
         raise ValueError(
-            f"{name} has no label at index {missing[0]}, but {found[missing[0]]!r}, one of "
+            f"{name} has no label at index {missing[0]}, but {_shown(found[missing[0]])}, one of "
             f"{len(missing)} missing. Leave these samples out first."
         )
     return found
@@ -307,7 +306,7 @@ def choice(value, known, name):
     truth = isinstance(value, (bool, np.bool_))
     if not any(value == one and truth == isinstance(one, bool) for one in known):
         raise ValueError(
-            f"{name} must be one of {', '.join(map(str, known))}, got {value!r}."
+            f"{name} must be one of {', '.join(map(str, known))}, got {_shown(value)}."
             + nearest(value, known)
         )
     return value
@@ -443,6 +442,15 @@ def same_length(**values):
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         raise ValueError(f"{' and '.join(lengths)} must have one length, but {found}.")
+
+
+def _shown(value):
+    """As Python writes it, also where it is of numpy."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
+def _at(place):
+    return f" at index {place[0] if len(place) == 1 else place}" if place else ""
 
 
 def _short(values):

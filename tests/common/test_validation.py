@@ -68,6 +68,27 @@ def test_array_names_first_bad_value_and_how_many():
         validation.array([0.0, -2.0], "x", at_least=0, unit="s")
 
 
+def test_messages_show_numbers_as_python_does_and_no_index_of_one_number():
+    for call, message in (
+        (lambda: validation.array(np.array(np.nan), "x"), "x must be finite, got nan."),
+        (lambda: validation.count(np.float64(3), "n"), "n must be a whole number, got 3.0."),
+        (lambda: validation.number(np.str_("a"), "x"), "x must be a number, got 'a'."),
+        (lambda: validation.choice(np.str_("c"), ["a"], "x"), "x must be one of a, got 'c'."),
+        (
+            lambda: validation.labels(np.array([1, np.nan]), "y"),
+            "y has no label at index 1, but nan, one of 1 missing. Leave these samples out first.",
+        ),
+        (
+            lambda: validation.unmasked(np.ma.masked, "x"),
+            "x is a masked array with 1 masked values. Leave them out first, for example with "
+            ".compressed().",
+        ),
+    ):
+        with pytest.raises((TypeError, ValueError)) as error:
+            call()
+        assert str(error.value) == message
+
+
 def test_array_refuses_masks_other_axes_and_nothing():
     with pytest.raises(ValueError, match="1 masked values"):
         validation.array(np.ma.masked_invalid([1.0, np.nan]), "x")
@@ -91,7 +112,7 @@ def test_truth_is_no_number_among_choices():
     with pytest.raises(ValueError, match="average must be one of True, False, got 1"):
         validation.choice(1, (True, False), "average")
     assert validation.choice(np.True_, (True, False), "average")
-    with pytest.raises(ValueError, match=r"must be one of 1, 2, got np\.True_"):
+    with pytest.raises(ValueError, match=r"must be one of 1, 2, got True"):
         validation.choice(np.True_, (1, 2), "max_order")
 
 

@@ -17,6 +17,8 @@ from common.report.statistics.intervals import (
     pair_mean_interval,
     proportion_interval,
     rank_correlation,
+    ratio_values,
+    slope_interval,
 )
 from common.report.statistics.tests import PairedTest, paired_test, stouffer
 
@@ -36,5 +38,7 @@ __all__ = [
     "paired_test",
     "proportion_interval",
     "rank_correlation",
+    "ratio_values",
+    "slope_interval",
     "stouffer",
 ]

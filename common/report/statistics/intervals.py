@@ -21,6 +21,8 @@ __all__ = [
     "pair_mean_interval",
     "proportion_interval",
     "rank_correlation",
+    "ratio_values",
+    "slope_interval",
 ]
 
 _FEWEST_ROWS = 10  # of a bootstrap: with fewer, resamples hardly differ from one another
@@ -452,6 +454,94 @@ def proportion_interval(n_successes, n, *, confidence=0.95):
     confidence = _checked(confidence)
     found = scipy.stats.binomtest(n_successes, n).proportion_ci(confidence, "wilson")
     return Interval(n_successes / n, found.low, found.high)
+
+
+def slope_interval(x, y, *, confidence=0.95):
+    r"""Student interval of the slope of a line by least squares.
+
+    Deviations from the line are taken to be independent and normal with one spread, and then
+    :math:`(\hat b - b) / \mathrm{se}(\hat b)` has a Student distribution with n - 2 degrees of
+    freedom. Of logarithms, the slope is the exponent of a power law.
+
+    Parameters
+    ----------
+    x, y : array_like, shape (n_points,)
+        At least three points, at two places at least.
+    confidence : float, default=0.95
+
+    Returns
+    -------
+    interval : Interval
+        In the unit of y by that of x.
+
+    Raises
+    ------
+    TypeError
+        If ``x``, ``y`` or ``confidence`` is no number.
+    ValueError
+        If there are fewer than three points or their numbers differ, a value is not finite, or all
+        x are equal.
+
+    Examples
+    --------
+    >>> n = np.array([10, 100, 1000])
+    >>> round(slope_interval(np.log(n), np.log(5 / n)).value, 6)
+    -1.0
+    """
+    validation.same_rows(x=x, y=y)
+    x, y = _finite(x, name="x", at_least=3), _finite(y, name="y", at_least=3)
+    confidence = _checked(confidence)
+    if len(x) != len(y):
+        raise ValueError(f"x and y must be pairs, got shapes {x.shape} and {y.shape}.")
+    if np.ptp(x) == 0:
+        raise ValueError(f"all {len(x)} values of x are {x[0]:g}: a slope needs two places.")
+    fit = scipy.stats.linregress(x, y)
+    half = scipy.stats.t.ppf(0.5 + confidence / 2, len(x) - 2) * fit.stderr
+    return Interval(float(fit.slope), float(fit.slope - half), float(fit.slope + half))
+
+
+def ratio_values(a, b):
+    r"""One value per subject for a ratio of sums: their mean is the ratio, their spread its own.
+
+    To first order, the ratio :math:`R = \sum_i a_i / \sum_i b_i` varies with the subjects as the
+    mean of :math:`R + (a_i - R b_i) / \bar b` does [1]_. So `mean_interval` of these values is an
+    interval of R, such as of a score that is counted over all subjects' events together.
+
+    Parameters
+    ----------
+    a, b : array_like, shape (n_subjects,)
+        At least two; the sum of b is positive.
+
+    Returns
+    -------
+    values : ndarray, shape (n_subjects,)
+
+    Raises
+    ------
+    TypeError
+        If they are no numbers.
+    ValueError
+        If there are fewer than two or their numbers differ, one is not finite, one of b is
+        negative, or all of them are 0.
+
+    References
+    ----------
+    .. [1] W. G. Cochran, "Sampling Techniques", 3rd edition, 1977, equation 6.9.
+
+    Examples
+    --------
+    >>> ratio_values([3, 1], [4, 4]).tolist()
+    [0.75, 0.25]
+    """
+    validation.same_rows(a=a, b=b)
+    a, b = _finite(a, name="a", at_least=2), _finite(b, name="b", at_least=2)
+    if len(a) != len(b):
+        raise ValueError(f"a and b must be pairs, got shapes {a.shape} and {b.shape}.")
+    validation.array(b, "b", at_least=0)
+    if not b.any():
+        raise ValueError(f"all {len(b)} values of b are 0: there is nothing to take a share of.")
+    ratio = a.sum() / b.sum()
+    return ratio + (a - ratio * b) / b.mean()
 
 
 def rank_correlation(x, y, *, confidence=0.95):

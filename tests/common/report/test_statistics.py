@@ -621,6 +621,23 @@ def unequal(x):
         (lambda: statistics.stouffer([0.5], [0]), "n must be finite and at least 1, got 0.0"),
         (lambda: statistics.stouffer([0.5], [2.5]), r"n must hold whole numbers.*\[2.5\]"),
         (lambda: statistics.hedges(np.inf, 5), "effect must be finite, got inf"),
+        (lambda: statistics.slope_interval([1, 2], [1, 2]), "x must hold at least 3 values, got 2"),
+        (
+            lambda: statistics.slope_interval([1, 2, 3], [1, 2, 3, 4]),
+            r"x and y must be pairs, got shapes \(3,\) and \(4,\)",
+        ),
+        (
+            lambda: statistics.slope_interval([2, 2, 2], [1, 2, 3]),
+            "all 3 values of x are 2: a slope needs two places",
+        ),
+        (lambda: statistics.slope_interval([1, 2, np.nan], [1, 2, 3]), "got nan at index 2"),
+        (lambda: statistics.ratio_values([1], [1]), "a must hold at least 2 values, got 1"),
+        (
+            lambda: statistics.ratio_values([1, 2], [1, 2, 3]),
+            r"a and b must be pairs, got shapes \(2,\) and \(3,\)",
+        ),
+        (lambda: statistics.ratio_values([1, 2], [3, -1]), "at least 0, got -1.0 at index 1"),
+        (lambda: statistics.ratio_values([1, 2], [0, 0]), "all 2 values of b are 0"),
         (lambda: statistics.hedges(1.0, 3), "n must be finite and at least 4, got 3.0"),
     ],
 )
@@ -795,6 +812,50 @@ def test_jackknife_interval_covers(n, effect):
     worlds = np.exp(0.3 * normal_worlds(n, 0, 1000)) * effect
     truth = np.log(effect) + 0.3**2 / 2
     assert 0.93 <= covers(interval, worlds, truth) <= 0.97
+
+
+@pytest.mark.parametrize("slope", [0, -1])
+@pytest.mark.parametrize("n", [3, 6, 20])
+def test_slope_interval_covers(n, slope):
+    """Repetitions at few sizes, on logarithmic axes."""
+    x = np.log(np.resize([100, 316, 1000], n))
+    worlds = slope * x + 3 + 0.2 * normal_worlds(n, 0)
+    found = covers(lambda y: statistics.slope_interval(x, y), worlds, slope)
+    assert 0.93 <= found <= 0.97
+
+
+def test_the_slope_is_that_of_the_normal_equations():
+    x, y = rng(3).standard_normal((2, 9))
+    design = np.c_[x, np.ones(9)]
+    (slope, _), (left,), *_ = np.linalg.lstsq(design, y)
+    error = np.sqrt(left / 7 * np.linalg.inv(design.T @ design)[0, 0])
+    found = statistics.slope_interval(x, y, confidence=0.9)
+    half = scipy.stats.t.ppf(0.95, 7) * error
+    np.testing.assert_allclose(found, (slope, slope - half, slope + half))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7])
+@pytest.mark.parametrize("n", [6, 20])
+def test_an_interval_of_ratio_values_covers(n, share):
+    """Shares of all subjects' events together: subjects differ in their number and their share."""
+    draw, size = rng([n, int(10 * share)]), (2000, n)
+    b = draw.poisson(20, size)
+    a = draw.binomial(b, draw.beta(12 * share, 12 * (1 - share), size))
+    found = covers(
+        lambda one: statistics.mean_interval(statistics.ratio_values(*one)),
+        np.stack([a, b], axis=1),
+        share,
+    )
+    assert 0.93 <= found <= 0.97
+
+
+def test_ratio_values_have_the_ratio_as_mean_and_the_spread_of_its_delta_method():
+    a, b = np.array([3.0, 1, 4, 1]), np.array([5.0, 2, 6, 5])
+    found = statistics.ratio_values(a, b)
+    assert found.mean() == pytest.approx(9 / 18)
+    # Var(a / b) of means: a gradient (1, -R) / mean(b) and the covariance of a and b.
+    gradient = np.array([1, -0.5]) / b.mean()
+    assert found.var(ddof=1) == pytest.approx(gradient @ np.cov(a, b) @ gradient)
 
 
 @pytest.mark.parametrize(("sizes", "most"), [((10, 10), 0.97), ((40, 10, 20), 0.97), ((4, 4), 1)])
