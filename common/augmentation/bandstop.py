@@ -93,10 +93,27 @@ def notch(X, centres, *, sfreq, bandwidth):
     -------
     X : tensor, of the shape and type of ``X``
         A copy if the bandwidth is 0.
+
+    Raises
+    ------
+    TypeError
+        If ``X`` is no tensor.
+    ValueError
+        If it has not three axes, or as many examples as centres; and as `notch_kernels`.
     """
+    if not isinstance(X, torch.Tensor):
+        raise TypeError(f"X must be a tensor, got {type(X).__name__}. Use torch.as_tensor(X).")
+    if X.ndim != 3:
+        raise ValueError(
+            f"X must have shape (n_examples, n_channels, n_times), got {tuple(X.shape)}."
+        )
     if bandwidth == 0:
         return X.clone()
     kernels = notch_kernels(centres, sfreq=sfreq, bandwidth=bandwidth)
+    if len(kernels) != len(X):
+        raise ValueError(
+            f"centres must be one per example, got {len(kernels)} for {len(X)} examples."
+        )
     half, n_times = kernels.shape[-1] // 2, X.shape[-1]
     n_edge = min(half, n_times - 1)
     # What wraps around must not reach the window.

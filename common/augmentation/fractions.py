@@ -48,6 +48,8 @@ def hold_out(kind, y, group, *, fold, n_folds, rng, validation=0.2):
     if group.shape != y.shape:
         raise ValueError(f"y and group must have one shape, got {y.shape} and {group.shape}.")
     share = check.number(validation, "validation", above=0, below=1)
+    if kind == "groups":
+        fold, n_folds = check.count(fold, "fold", at_least=0), check.count(n_folds, "n_folds")
     names = np.unique(group)
     seed = int(rng.integers(2**31))
     if kind == "groups":

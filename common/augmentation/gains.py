@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
+from common import validation
 from common.augmentation.names import IDENTITY
 from common.report.statistics import crossed_interval, mean_interval
 
@@ -197,10 +198,24 @@ def class_f1(y, predicted):
     Returns
     -------
     f1 : list of float
+
+    Raises
+    ------
+    ValueError
+        If there is no example, the lengths differ, a label is missing, or labels of ``y`` are not
+        0, 1, … without a gap.
     """
     from sklearn.metrics import f1_score
 
-    labels = np.arange(int(np.max(y)) + 1)
+    y, predicted = validation.labels(y, "y"), validation.labels(predicted, "predicted")
+    if len(y) != len(predicted):
+        raise ValueError(
+            f"y and predicted must have one length, got {len(y)} and {len(predicted)}."
+        )
+    labels = np.unique(y)
+    if not len(y) or not np.array_equal(labels, np.arange(len(labels))):
+        shown = ", ".join(map(str, labels[:5])) + (" …" if len(labels) > 5 else "")
+        raise ValueError(f"labels of y must count from 0 without a gap, got {shown or 'none'}.")
     return f1_score(y, predicted, labels=labels, average=None, zero_division=0.0).tolist()
 
 
@@ -216,7 +231,15 @@ def encode_hits(right, y):
     -------
     text : str
         Classes in their order, examples in theirs; ``x`` right, ``.`` wrong.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, or a label is missing.
     """
+    right, y = validation.labels(right, "right"), validation.labels(y, "y")
+    if len(right) != len(y):
+        raise ValueError(f"right and y must have one length, got {len(right)} and {len(y)}.")
     words = (
         "".join(_RIGHT if one else _WRONG for one in right[y == label]) for label in np.unique(y)
     )

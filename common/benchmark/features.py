@@ -37,8 +37,15 @@ class Informative(SelectKBest):
         Returns
         -------
         self : Informative
+
+        Raises
+        ------
+        TypeError
+            If ``k`` is no whole number.
+        ValueError
+            If it is below 1.
         """
-        validation.count(self.k, "k")
+        self.n_kept_ = validation.count(self.k, "k")
         self.scores_ = mutual_info_classif(X, y, random_state=self.random_state)
         self.pvalues_ = None
         self.n_features_in_ = np.shape(X)[1]
@@ -48,5 +55,5 @@ class Informative(SelectKBest):
         check_is_fitted(self, "scores_")
         kept = np.zeros(self.n_features_in_, bool)
         # Of equal ones the last are taken, as SelectKBest does.
-        kept[np.argsort(self.scores_, kind="stable")[-min(self.k, len(kept)) :]] = True
+        kept[np.argsort(self.scores_, kind="stable")[-min(self.n_kept_, len(kept)) :]] = True
         return kept

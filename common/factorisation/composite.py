@@ -20,6 +20,7 @@ import scipy.fft
 
 from common import validation
 from common.factorisation.nmf import itakura_saito
+from common.spd.joint_diagonalisation import check_transforms
 
 __all__ = ["CompositeModel", "cosine_model"]
 
@@ -55,10 +56,11 @@ class CompositeModel(NamedTuple):
         TypeError
             If ``n_realisations`` is not whole, or ``rng`` no generator.
         ValueError
-            If ``n_realisations`` is below 1.
+            If ``n_realisations`` is below 1, the transform is not orthogonal, a factor is negative
+            or not finite, or the shapes do not fit.
         """
         n_realisations = validation.count(n_realisations, "n_realisations")
-        variances = (self.W @ self.H).T
+        variances = self._variances().T
         drawn = _generator(rng).standard_normal((n_realisations, *variances.shape))
         return (drawn * np.sqrt(variances) @ self.transform).swapaxes(1, 2)
 
@@ -78,15 +80,30 @@ class CompositeModel(NamedTuple):
         TypeError
             If ``transforms`` holds no numbers.
         ValueError
-            If a number is not finite, or the last two axes are not of the model's channels.
+            If a number is not finite or beyond 1e100, the last two axes are not of the model's
+            channels; or as `frames`.
         """
-        transforms = validation.array(transforms, "transforms")
+        variances = self._variances()
+        transforms = validation.array(transforms, "transforms", at_least=-1e100, at_most=1e100)
         if transforms.shape[-2:] != self.transform.shape:
             raise ValueError(
                 f"transforms must end in shape {self.transform.shape}, that of the model's "
                 f"own, got {transforms.shape}."
             )
-        return (transforms @ self.transform.T) ** 2 @ (self.W @ self.H)
+        return (transforms @ self.transform.T) ** 2 @ variances
+
+    def _variances(self):
+        """W H, after what the model is made of has been checked."""
+        transform = validation.array(self.transform, "transform", ndim=2)
+        check_transforms(transform[None], n_channels=len(transform), name="transform")
+        W = validation.array(self.W, "W", ndim=2, at_least=0, at_most=1e100)
+        H = validation.array(self.H, "H", ndim=2, at_least=0, at_most=1e100)
+        if len(W) != len(transform) or W.shape[1] != len(H):
+            raise ValueError(
+                "W must have a row per channel and H one per column of W, got shapes "
+                f"{transform.shape} of transform, {W.shape} of W and {H.shape} of H."
+            )
+        return W @ H
 
     def power_error(self, transform, powers):
         """Divergence of mean powers from the expected ones, called Q in the paper.

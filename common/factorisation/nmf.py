@@ -54,7 +54,8 @@ def itakura_saito(powers, model):
     TypeError
         If one holds no numbers.
     ValueError
-        If a value is not finite and positive, or the shapes do not fit.
+        If a value is not finite and positive, a power exceeds its model beyond double precision, or
+        the shapes do not fit.
 
     Examples
     --------
@@ -68,8 +69,20 @@ def itakura_saito(powers, model):
             "powers and model must have the same last two axes, channels and frames, got shapes "
             f"{powers.shape} and {model.shape}."
         )
-    ratio = powers / model
-    return (ratio - np.log(ratio) - 1).sum(axis=(-2, -1))
+    with np.errstate(over="ignore", under="ignore"):
+        ratio = powers / model
+    if np.isinf(ratio).any():
+        place = np.unravel_index(np.isinf(ratio).argmax(), ratio.shape)
+        power, modelled = (np.broadcast_to(one, ratio.shape)[place] for one in (powers, model))
+        raise ValueError(
+            f"powers exceed their model too far for a number: {power:g} against {modelled:g}. Are "
+            "they in one unit?"
+        )
+    with np.errstate(divide="ignore"):
+        log = np.log(ratio)
+    if np.isneginf(log).any():  # the ratio is smaller than any number, its logarithm is not
+        log = np.where(np.isneginf(log), np.log(powers) - np.log(model), log)
+    return (ratio - log - 1).sum(axis=(-2, -1))
 
 
 def random_factors(n_channels, n_frames, n_components, *, rng):
@@ -131,8 +144,8 @@ def nmf(powers, W, H, *, n_updates, exponent=1.0, eps=0.0):
     TypeError
         If an argument holds no numbers.
     ValueError
-        If a power is not positive, a factor negative, the model 0 somewhere, a shape does not fit,
-        or an option is out of range.
+        If a power is not positive, a factor negative, the model 0 somewhere or so far from the
+        powers that an update overflows, a shape does not fit, or an option is out of range.
 
     See Also
     --------
@@ -156,7 +169,13 @@ def nmf(powers, W, H, *, n_updates, exponent=1.0, eps=0.0):
     exponent = validation.number(exponent, "exponent", above=0, at_most=1)
     eps = validation.number(eps, "eps", at_least=0)
     check_model(W, H, eps)
-    update(powers if powers.ndim == 3 else powers[None], W, H, n_updates, exponent, eps)
+    with np.errstate(over="ignore", invalid="ignore"):
+        update(powers if powers.ndim == 3 else powers[None], W, H, n_updates, exponent, eps)
+    if not (np.isfinite(W).all() and np.isfinite(H).all()):
+        raise ValueError(
+            f"the updates overflow: powers are up to {powers.max():g}, and W @ H + eps is far "
+            "from them. Scale powers to about 1, or start nearer, such as from random_factors(…)."
+        )
     return (W[0], H[0]) if single else (W, H)
 
 

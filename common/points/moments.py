@@ -125,7 +125,12 @@ class PatternMoments:
         TypeError
             If it is not a real tensor in single or double precision.
         """
-        check_finite(self._image(image), "image")
+        if self._image(image).ndim != 2:
+            raise ValueError(
+                f"image must be one image, of shape {(self.size, self.size)}, got "
+                f"{tuple(image.shape)}."
+            )
+        check_finite(image, "image")
         with torch.no_grad():
             first, second = self._channels(image[None], 0.0, 0.0)
             low = self._low(image[None])

@@ -18,6 +18,8 @@ from common.points.windows import check_points, copies_around
 
 __all__ = ["circles", "cox", "edges_of_cells", "lines", "poisson", "voronoi"]
 
+_MOST = 1e8  # expected points, beyond which they do not fit into memory
+
 
 def poisson(intensity, *, rng):
     """Poisson process: as many points as a Poisson number, independent and uniform.
@@ -35,12 +37,12 @@ def poisson(intensity, *, rng):
     Raises
     ------
     ValueError
-        If the intensity is not positive.
+        If the intensity is not positive, or above 1e8.
     TypeError
         If ``rng`` is no generator.
     """
     validation.generator(rng)
-    intensity = validation.number(intensity, "intensity", above=0)
+    intensity = validation.number(intensity, "intensity", above=0, at_most=_MOST)
     return rng.random((rng.poisson(intensity), 2))
 
 
@@ -53,8 +55,8 @@ def voronoi(cells, rate, *, rng):
     Parameters
     ----------
     cells : float
-        Expected number of cells :math:`\lambda` in the unit square; drawn again where it comes out
-        as 0.
+        Expected number of cells :math:`\lambda` in the unit square, 0.001 at least; drawn again
+        where it comes out as 0.
     rate : float
         Expected number of points :math:`\mu` per unit length of the edges.
     rng : numpy.random.Generator
@@ -66,13 +68,14 @@ def voronoi(cells, rate, *, rng):
     Raises
     ------
     ValueError
-        If a setting is not positive.
+        If a setting is out of range, or more than 1e8 points are expected.
     TypeError
         If ``rng`` is no generator.
     """
     validation.generator(rng)
-    cells = validation.number(cells, "cells", above=0)
+    cells = validation.number(cells, "cells", at_least=1e-3, at_most=_MOST)
     rate = validation.number(rate, "rate", above=0)
+    _check_expected(2 * rate * np.sqrt(cells), f"cells={cells:g} and rate={rate:g}")
     while not (n_cells := rng.poisson(cells)):
         continue
     edges = edges_of_cells(rng.random((n_cells, 2)))
@@ -130,13 +133,17 @@ def circles(centres, points_each, *, radius, rng):
     Raises
     ------
     ValueError
-        If a setting is not positive, or radii are no two that ascend.
+        If a setting is not positive, radii are no two that ascend, or more than 1e8 points are
+        expected.
     TypeError
         If ``rng`` is no generator.
     """
     validation.generator(rng)
-    centres = validation.number(centres, "centres", above=0)
+    centres = validation.number(centres, "centres", above=0, at_most=_MOST)
     points_each = validation.number(points_each, "points_each", above=0)
+    _check_expected(
+        max(centres, 1) * points_each, f"centres={centres:g} and points_each={points_each:g}"
+    )
     radii = validation.vector(radius, "radius", ascending=True, above=0)
     if len(radii) != 2:
         raise ValueError(f"radius must be the smallest and the largest one, got {radius!r}.")
@@ -171,13 +178,14 @@ def lines(length, rate, *, rng):
     Raises
     ------
     ValueError
-        If a setting is not positive.
+        If a setting is not positive, or more than 1e8 points are expected.
     TypeError
         If ``rng`` is no generator.
     """
     validation.generator(rng)
-    length = validation.number(length, "length", above=0)
+    length = validation.number(length, "length", above=0, at_most=_MOST)
     rate = validation.number(rate, "rate", above=0)
+    _check_expected(max(length, 1) * rate, f"length={length:g} and rate={rate:g}")
     reach = np.sqrt(0.5)  # of a disc that holds the square
     n_lines = rng.poisson(2 * reach * length)
     angle, offset = rng.uniform(0, np.pi, n_lines), rng.uniform(-reach, reach, n_lines)
@@ -218,8 +226,8 @@ def cox(field, n_points, *, contrast, rng):
         If ``rng`` is no generator.
     """
     validation.generator(rng)
-    n_points = validation.number(n_points, "n_points", above=0)
-    contrast = validation.number(contrast, "contrast")
+    n_points = validation.number(n_points, "n_points", above=0, at_most=_MOST)
+    contrast = validation.number(contrast, "contrast", at_least=-1e6, at_most=1e6)
     field = validation.array(field, "field", ndim=2).astype(float)
     size = len(field)
     with np.errstate(over="ignore"):
@@ -234,6 +242,14 @@ def cox(field, n_points, *, contrast, rng):
     counts = rng.poisson(n_points * intensity / intensity.sum())
     pixels = np.repeat(np.argwhere(np.ones_like(counts)), counts.ravel(), axis=0)
     return (pixels + rng.random(pixels.shape)) / size % 1.0
+
+
+def _check_expected(n_points, settings):
+    if n_points > _MOST:
+        raise ValueError(
+            f"with {settings}, {n_points:.3g} points are expected, which do not fit into memory. "
+            f"Choose less, for at most {_MOST:g}."
+        )
 
 
 def _on_segments(ends, rate, rng):

@@ -38,7 +38,7 @@ def rasterise(x, size, sigma):
     Raises
     ------
     ValueError
-        If a setting is out of range, or ``x`` has another shape.
+        If a setting is out of range, ``x`` has another shape, or a place is not finite.
     TypeError
         If ``x`` is not a real tensor of floating-point numbers.
 
@@ -53,6 +53,9 @@ def rasterise(x, size, sigma):
         raise TypeError(f"x must be a tensor of floating-point numbers, got {kind}.")
     if x.ndim < 2 or x.shape[-1] != 2:
         raise ValueError(f"x must have shape (..., n_points, 2), got {tuple(x.shape)}.")
+    if not bool(x.isfinite().all()):
+        bad = x[~x.isfinite()][0].item()
+        raise ValueError(f"x must hold finite places, got {bad}.")
     size = validation.count(size, "size")
     sigma = validation.number(sigma, "sigma", at_least=1e-6, at_most=1e6, unit="pixels")
     pixels = torch.arange(size, dtype=x.dtype, device=x.device)

@@ -35,7 +35,7 @@ def pair_correlation(points, edges, *, window=1.0):
     edges : array_like, shape (n_bins + 1,)
         Distances :math:`r_0 < r_1 < \dots` that bound the rings, at most half the window's side.
     window : float, default=1
-        Side W of the window.
+        Side W of the window, 1e-100 to 1e100.
 
     Returns
     -------
@@ -50,10 +50,11 @@ def pair_correlation(points, edges, *, window=1.0):
         If they are no numbers.
     """
     points = check_points(points, window=window)
+    window = validation.number(window, "window", at_least=1e-100, at_most=1e100)
     edges = validation.vector(
         edges, "edges", ascending=True, at_least=0, at_most=window / 2
     ).astype(float)
-    if len(edges) < 2 or not (np.diff(edges) > 0).all():
+    if len(edges) < 2 or not (np.diff((edges / window) ** 2) > 0).all():
         raise ValueError(f"edges must be at least two distances that ascend, got {edges.tolist()}.")
     tree = cKDTree(points, boxsize=window)
     n = len(points)

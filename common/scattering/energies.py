@@ -92,7 +92,10 @@ def cross_validate_ridge(X, y, *, rng, n_folds=5, n_inner_folds=5, alphas=ALPHAS
     ValueError
         If shapes do not fit, a value is not finite, a strength is negative, or there are too few
         samples.
+    TypeError
+        If ``rng`` is no generator.
     """
+    rng = validation.generator(rng)
     X, y, alphas = (np.asarray(a, dtype=float) for a in (X, y, alphas))
     _check(X, y, alphas)
     for name, n in (("n_folds", n_folds), ("n_inner_folds", n_inner_folds)):
@@ -145,6 +148,7 @@ def ridge_predictions(X, y, X_new, *, alphas=ALPHAS):
     """
     X, y, X_new, alphas = (np.asarray(a, dtype=float) for a in (X, y, X_new, alphas))
     _check(X, y, alphas)
+    validation.array(X_new, "X_new", empty=True)
     if X_new.shape[1:] != X.shape[1:]:
         raise ValueError(f"X_new must have {X.shape[1]} features, got shape {X_new.shape}.")
     with np.errstate(over="ignore"):  # said below

@@ -146,7 +146,7 @@ def solid_harmonic_filters(shape, J, L, sigma_0=1.0, *, dtype=np.complex64):
         its wavelets have a mean; these have none.
     """
     shape, dtype = tuple(shape), np.dtype(dtype)
-    J, L = validation.count(J, "J", at_least=0), validation.count(L, "L", at_least=0)
+    J, L = validation.count(J, "J", at_least=0, at_most=62), validation.count(L, "L", at_least=0)
     filters = [np.empty((J + 1, 2 * order + 1, *shape), dtype) for order in range(L + 1)]
     for j in range(J + 1):
         factors = harmonic_factors(shape, L, sigma_0 * 2**j)

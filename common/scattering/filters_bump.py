@@ -158,7 +158,7 @@ def check_shape(shape, J):
         raise ValueError(f"shape must be (height, width) of the images, got {shape!r}.") from None
     height = validation.count(height, "height, in shape,")
     width = validation.count(width, "width, in shape,")
-    J = validation.count(J, "J")
+    J = validation.count(J, "J", at_most=62)
     if min(height, width) < 2**J:
         raise ValueError(
             f"2**J = {2**J} pixels (J={J}) exceed a side of images of shape {(height, width)}; "

@@ -68,7 +68,7 @@ class GaussianModel:
     """
 
     def __init__(self, J, L=8, *, dn=2, max_iter=200, tol=1e-5):
-        self.J = validation.count(J, "J")
+        self.J = validation.count(J, "J", at_most=62)
         self.L = validation.count(L, "L")
         self.dn = validation.count(dn, "dn", at_least=0)
         self.max_iter = validation.count(max_iter, "max_iter")
@@ -270,7 +270,10 @@ class MaximumEntropy:
                 "another model, or set periodic=True."
             )
         self.model = model
-        self.J, self.L = (J if J is None else validation.count(J, "J")), validation.count(L, "L")
+        self.J, self.L = (
+            (J if J is None else validation.count(J, "J", at_most=62)),
+            validation.count(L, "L"),
+        )
         for runs in np.atleast_1d(np.asarray(iterations, dtype=object)):
             validation.count(runs, "iterations")
         self.iterations = iterations

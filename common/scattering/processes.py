@@ -26,10 +26,10 @@ def vorticity(n_fields, size, *, rng, viscosity, time=8.0, dt_factor=0.1):
     viscosity : float
         The coefficient, of unit 1 with time.
     time : float, default=8
-        When it ends.
+        When it ends, 1e4 at most.
     dt_factor : float, default=0.1
-        Length of a step, in pixels that the fastest particle moves along an axis; 0.3 is stable
-        as a rule, 0.5 is not.
+        Length of a step, in pixels that the fastest particle moves along an axis, 1e-4 at least;
+        0.3 is stable as a rule, 0.5 is not.
 
     Returns
     -------
@@ -48,8 +48,8 @@ def vorticity(n_fields, size, *, rng, viscosity, time=8.0, dt_factor=0.1):
     size = validation.count(size, "size", at_least=8)
     validation.generator(rng)
     viscosity = validation.number(viscosity, "viscosity", at_least=0)
-    time = validation.number(time, "time", at_least=0)
-    dt_factor = validation.number(dt_factor, "dt_factor", above=0)
+    time = validation.number(time, "time", at_least=0, at_most=1e4)
+    dt_factor = validation.number(dt_factor, "dt_factor", at_least=1e-4)
     rows = np.fft.fftfreq(size, 1 / size)[:, None]
     columns = np.fft.rfftfreq(size, 1 / size)[None, :]
     square = rows**2 + columns**2
@@ -120,7 +120,7 @@ def gaussian_field(n_fields, size, *, rng, slope=2.0, corner=6.0):
     size = validation.count(size, "size", at_least=8)
     validation.generator(rng)
     slope = validation.number(slope, "slope")
-    corner = validation.number(corner, "corner", above=0)
+    corner = validation.number(corner, "corner", above=0, at_most=1e100)
     k = np.fft.fftfreq(size, 1 / size)
     with np.errstate(over="ignore", under="ignore", divide="ignore"):
         spectrum = (k[:, None] ** 2 + k**2 + corner**2) ** -slope

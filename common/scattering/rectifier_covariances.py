@@ -73,7 +73,7 @@ def shifts(J):
     >>> [len(shifts(J)) for J in (1, 3, 5)]
     [9, 21, 37]
     """
-    J = validation.count(J, "J")
+    J = validation.count(J, "J", at_most=62)
     found = {(0, 0): None}
     for i in range(J):
         for k in range(8):
@@ -94,14 +94,30 @@ def color_correlations(x):
     -------
     correlations : Tensor, shape (..., n_colors, n_colors)
 
+    Raises
+    ------
+    TypeError
+        If it is no real tensor of floating-point numbers.
+    ValueError
+        If there are fewer than three axes, or a colour is constant or not finite.
+
     Examples
     --------
     >>> color_correlations(torch.tensor([[[0.0, 1.0]], [[3.0, 1.0]]])).round().tolist()
     [[1.0, -1.0], [-1.0, 1.0]]
     """
+    if not isinstance(x, torch.Tensor) or not x.is_floating_point():
+        kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
+        raise TypeError(f"x must be a tensor of floating-point numbers, got {kind}.")
+    if x.ndim < 3:
+        raise ValueError(f"x must have shape (..., n_colors, height, width), got {tuple(x.shape)}.")
     flat = x.flatten(-2)
     flat = flat - flat.mean(dim=-1, keepdim=True)
-    flat = flat / flat.square().sum(dim=-1, keepdim=True).sqrt()
+    size = flat.square().sum(dim=-1, keepdim=True).sqrt()
+    if not bool(((size > 0) & size.isfinite()).all()):
+        color = int(torch.nonzero(~((size > 0) & size.isfinite()))[0][-2])
+        raise ValueError(f"colour {color} of x is constant or not finite: it has no correlation.")
+    flat = flat / size
     return flat @ flat.mT
 
 

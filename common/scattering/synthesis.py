@@ -78,7 +78,7 @@ def descend(
     """
     from scipy.optimize import minimize
 
-    runs = [iterations] if isinstance(iterations, int | np.integer) else list(iterations)
+    runs = list(iterations) if np.iterable(iterations) else [iterations]
     runs = [validation.count(n, "iterations") for n in runs]
     if not runs:
         raise ValueError("iterations is empty; give a number, or one for each run.")

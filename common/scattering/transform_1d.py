@@ -148,7 +148,7 @@ class Scattering1D(Scattering):
     ):
         refuse_options("Scattering1D", unknown, _REASONS)
         super().__init__(_check_shape(shape))
-        self.J = validation.count(J, "J", at_least=0)
+        self.J = validation.count(J, "J", at_least=0, at_most=62)
         self.Q = _check_Q(Q)
         self.T, self.average = _check_T(T, average, self.J, self.shape[0])
         self.log2_T = math.floor(math.log2(self.T))

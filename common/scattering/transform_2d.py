@@ -113,7 +113,7 @@ class Scattering2D(Scattering):
     ):
         refuse_options("Scattering2D", unknown_options, _REFUSED)
         super().__init__(_check_shape(shape))
-        self.J = validation.count(J, "J", at_least=1)
+        self.J = validation.count(J, "J", at_most=62)
         self.L = validation.count(L, "L", at_least=1)
         self.max_order = validation.choice(max_order, (1, 2), "max_order")
         self.pre_pad = validation.choice(pre_pad, (False, True), "pre_pad")

@@ -140,7 +140,7 @@ class HarmonicScattering3D(Scattering):
     ):
         refuse_options("HarmonicScattering3D", unknown_options, _REFUSED)
         super().__init__(_check_shape(shape))
-        self.J = validation.count(J, "J", at_least=0)
+        self.J = validation.count(J, "J", at_least=0, at_most=62)
         self.L = validation.count(L, "L", at_least=0)
         self.sigma_0 = _check_between("sigma_0", sigma_0, 0, math.inf)
         self.max_order = validation.choice(max_order, (1, 2), "max_order")

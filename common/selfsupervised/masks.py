@@ -199,6 +199,10 @@ def draw_masks(
             f"of {n_channels} channels, fewer than n_context={n_context}. Use a smaller radius or "
             "n_context."
         )
+    if n_target > n_channels:
+        raise ValueError(
+            f"n_target={n_target} channels cannot be drawn of {n_channels}. Use a smaller one."
+        )
     if filling == "reference" and n_channels < n_context + n_target:
         raise ValueError(
             f"{n_channels} channels are fewer than n_context={n_context} and n_target={n_target} "

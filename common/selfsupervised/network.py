@@ -359,8 +359,14 @@ def moving_average(target, online, momentum):
     Raises
     ------
     ValueError
-        If m is not within [0, 1].
+        If m is not within [0, 1], or the parameters have other shapes.
     """
     momentum = validation.number(momentum, "momentum", at_least=0, at_most=1)
     averaged, new = list(target.parameters()), list(online.parameters())
+    shapes = [[tuple(one.shape) for one in each] for each in (averaged, new)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"target and online must have the same parameters, got shapes {shapes[0]} and "
+            f"{shapes[1]}."
+        )
     torch._foreach_lerp_(averaged, new, 1 - momentum)

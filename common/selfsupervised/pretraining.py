@@ -246,7 +246,7 @@ def learning_rate(step, *, lr, n_steps, warm_up):
     Parameters
     ----------
     step : int
-        From 0.
+        From 0, before ``n_steps``.
     lr : float
         Highest.
     n_steps : int
@@ -256,7 +256,18 @@ def learning_rate(step, *, lr, n_steps, warm_up):
     Returns
     -------
     lr : float
+
+    Raises
+    ------
+    TypeError
+        If a count is no whole number.
+    ValueError
+        If a number is out of range.
     """
+    n_steps = validation.count(n_steps, "n_steps")
+    step = validation.count(step, "step", at_least=0, at_most=n_steps - 1)
+    lr = validation.number(lr, "lr", above=0)
+    warm_up = validation.number(warm_up, "warm_up", at_least=0, at_most=1)
     rise = warm_up * n_steps
     if step < rise:
         return lr * (step + 1) / (rise + 1)
@@ -271,14 +282,27 @@ def momentum_at(step, *, momentum, n_steps):
     step : int
         From 0.
     momentum : (float, float)
+        Between 0 and 1.
     n_steps : int
         After which the last value is reached.
 
     Returns
     -------
     momentum : float
+
+    Raises
+    ------
+    TypeError
+        If a count is no whole number.
+    ValueError
+        If a number is out of range, or there are no two momenta.
     """
-    first, last = momentum
+    n_steps = validation.count(n_steps, "n_steps")
+    step = validation.count(step, "step", at_least=0)
+    momenta = validation.vector(momentum, "momentum", at_least=0, at_most=1)
+    if len(momenta) != 2:
+        raise ValueError(f"momentum must be its first and its last value, got {momentum!r}.")
+    first, last = momenta.tolist()
     return first + (last - first) * min(step / n_steps, 1.0)
 
 

@@ -57,7 +57,22 @@ def constant_losses(targets, target, counted):
     losses : dict of float
         ``mean_loss``: of the mean over all tokens; ``place_loss``: of the mean over windows at the
         same channel and time.
+
+    Raises
+    ------
+    ValueError
+        If a target token is not finite, the loss counts no channel, or the shapes do not fit.
     """
+    if target.shape != counted.shape or target.shape[:1] != targets.shape[:1]:
+        raise ValueError(
+            "target and counted must have shape (n_windows, n_contexts, n_targets, n_target), got "
+            f"{tuple(target.shape)} and {tuple(counted.shape)} for {len(targets)} windows."
+        )
+    if not bool(counted.any()):
+        raise ValueError("counted is False everywhere: there is no loss.")
+    if not bool(targets.isfinite().all()):
+        bad = targets[~targets.isfinite()][0].item()
+        raise ValueError(f"targets must be finite, got {bad}.")
     found = {}
     rows = torch.arange(len(targets), device=targets.device)[:, None, None, None]
     for name, dims in (("mean_loss", (0, 1, 2)), ("place_loss", (0,))):

@@ -196,11 +196,12 @@ def check_order(p):
 
     Raises
     ------
+    TypeError
+        If it is no number.
     ValueError
         If it is below 1, or not finite.
     """
-    if not 1 <= p < np.inf:
-        raise ValueError(f"p must be finite and at least 1, got {p}; W_p is no distance below 1.")
+    validation.number(p, "p", at_least=1)
 
 
 def check_count(value, *, name):

@@ -90,9 +90,11 @@ def haar_orthogonal(n_matrices, n_channels, *, rng):
     Raises
     ------
     ValueError
-        If ``rng`` is no generator.
+        If a number is no whole number of at least 1, or ``rng`` is no generator.
     """
     check_rng(rng)
+    check_count(n_matrices, name="n_matrices")
+    check_count(n_channels, name="n_channels")
     Q, R = np.linalg.qr(rng.standard_normal((n_matrices, n_channels, n_channels)))
     # LAPACK fixes no sign for the diagonal of R, so Q alone is not Haar-distributed.
     return Q * np.copysign(1.0, np.diagonal(R, axis1=1, axis2=2))[:, None, :]

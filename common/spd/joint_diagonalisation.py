@@ -402,13 +402,23 @@ def diagonalisation_loss(powers):
 
     Parameters
     ----------
-    powers : ndarray, shape (..., n_channels, n_frames)
+    powers : array_like, shape (..., n_channels, n_frames)
         Positive.
 
     Returns
     -------
     loss : ndarray, shape (...)
+
+    Raises
+    ------
+    TypeError
+        If they are no numbers.
+    ValueError
+        If one is not finite and positive, or there are fewer than two axes.
     """
+    powers = validation.array(powers, "powers", above=0)
+    if powers.ndim < 2:
+        raise ValueError(f"powers must have channels and frames, got shape {powers.shape}.")
     return np.log(powers).sum(axis=(-2, -1)) + powers[..., :, :].shape[-1] * powers.shape[-2]
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from common import validation
 from common.spd._checks import check_stack
 from common.spd.projections import draw_projections
 from common.spd.transport import costs_of
@@ -40,8 +41,7 @@ def kernel_matrix(distributions, others=None, *, gamma, rng, n_projections=500, 
     .. [1] C. Bonet et al., "Sliced-Wasserstein on Symmetric Positive Definite Matrices for M/EEG
        Signals", ICML 2023, arXiv:2303.05798.
     """
-    if not 0 < gamma < np.inf:
-        raise ValueError(f"gamma must be positive and finite, got {gamma}.")
+    gamma = validation.number(gamma, "gamma", above=0)
     costs = squared_distances(
         distributions, others, rng=rng, n_projections=n_projections, distance=distance
     )

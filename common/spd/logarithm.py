@@ -204,7 +204,13 @@ def _spectral(matrices, function, *, name):
     eigenvalues, vectors = np.linalg.eigh(matrices)
     if function == "log":
         check_eigenvalues(eigenvalues, name=name)
-    values = np.log(eigenvalues) if function == "log" else np.exp(eigenvalues)
+    with np.errstate(over="ignore"):
+        values = np.log(eigenvalues) if function == "log" else np.exp(eigenvalues)
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"the exponential of {name} overflows: an eigenvalue is {eigenvalues.max():g}. Are "
+            "these logarithms?"
+        )
     return (vectors * values[..., None, :]) @ np.swapaxes(vectors, -1, -2)
 
 

@@ -83,10 +83,11 @@ def paired_test(
     method = "sign-flip" if exact else "wilcoxon"
     if not exact and n_pairs <= random_up_to:
         method = "random sign-flip"
-        if not isinstance(rng, np.random.Generator) or n_flips < 1:
+        n_flips = validation.count(n_flips, "n_flips")
+        if rng is None:
             raise ValueError(
-                f"{n_pairs} pairs need random sign patterns, and these a numpy.random.Generator "
-                f"and a positive number: got rng={rng!r}, n_flips={n_flips}."
+                f"{n_pairs} pairs need random sign patterns, and these a numpy.random.Generator: "
+                "got rng=None."
             )
     if not differences.any():
         p_value = 1.0

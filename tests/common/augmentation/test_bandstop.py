@@ -135,6 +135,23 @@ def test_centres_keep_half_a_bandwidth_and_one_hertz_from_the_limits(bandwidth, 
     assert min(params["freqs_to_notch"]) < low + 0.1 and max(params["freqs_to_notch"]) > high - 0.1
 
 
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        (np.zeros((2, 3, 50)), TypeError, "X must be a tensor, got ndarray. Use torch.as_tensor"),
+        (torch.zeros(3, 50), ValueError, r"X must have shape .* got \(3, 50\)"),
+        (
+            torch.zeros(4, 3, 50),
+            ValueError,
+            "centres must be one per example, got 2 for 4 examples",
+        ),
+    ],
+)
+def test_what_has_no_centre_for_each_example_is_refused(X, error, message):
+    with pytest.raises(error, match=message):
+        notch(X, [10.0, 20.0], sfreq=100.0, bandwidth=2.0)
+
+
 def test_errors_say_what_is_wrong():
     with pytest.raises(ValueError, match=r"sfreq=50 Hz .* up to 25 Hz.*at 60 Hz or more"):
         BandstopFilter(bandwidth=1, sfreq=50, seed=0)

@@ -107,6 +107,7 @@ def test_the_same_state_gives_the_same_parts():
         ("subjects", BLOCKS, {}, "kind must be one of groups, sessions, official, got 'subjects'"),
         ("groups", BLOCKS[:5], {}, r"one shape, got \(100,\) and \(5,\)"),
         ("groups", BLOCKS, {"fold": 5}, "fold 5 of 5 over 10 groups"),
+        ("groups", BLOCKS, {"fold": -1}, "fold must be at least 0, got -1"),
         ("groups", BLOCKS, {"n_folds": 11}, "fold 0 of 11 over 10 groups"),
         ("groups", BLOCKS // 4, {"n_folds": 2}, "fold 0 of 2 over 3 groups"),
         ("groups", BLOCKS, {"validation": 1.0}, "validation must be above 0 and below 1, got 1"),

@@ -219,3 +219,22 @@ def test_f1_of_each_class():
     y, predicted = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 1, 0])
     # tp, fp, fn: (1, 1, 1), (2, 1, 0), (0, 0, 1)
     assert class_f1(y, predicted) == pytest.approx([1 / 2, 4 / 5, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: class_f1([0, -1], [0, 1]), r"count from 0 without a gap, got -1, 0\."),
+        (lambda: class_f1([0, 10**6], [0, 1]), r"count from 0 without a gap, got 0, 1000000\."),
+        (lambda: class_f1([], []), r"count from 0 without a gap, got none\."),
+        (lambda: class_f1([0, 1], [0]), "y and predicted must have one length, got 2 and 1"),
+        (lambda: encode_hits([True], [0, 1]), "right and y must have one length, got 1 and 2"),
+    ],
+)
+def test_labels_that_have_no_score_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_hits_may_be_lists():
+    assert encode_hits([1, 0, 1], [0, 1, 0]) == "xx|."

@@ -212,6 +212,11 @@ def test_seeded_mutual_information_picks_the_informative_features():
     again = Informative(k=2).fit(X, y)
     np.testing.assert_array_equal(kept.scores_, again.scores_)
     assert Informative(k=10).fit_transform(X, y).shape == (200, 6)
+    np.testing.assert_array_equal(
+        Informative(k=np.uint8(2)).fit(X, y).get_support(), kept.get_support()
+    )
+    with pytest.raises(ValueError, match="k must be at least 1, got 0"):
+        Informative(k=0).fit(X, y)
     pd.testing.assert_frame_equal(
         pd.DataFrame(kept.transform(X)), pd.DataFrame(X[:, [1, 4]]), check_exact=True
     )

@@ -98,6 +98,19 @@ def test_what_is_refused():
         cosine_model(M, N, K, rng=None)
     with pytest.raises(ValueError, match=r"must end in shape \(4, 4\).*got \(2, 3, 3\)"):
         model.expected_powers(np.zeros((2, 3, 3)))
+    with pytest.raises(ValueError, match=r"transforms must be .* at most 1e\+100, got 1e\+160"):
+        model.expected_powers(1e160 * np.eye(4))
+    for change, message in (
+        ({"W": -model.W}, "W must be finite and at least 0"),
+        ({"H": model.H * np.nan}, "H must be finite and at least 0"),
+        ({"H": model.H[1:]}, "H one per column of W, got shapes"),
+        ({"transform": 2 * model.transform}, "orthogonal"),
+        ({"transform": [1.0, 2.0]}, r"transform must have 2 axes, got shape \(2,\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model._replace(**change).frames(1, rng=np.random.default_rng(0))
+        with pytest.raises(ValueError, match=message):
+            model._replace(**change).expected_powers(model.transform)
     with pytest.raises(ValueError, match="n_components must be at least 1"):
         cosine_model(M, N, 0, rng=np.random.default_rng(0))
     assert isinstance(model, CompositeModel)

@@ -183,6 +183,10 @@ def test_random_factors_are_one_and_more():
         ({"exponent": 0}, "exponent must be above 0 and at most 1, got 0"),
         ({"eps": -1}, "eps must be at least 0, got -1"),
         ({"n_updates": -1}, "n_updates must be at least 0, got -1"),
+        (
+            {"powers": np.full((M, N), 1e300), "W": np.full((M, K), 1e-80)},
+            r"the updates overflow: powers are up to 1e\+300",
+        ),
     ],
 )
 def test_what_is_refused(change, message):
@@ -197,6 +201,15 @@ def test_divergences_that_are_refused():
         itakura_saito([[1.0]], [[0.0]])
     with pytest.raises(ValueError, match=r"same last two axes.*\(1, 2\) and \(1, 1\)"):
         itakura_saito([[1.0, 2.0]], [[1.0]])
+    with pytest.raises(ValueError, match=r"too far for a number: 1e\+300 against 1e-300"):
+        itakura_saito([[1e300]], [[1e-300]])
+
+
+def test_a_divergence_whose_ratio_is_smaller_than_any_number():
+    found = itakura_saito([[1e-300, 2.0]], [[1e300, 1.0]])
+    assert found == pytest.approx(600 * np.log(10) - 1 + 2 - np.log(2) - 1)
+    single = itakura_saito(np.float32([[1e-30]]), np.float32([[1e30]]))
+    assert single == pytest.approx(60 * np.log(10) - 1, rel=1e-6)
 
 
 def test_a_seed_is_no_generator():

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from common.points.descent import MaximumEntropy
+from common.points.moments import PatternMoments
 from common.points.persistence import alpha_persistence, betti_curves
 from common.points.processes import circles, cox
 from common.points.rasterise import rasterise
-from common.points.statistics import largest_correlation
+from common.points.statistics import largest_correlation, pair_correlation
 from common.points.windows import check_points, copies_around
 
 NAN = np.nan
@@ -36,6 +37,26 @@ def model():
         (
             lambda: rasterise(torch.zeros(2), 16, 1.0),
             "x must have shape (..., n_points, 2), got (2",
+        ),
+        (
+            lambda: rasterise(torch.tensor([[0.5, float("nan")]]), 16, 1.0),
+            "x must hold finite places, got nan.",
+        ),
+        (
+            lambda: pair_correlation(POINTS, [0, 1e-170, 1e-169]),
+            "edges must be at least two distances that ascend",
+        ),
+        (
+            lambda: pair_correlation(POINTS, [0, 0.1], window=1e300),
+            "window must be at least 1e-100 and at most 1e+100, got 1e+300.",
+        ),
+        (
+            lambda: PatternMoments(16, 2).fit(torch.rand(1, 16, 16)),
+            "image must be one image, of shape (16, 16), got (1, 16, 16).",
+        ),
+        (
+            lambda: PatternMoments(16, 10**9),
+            "J must be at least 1 and at most 62, got 1000000000.",
         ),
         (lambda: rasterise(torch.zeros(5, 2), 16, 1e-200), "sigma must be at least 1e-06 and at"),
         (

@@ -121,16 +121,47 @@ def test_a_cox_process_without_contrast_is_a_poisson_process():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: processes.poisson(0, rng=rng()), ValueError, "intensity must be above 0, got 0"),
+        (lambda: processes.poisson(0, rng=rng()), ValueError, "intensity must be above 0 and"),
         (lambda: processes.poisson(5, rng=3), TypeError, r"default_rng\(3\)"),
-        (lambda: processes.voronoi(-1, 5, rng=rng()), ValueError, "cells must be above 0, got -1"),
+        (
+            lambda: processes.voronoi(-1, 5, rng=rng()),
+            ValueError,
+            "cells must be at least 0.001 and",
+        ),
         (lambda: processes.voronoi(5, 0, rng=rng()), ValueError, "rate must be above 0, got 0"),
         (
             lambda: processes.circles(5, 5, radius=(0.2, 0.1), rng=rng()),
             ValueError,
             "radius must ascend",
         ),
-        (lambda: processes.lines(0, 1, rng=rng()), ValueError, "length must be above 0, got 0"),
+        (lambda: processes.lines(0, 1, rng=rng()), ValueError, "length must be above 0 and at"),
+        (lambda: processes.poisson(1e30, rng=rng()), ValueError, r"at most 1e\+08, got 1e\+30"),
+        (lambda: processes.voronoi(1e-30, 1, rng=rng()), ValueError, "cells must be at least"),
+        (
+            lambda: processes.voronoi(100, 1e8, rng=rng()),
+            ValueError,
+            r"with cells=100 and rate=1e\+08, 2e\+09 points are expected, which do not fit",
+        ),
+        (
+            lambda: processes.circles(1e5, 1e5, radius=(0.1, 0.2), rng=rng()),
+            ValueError,
+            r"with centres=100000 and points_each=100000, 1e\+10 points are expected",
+        ),
+        (
+            lambda: processes.lines(1e5, 1e5, rng=rng()),
+            ValueError,
+            r"with length=100000 and rate=100000, 1e\+10 points are expected",
+        ),
+        (
+            lambda: processes.cox(np.eye(4), 1e30, contrast=1, rng=rng()),
+            ValueError,
+            r"n_points must be above 0 and at most 1e\+08, got 1e\+30",
+        ),
+        (
+            lambda: processes.cox(np.eye(4), 10, contrast=1e308, rng=rng()),
+            ValueError,
+            r"contrast must be at least -1e\+06 and at most 1e\+06, got 1e\+308",
+        ),
         (
             lambda: processes.cox(np.ones((4, 4)), 10, contrast=1, rng=rng()),
             ValueError,

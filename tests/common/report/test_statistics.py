@@ -602,11 +602,15 @@ def unequal(x):
         (lambda: pair(exact_up_to=25)([1], [1]), "between 0 and 24, got 25"),
         (
             lambda: pair(exact_up_to=1, random_up_to=3)([1, 2], [1, 1]),
-            "2 pairs need random sign patterns.*got rng=None, n_flips=10000",
+            "2 pairs need random sign patterns.*got rng=None",
         ),
         (
             lambda: pair(exact_up_to=1, random_up_to=3, rng=rng(), n_flips=0)([1, 2], [1, 1]),
-            "n_flips=0",
+            "n_flips must be at least 1, got 0",
+        ),
+        (
+            lambda: pair(exact_up_to=1, random_up_to=3, rng=rng(), n_flips=1.5)([1, 2], [1, 1]),
+            "n_flips must be a whole number, got 1.5",
         ),
         (lambda: statistics.effect_interval([1], [1]), r"at least 2 pair\(s\) are needed, got 1"),
         (lambda: statistics.effect_interval([1, 2], [1, 1], confidence=95), "below 1, got 95"),

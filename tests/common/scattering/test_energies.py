@@ -195,6 +195,10 @@ def test_errors_name_what_is_wrong():
         cross_validate_ridge(X, y[1:], rng=rng)
     with pytest.raises(ValueError, match=r"got \(120,\) and \(120,\)"):
         ridge_predictions(y, y, y)
+    with pytest.raises(ValueError, match="X_new must be finite, got nan at index"):
+        ridge_predictions(X, y, X * np.nan)
+    with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator, got 0"):
+        cross_validate_ridge(X, y, rng=0)
     with pytest.raises(ValueError, match=r"X_new must have 8 features, got shape \(120, 7\)"):
         ridge_predictions(X, y, X[:, 1:])
     bad = X.copy()

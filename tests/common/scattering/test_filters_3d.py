@@ -203,5 +203,5 @@ def test_widths_and_tolerances_are_checked():
         cutoff(1, 1.0, np.nan)
     with pytest.raises(ValueError, match="smoothing must be at least 0 samples, got -1"):
         cutoff(1, 1.0, 1e-6, smoothing=-1)
-    with pytest.raises(ValueError, match="J must be at least 0, got -1"):
+    with pytest.raises(ValueError, match="J must be at least 0 and at most 62, got -1"):
         solid_harmonic_filters((4, 4, 4), -1, 1)

@@ -75,7 +75,7 @@ def test_the_low_pass_filter_is_gaussian():
             r"2\*\*J = 64 pixels \(J=6\) exceed a side of images .*J must be at most 5",
         ),
         (((32,), 2), r"shape must be \(height, width\) of the images, got \(32,\)"),
-        (((32, 32), 0), "J must be at least 1, got 0"),
+        (((32, 32), 0), "J must be at least 1 and at most 62, got 0"),
         (((32, 32), 2, 0), "L must be at least 1, got 0"),
         (((0, 32), 2), "height, in shape, must be at least 1, got 0"),
     ],

@@ -82,10 +82,17 @@ def test_reduced_fields_keep_what_they_can_show():
     ("call", "error", "message"),
     [
         (lambda: simulate(viscosity=-1.0), ValueError, "viscosity must be at least 0, got -1.0"),
+        (lambda: simulate(dt_factor=1e-12), ValueError, "dt_factor must be at least 0.0001, got"),
+        (lambda: simulate(time=1e300), ValueError, r"at most 10000, got 1e\+300"),
+        (
+            lambda: gaussian_field(1, 16, rng=np.random.default_rng(0), corner=1e300),
+            ValueError,
+            r"corner must be above 0 and at most 1e\+100, got 1e\+300",
+        ),
         (lambda: simulate(size=4), ValueError, "size must be at least 8, got 4"),
         (lambda: vorticity(1, 16, rng=0, viscosity=1.0), TypeError, "default_rng"),
         (
-            lambda: simulate(viscosity=0.0, dt_factor=20.0, time=1e9),
+            lambda: simulate(viscosity=0.0, dt_factor=20.0, time=1e4),
             ValueError,
             "grows beyond bounds with dt_factor=20 and viscosity=0; take a smaller dt_factor",
         ),

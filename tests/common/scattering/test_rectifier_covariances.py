@@ -238,6 +238,21 @@ def test_parts_of_the_pixels_add_up(monkeypatch):
     torch.testing.assert_close(C(draw(1)), whole)
 
 
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        ([[[0.0, 1.0]]], TypeError, "x must be a tensor of floating-point numbers, got list"),
+        (torch.zeros(4, 4), ValueError, r"x must have shape .* got \(4, 4\)"),
+        (torch.zeros(3, 4, 4), ValueError, "colour 0 of x is constant or not finite"),
+        (torch.eye(4).repeat(3, 1, 1) * torch.tensor([1, 1, torch.nan])[:, None, None],
+         ValueError, "colour 2 of x is constant or not finite"),
+    ],
+)  # fmt: skip
+def test_colours_without_correlation_are_refused(x, error, message):
+    with pytest.raises(error, match=message):
+        color_correlations(x)
+
+
 def test_color_correlations_are_numpys():
     x = draw(0, shape=(3, 9, 7))
     np.testing.assert_allclose(color_correlations(x), np.corrcoef(x.reshape(3, -1)), atol=1e-12)

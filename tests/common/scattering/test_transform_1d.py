@@ -318,7 +318,7 @@ def test_average_is_deprecated_and_still_means_the_same():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"J": -1}, "J must be at least 0, got -1"),
+        ({"J": -1}, "J must be at least 0 and at most 62, got -1"),
         ({"J": 2.5}, "J must be a whole number, got 2.5"),
         ({"J": 9}, r"100 samples are too short for J=9: .* they have 256, less than .* = 512"),
         ({"shape": 1}, "shape must be at least 2, got 1"),

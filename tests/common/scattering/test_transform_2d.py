@@ -364,7 +364,7 @@ def test_a_scale_larger_than_the_image_is_named_with_the_shape(J):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"J": 0}, "J must be at least 1, got 0"),
+        ({"J": 0}, "J must be at least 1 and at most 62, got 0"),
         ({"J": 2.0}, "J must be a whole number, got 2.0"),
         ({"L": 0}, "L must be at least 1, got 0"),
         ({"max_order": 3}, r"max_order must be one of 1, 2, got 3"),

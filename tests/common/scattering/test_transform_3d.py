@@ -345,7 +345,7 @@ def test_integrals_of_powers():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"J": -1}, r"J must be at least 0, got -1"),
+        ({"J": -1}, r"J must be at least 0 and at most 62, got -1"),
         ({"L": 1.5}, r"L must be a whole number, got 1.5"),
         ({"shape": (4, 4)}, r"three positive integers \(M, N, O\), got \(4, 4\)"),
         ({"shape": 4}, r"three positive integers \(M, N, O\), got 4"),

@@ -98,6 +98,7 @@ def test_the_same_generator_gives_the_same_masks():
         ({"radius": 0.0}, "radius must be above 0"),
         ({"radius": np.nan}, "radius must be"),
         ({"n_target": 0}, "n_target must be"),
+        ({"n_target": 20}, "n_target=20 channels cannot be drawn of 19. Use a smaller one"),
         ({"filling": "outside"}, "filling must be one of inside, reference, got 'outside'"),
         ({"n_context": 10, "n_target": 10, "filling": "reference", "radius": 0.5}, "19 channels"),
     ],

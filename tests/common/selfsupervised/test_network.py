@@ -140,6 +140,30 @@ def test_a_momentum_beyond_its_range_is_refused(momentum):
         moving_average(torch.nn.Linear(1, 1), torch.nn.Linear(1, 1), momentum)
 
 
+def test_a_moving_average_of_another_network_is_refused():
+    with pytest.raises(ValueError, match=r"same parameters, got shapes \[\(1, 3\), \(1,\)\] and"):
+        moving_average(torch.nn.Linear(3, 1), torch.nn.Linear(1, 1), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"counted": torch.zeros(2, 1, 1, 2, dtype=torch.bool)}, "counted is False everywhere"),
+        ({"counted": torch.ones(2, 1, 2, dtype=torch.bool)}, "target and counted must have shape"),
+        ({"targets": torch.full((2, 3, 4, 5), float("nan"))}, "targets must be finite, got nan"),
+        ({"targets": torch.ones(3, 3, 4, 5)}, "for 3 windows"),
+    ],
+)
+def test_losses_of_constants_that_have_no_value_are_refused(change, message):
+    arguments = {
+        "targets": torch.ones(2, 3, 4, 5),
+        "target": torch.zeros(2, 1, 1, 2, dtype=torch.int64),
+        "counted": torch.ones(2, 1, 1, 2, dtype=torch.bool),
+    } | change
+    with pytest.raises(ValueError, match=message):
+        constant_losses(**arguments)
+
+
 def test_an_encoder_comes_back_from_its_file_and_the_bytes_are_the_same(tmp_path):
     encoder = make().encoder
     encoder.save(tmp_path / "one.npz")

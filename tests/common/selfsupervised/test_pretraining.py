@@ -259,3 +259,24 @@ def test_schedules_begin_and_end_where_they_should():
 
 def _interrupt(*given, **options):
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: learning_rate(10, lr=1.0, n_steps=10, warm_up=0.1), "step must be at least 0 and"),
+        (lambda: learning_rate(-5, lr=1.0, n_steps=10, warm_up=0.1), "at most 9, got -5"),
+        (lambda: learning_rate(0, lr=np.nan, n_steps=10, warm_up=0.1), "lr must be above 0, got n"),
+        (lambda: learning_rate(0, lr=1.0, n_steps=10, warm_up=2), "warm_up must be at least 0 and"),
+        (
+            lambda: momentum_at(-50, momentum=(0.9, 0.99), n_steps=10),
+            "step must be at least 0, got",
+        ),
+        (lambda: momentum_at(0, momentum=(3, 5), n_steps=10), "at most 1, got 3.0 at index 0"),
+        (lambda: momentum_at(0, momentum=[0.9], n_steps=10), "must be its first and its last val"),
+        (lambda: momentum_at(0, momentum=(0.9, 1), n_steps=0), "n_steps must be at least 1, got 0"),
+    ],
+)
+def test_steps_and_rates_out_of_range_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -27,6 +27,12 @@ def test_matrices_are_orthogonal(n_channels):
     np.testing.assert_allclose(P @ P.transpose(0, 2, 1), eye, atol=1e-14)
 
 
+@pytest.mark.parametrize(("n", "d"), [(-1, 3), (2, 1.5), (2, 0)])
+def test_numbers_of_matrices_are_checked(n, d):
+    with pytest.raises(ValueError, match=r"n_(matrices|channels) must be an integer of at least 1"):
+        haar_orthogonal(n, d, rng=np.random.default_rng(0))
+
+
 def test_haar_moments():
     # Entries have mean 0, variance 1/d, and are uncorrelated. Without the signs of R, the diagonal
     # would have a mean: LAPACK's reflections make R negative there.

@@ -249,6 +249,12 @@ def test_whole_numbers_are_vectors_in_double_precision(convert):
         assert got.dtype == np.float64
 
 
+@pytest.mark.parametrize("function", [exp_matrices, lambda x: exp_vectors(symmetric_vectors(x))])
+def test_an_exponential_that_overflows_is_refused(function):
+    with pytest.raises(ValueError, match=r"overflows: an eigenvalue is 800\. Are these logarithms"):
+        function(np.diag([800.0, 1.0]))
+
+
 @pytest.mark.parametrize("function", [symmetric_vectors, symmetric_matrices, exp_vectors])
 def test_vectors_hold_real_numbers_none_of_them_masked(function):
     values = np.zeros((3, 3))

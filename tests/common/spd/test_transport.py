@@ -164,9 +164,9 @@ def masked(values):
     [
         (X, np.zeros((3, 4)), {}, r"got \(2, 3\) and \(3, 4\)"),
         (X, np.zeros((2, 0)), {}, r"none empty, got \(2, 3\) and \(2, 0\)"),
-        (X, Y, {"p": 0.5}, r"p must be finite and at least 1, got 0\.5"),
-        (X, Y, {"p": np.inf}, "p must be finite and at least 1, got inf"),
-        (X, Y, {"p": np.nan}, "p must be finite and at least 1, got nan"),
+        (X, Y, {"p": 0.5}, r"p must be at least 1, got 0\.5"),
+        (X, Y, {"p": np.inf}, "p must be at least 1, got inf"),
+        (X, Y, {"p": np.nan}, "p must be at least 1, got nan"),
         (X, Y, {"x_weights": np.ones(4)}, r"x_weights must have shape \(3,\).*got \(4,\)"),
         (X, Y, {"y_weights": np.array([1, 1, -2, 0])}, "y_weights must .* got -2.0 at index 2"),
         (X, Y, {"y_weights": np.array([1, np.nan, 1, 1])}, "y_weights .* got nan at index 1"),
