@@ -5,6 +5,8 @@ events per window (`common.events.merging` joins them over a recording); `decode
 probabilities per token of overlapping windows, which it averages first.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.special import softmax
 
@@ -12,6 +14,8 @@ from common import validation
 from common.events.sets import Events
 
 __all__ = ["average_windows", "decode_dense", "decode_set", "runs"]
+
+_MOST_TOKENS = 50_000_000  # of a grid: more than a year at one a second, nine days at 64
 
 
 def decode_set(output, *, window, start=0.0):
@@ -40,12 +44,16 @@ def decode_set(output, *, window, start=0.0):
     Raises
     ------
     TypeError
-        If the output or ``start`` does not hold real numbers.
+        If the output is no dict, or it or ``start`` does not hold real numbers.
     ValueError
         If a key is missing, shapes differ, a value is masked or not finite, or the window has no
         length.
     """
     window = validation.number(window, "window", above=0, unit="s")
+    if not isinstance(output, Mapping):
+        raise TypeError(
+            f"output must be a dict with 'class', 'start' and 'end', got {type(output).__name__}."
+        )
     arrays = {name: _array(output, name) for name in ("class", "start", "end")}
     logits, first, last = arrays.values()
     if logits.ndim != 3 or first.shape != logits.shape[:2] or last.shape != logits.shape[:2]:
@@ -83,7 +91,8 @@ def average_windows(probabilities, starts, *, window):
     probabilities : array_like, shape (n_windows, n_tokens, n_classes + 1)
         Of each token of each window.
     starts : array_like, shape (n_windows,)
-        Start of each window, in s of the recording, 0 or later.
+        Start of each window, in s of the recording, 0 or later: the grid begins at 0, and has at
+        most 50 million tokens.
     window : float
         Length of the windows, in s.
 
@@ -98,7 +107,8 @@ def average_windows(probabilities, starts, *, window):
         If probabilities or starts are no real numbers.
     ValueError
         If shapes differ, a probability is NaN, masked or outside [0, 1], windows have no token, a
-        start is masked, or a window starts before the recording or has no length.
+        start is masked, a window starts before the recording or has no length, or the grid would
+        be too large.
     """
     window = validation.number(window, "window", above=0, unit="s")
     probabilities = _probabilities(probabilities)
@@ -115,7 +125,15 @@ def average_windows(probabilities, starts, *, window):
             f"probabilities of shape {probabilities.shape} hold no token: windows need one at "
             "least. Does the network reduce them to nothing? Use a longer window."
         )
-    first = np.round(starts * n_tokens / window).astype(int)
+    with np.errstate(over="ignore"):  # the error below says so
+        first = np.round(starts * n_tokens / window)
+    if starts.size and not first.max() + n_tokens <= _MOST_TOKENS:
+        raise ValueError(
+            f"the window at {starts.max():g} s, with {n_tokens} tokens in {window:g} s, needs a "
+            f"grid of {first.max() + n_tokens:.3g} tokens from 0 s on, more than "
+            f"{_MOST_TOKENS:,}. Count starts from the beginning of the recording, in s."
+        )
+    first = first.astype(int)
     n_grid = int(first.max(initial=0)) + n_tokens if starts.size else 0
     total = np.zeros((n_grid, probabilities.shape[2]))
     count = np.zeros(n_grid)
@@ -186,11 +204,17 @@ def runs(values):
     first, last : ndarray of int, shape (n_runs,)
         Run i is ``values[first[i]:last[i]]``.
 
+    Raises
+    ------
+    ValueError
+        If there is more than one axis, or a value is missing.
+
     Examples
     --------
     >>> runs(np.array([0, 0, 3, 3, 3, 1]))
     (array([0, 2, 5]), array([2, 5, 6]))
     """
+    values = validation.labels(values, "values")
     if len(values) == 0:
         none = np.zeros(0, dtype=int)
         return none, none

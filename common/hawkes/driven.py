@@ -47,6 +47,7 @@ both are made in each M step.
 """
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import scipy.special
@@ -154,6 +155,8 @@ class DrivenProcess(BaseEstimator):
 
         Raises
         ------
+        TypeError
+            If an option or a value is of another type.
         ValueError
             If an option is out of range, there is no event or a driver without stimulus, times are
             unsorted, not finite or outside the record, or the record does not begin at 0
@@ -267,15 +270,17 @@ class DrivenProcess(BaseEstimator):
         return self._log_likelihood(data, parameters, self._intensity(data, parameters))
 
     def _check_options(self):
+        validation.number(self.lower, "lower", unit="s")
+        validation.number(self.upper, "upper", unit="s")
         if not 0 <= self.lower < self.upper < np.inf:
             raise ValueError(
                 f"a response needs 0 <= lower < upper, got lower={self.lower}, "
                 f"upper={self.upper} s."
             )
-        if self.max_iter < 1:
-            raise ValueError(f"max_iter must be at least 1, got {self.max_iter}.")
-        if not self.tol >= 0:
-            raise ValueError(f"tol must be 0 or more, got {self.tol}.")
+        validation.count(self.max_iter, "max_iter")
+        validation.number(self.tol, "tol", at_least=0)
+        if isinstance(self.random_state, Real):
+            validation.count(self.random_state, "random_state", at_least=0)
 
     def _pair(self, events, drivers, end_time):
         end_time = validation.number(end_time, "end_time", above=0, unit="s")
@@ -316,7 +321,7 @@ class DrivenProcess(BaseEstimator):
         return TruncatedGaussian(self.lower).value(lags, [mean, sigma], length=self.upper)
 
     def _start(self, data):
-        width = self.upper - self.lower
+        width = float(self.upper) - float(self.lower)  # of float32, too, in float64
         n_drivers = len(data.drivers)
         if isinstance(self.start, str) and self.start == "smart":
             return self._smart_start(data)
@@ -328,6 +333,11 @@ class DrivenProcess(BaseEstimator):
                 np.where(data.n_pairs > 0, rng.uniform(0.2, 1, n_drivers), 0),
                 rng.uniform(self.lower, self.upper, n_drivers),
                 width * rng.uniform(0.05, 0.5, n_drivers),
+            )
+        if not isinstance(self.start, (str, tuple, list, np.ndarray)):
+            raise TypeError(
+                'start must be "smart", "random" or (baseline, adjacency, mean, sigma), got '
+                f"{self.start!r}."
             )
         if isinstance(self.start, str) or len(self.start) != 4:
             raise ValueError(
@@ -454,7 +464,8 @@ def response_error(model, *, baseline, adjacency, mean, sigma):
         If a value is no number.
     ValueError
         If lengths differ, a value is not finite, negative, or a deviation not positive, or the
-        true intensity is 0.
+        true intensity is 0 or, for a mean far from the support or a deviation far above or below
+        it, no number.
     """
     baseline = validation.number(baseline, "baseline", at_least=0, unit="Hz")
     adjacency = validation.vector(adjacency, "adjacency", at_least=0)
@@ -466,13 +477,24 @@ def response_error(model, *, baseline, adjacency, mean, sigma):
     )  # fmt: skip
     lags = np.linspace(model.lower, model.upper, 10_001)
     lags = np.append(lags, 2 * model.upper + 1)  # outside, where only the baseline is left
-    truth = np.stack(
-        [
-            baseline + alpha * model._density(lags, m, s)
-            for alpha, m, s in zip(adjacency, mean, sigma, strict=True)
-        ]
-    )
-    return np.abs(model.response(lags) - truth).max(axis=1) / truth.max(axis=1)
+    with np.errstate(all="ignore"):  # the error below says so
+        truth = np.stack(
+            [
+                baseline + alpha * model._density(lags, m, s)
+                for alpha, m, s in zip(adjacency, mean, sigma, strict=True)
+            ]
+        )
+    peak = truth.max(axis=1)
+    bad = ~((peak > 0) & (peak < np.inf))  # true for NaN
+    if bad.any():
+        p = int(np.argmax(bad))
+        raise ValueError(
+            f"baseline={baseline:g} Hz, adjacency[{p}]={adjacency[p]:g}, mean[{p}]={mean[p]:g} s "
+            f"and sigma[{p}]={sigma[p]:g} s give a true intensity of up to {peak[p]:g} Hz, to "
+            "which no error is relative. Use a rate above 0, and a kernel with mass on "
+            f"[{model.lower:g}, {model.upper:g}] s."
+        )
+    return np.abs(model.response(lags) - truth).max(axis=1) / peak
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def fit_best(
     Raises
     ------
     TypeError
-        If ``rng`` is needed, or given, and no generator, or a number is no whole number.
+        If ``rng`` is needed, or given, and no generator, or a number is of another type.
     ValueError
         If a number of starts is negative; and as `DrivenProcess` and `scan_kernels`.
 
@@ -81,7 +81,13 @@ def fit_best(
     ([0.1], [1.0])
     """
     n_random = validation.count(n_random, "n_random", at_least=0)
-    limits = {"lower": lower, "upper": upper}
+    max_iter = validation.count(max_iter, "max_iter")
+    tol = validation.number(tol, "tol", at_least=0)
+    # In float64: widths of float32 would differ from start to start.
+    limits = {
+        "lower": validation.number(lower, "lower", unit="s"),
+        "upper": validation.number(upper, "upper", unit="s"),
+    }
     starts = ["smart", *scan_starts(events, drivers, end_time, n_starts=n_scan, **limits)]
     if n_random or rng is not None:
         starts += random_starts(n_random, n_drivers=len(drivers), rng=rng, **limits)

@@ -149,8 +149,7 @@ class ParametricEstimator(BaseEstimator):
             raise ValueError(f"start must be {known} or a dict, got {self.start!r}.")
         validation.count(self.n_starts, "n_starts")
         validation.count(self.max_iter, "max_iter")
-        if not self.tol > 0:
-            raise ValueError(f"tol must be positive, got {self.tol}.")
+        validation.number(self.tol, "tol", above=0)
 
     def _check_number(self, n_processes):
         if n_processes != len(self.baseline_):

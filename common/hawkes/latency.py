@@ -5,6 +5,7 @@ weight and lag of each pair. Two resamplings say how much of it to believe: `res
 intervals, and `shift_circularly`, after which no pair of distinct processes is coupled.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from common.hawkes.pairs import check_record, check_sorted
 __all__ = ["Latencies", "fit_latencies", "lag_rate", "resample_blocks", "shift_circularly"]
 
 _NOTHING = 1e-6  # weights up to here are what is left of 0 by a search that stopped
+_MOST_BLOCKS = 10_000_000  # of a record that is resampled
 _TOLERANCE = 1e-8  # of DriPP, in nats an event: far below what one event more or less changes
 
 
@@ -76,9 +78,10 @@ def fit_latencies(
     Raises
     ------
     TypeError
-        If ``rng`` is needed, or given, and no generator.
+        If ``rng`` is needed, or given, and no generator, ``start`` is no `Latencies`, or a number
+        is none.
     ValueError
-        If the method is unknown or needs stimuli; and as the estimators.
+        If the method is unknown or needs stimuli, ``support`` is no pair; and as the estimators.
 
     Notes
     -----
@@ -87,6 +90,12 @@ def fit_latencies(
     """
     if n_starts > 1 or rng is not None:
         validation.generator(rng)
+    if len(validation.vector(support, "support", unit="s", ascending=True)) != 2:
+        raise ValueError(f"support must be (shortest, longest) lag, got {support!r} s.")
+    if start is not None and not isinstance(start, Latencies):
+        raise TypeError(
+            f"start must be Latencies, what fit_latencies returns, or None, got {start!r}."
+        )
     record, options = (events, drivers, end_time, support), {"n_starts": n_starts, "rng": rng}
     if method == "fadin":
         weight, mean, sigma = _fadin(*record, delta=delta, start=start, **options)
@@ -173,14 +182,19 @@ def resample_blocks(times, end_time, *, block, rng):
     TypeError
         If ``rng`` is no generator, or ``end_time`` or ``block`` no number.
     ValueError
-        If ``end_time`` or ``block`` is not positive, fewer than two blocks fit, times are unsorted
-        or outside the record, or the record does not begin at 0
+        If ``end_time`` or ``block`` is not positive, fewer than two blocks fit or more than 10
+        million, times are unsorted or outside the record, or the record does not begin at 0
         (`common.hawkes.pairs.check_record`, which also warns).
     """
     end_time = validation.number(end_time, "end_time", above=0, unit="s")
     block = validation.number(block, "block", above=0, unit="s")
     times = [check_sorted(x, name=f"times[{i}]", end_time=end_time) for i, x in enumerate(times)]
     check_record(times, end_time=end_time)
+    if end_time / block > _MOST_BLOCKS:
+        raise ValueError(
+            f"block={block:g} s cuts a record of {end_time:g} s into {end_time / block:.3g} "
+            f"blocks, more than {_MOST_BLOCKS:,}. Use blocks much longer than the kernels."
+        )
     n_blocks = round(end_time / block)
     if n_blocks < 2:
         raise ValueError(
@@ -209,8 +223,10 @@ def shift_circularly(times, end_time, *, shift):
     ----------
     times : array_like, shape (n,)
         Sorted, in s.
-    end_time, shift : float
+    end_time : float
         In s.
+    shift : float
+        In s; whole records make no difference.
 
     Returns
     -------
@@ -226,6 +242,8 @@ def shift_circularly(times, end_time, *, shift):
     end_time = validation.number(end_time, "end_time", above=0, unit="s")
     shift = validation.number(shift, "shift", unit="s")
     times = check_sorted(times, name="times", end_time=end_time)
+    if abs(shift) >= end_time:  # a large one would swallow the digits of the times
+        shift = math.fmod(shift, end_time)
     return np.sort((times + shift) % end_time)
 
 

@@ -14,6 +14,7 @@ starts, and the lowest one is kept.
 """
 
 import warnings
+from numbers import Real
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -65,10 +66,14 @@ def moment_start(events, *, end_time, kernel_length, lags="last"):
 
     Raises
     ------
+    TypeError
+        If a number is none.
     ValueError
-        If events are not valid, or ``lags`` is neither.
+        If events are not valid, a number is not above 0, or ``lags`` is neither.
     """
     validation.choice(lags, ("last", "all"), "lags")
+    end_time = validation.number(end_time, "end_time", above=0, unit="s")
+    kernel_length = validation.number(kernel_length, "kernel_length", above=0, unit="s")
     times, _ = check_marked(events, end_time=end_time)
     n = len(times)
     rate = np.array([len(each) for each in times]) / ((n + 2) * end_time)
@@ -233,6 +238,8 @@ class MixtureEstimator(MarkedHawkesEstimator):
 
         Raises
         ------
+        TypeError
+            If an option or ``end_time`` is of another type.
         ValueError
             If an option is out of range, or events are not valid.
 
@@ -242,6 +249,7 @@ class MixtureEstimator(MarkedHawkesEstimator):
             If labels still call for a change after ``max_rounds``, or the fit has not converged.
         """
         self._check_options()
+        end_time = validation.number(end_time, "end_time", above=0, unit="s")
         pairs = self._pair(events, end_time)
         mask = self._check_mask(pairs.n_processes)
         bounds = _check_bounds(self.kernel, self.kernel_length, self.delta)
@@ -347,6 +355,10 @@ class MixtureEstimator(MarkedHawkesEstimator):
         super()._check_options()
         mark_density(self.noise_density)
         validation.count(self.max_rounds, "max_rounds")
+        if not isinstance(self.stochastic, (bool, np.bool_)):
+            raise TypeError(f"stochastic must be True or False, got {self.stochastic!r}.")
+        if isinstance(self.random_state, Real):
+            validation.count(self.random_state, "random_state", at_least=0)
 
     def _moment_start(self, events, end_time, bounds):
         """First kernels from the lags of `moment_start`, in the unit cube."""

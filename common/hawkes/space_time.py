@@ -22,11 +22,17 @@ from common.hawkes.space_time_kernels import SpaceKernel
 from common.hawkes.space_time_loss import (
     Kernels,
     Model,
+    SpaceTimeStatistics,
     l2_loss_plane,
     precompute_plane,
     profile_loss_plane,
 )
-from common.hawkes.space_time_model import SpaceTimeModel, constant
+from common.hawkes.space_time_model import (
+    SpaceTimeModel,
+    check_backgrounds,
+    constant,
+    values_of_backgrounds,
+)
 
 __all__ = ["SpaceTimeHawkes"]
 
@@ -65,7 +71,7 @@ class SpaceTimeHawkes(BaseEstimator):
     tol : float, default=1e-5
         Largest projected gradient at the end, in shares of the gain over a constant intensity and
         of the box of parameters.
-    unit : str, default="km"
+    unit : {"km", "m", "cm", "mm", "um", "degrees"}, default="km"
         Of lengths; in ``"degrees"``, longitude and latitude are taken as they are.
 
     Attributes
@@ -152,6 +158,8 @@ class SpaceTimeHawkes(BaseEstimator):
 
         Raises
         ------
+        TypeError
+            If an option is of another type.
         ValueError
             If an option is out of range, or events are not valid: see
             `common.hawkes.space_time_grid.check_events`.
@@ -176,11 +184,21 @@ class SpaceTimeHawkes(BaseEstimator):
         -------
         self : SpaceTimeHawkes
 
+        Raises
+        ------
+        TypeError
+            If these are no sums of `precompute`.
+
         Warns
         -----
         ConvergenceWarning
             As in `fit`.
         """
+        if not isinstance(statistics, SpaceTimeStatistics):
+            raise TypeError(
+                f"statistics must be SpaceTimeStatistics, got {statistics!r}. Make them with "
+                "precompute."
+            )
         bounds = self._bounds(statistics)
         found = [self._search(statistics, i, bounds) for i in range(statistics.n_processes)]
         n_background, n_space = len(self.backgrounds), len(self.space_kernel.names)
@@ -377,8 +395,8 @@ class SpaceTimeHawkes(BaseEstimator):
         deltas = {"space_delta": self.space_delta, "time_delta": self.time_delta}
         cells = to_cells(events, **options, **deltas)
         middles = cells.delta[0] * (np.arange(cells.shape[0]) + 0.5)
-        backgrounds = np.stack([each(middles) for each in self.backgrounds])
-        validation.array(backgrounds, "backgrounds", at_least=0)
+        check_backgrounds(self.backgrounds)
+        backgrounds = np.stack(values_of_backgrounds(self.backgrounds, middles))
         return precompute_plane(
             cells,
             space_length=self.space_length,
@@ -569,11 +587,17 @@ class SpaceTimeHawkes(BaseEstimator):
                 f"the kernel lasts time_length={self.time_length:g}, longer than the record, "
                 f"end_time={end_time:g}. Use a shorter kernel or a longer record."
             )
+        check_backgrounds(self.backgrounds)
+        validation.choice(self.exact, (True, False), "exact")
         validation.count(self.n_candidates, "n_candidates")
         validation.count(self.max_iter, "max_iter")
         validation.number(self.tol, "tol", above=0)
         kernels = {"space": self.space_kernel, "time": self.time_kernel}
         wanted = {key: sorted(kernel.names) for key, kernel in kernels.items()}
         given = self.start
+        if given is not None and not (
+            isinstance(given, dict) and all(isinstance(each, dict) for each in given.values())
+        ):
+            raise TypeError(f"start must be a dict with the parameters {wanted}, got {given!r}.")
         if given is not None and {key: sorted(each) for key, each in given.items()} != wanted:
             raise ValueError(f"start must have the parameters {wanted}, got {given}.")

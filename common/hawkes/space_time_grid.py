@@ -14,6 +14,8 @@ __all__ = ["Cells", "check_events", "check_region", "iter_close_pairs", "to_cell
 _PAIRS_AT_ONCE = 1_000_000
 _PAIR_BYTES = 120  # of a pair, with the keys under which it is counted
 _EARTH_RADIUS = 6371.0  # km
+_UNITS = ("km", "m", "cm", "mm", "um", "degrees")
+_MOST_CELLS = 2**53  # whole numbers of float64
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def check_region(region, *, space_length, unit="km"):
         Lowest and highest x, lowest and highest y.
     space_length : float
         Support of the kernel in space.
-    unit : str, default="km"
+    unit : {"km", "m", "cm", "mm", "um", "degrees"}, default="km"
         Of lengths. In ``"degrees"``, longitude and latitude are taken as they are.
 
     Returns
@@ -68,16 +70,25 @@ def check_region(region, *, space_length, unit="km"):
 
     Raises
     ------
+    TypeError
+        If a border or ``space_length`` is no number.
     ValueError
-        If it is no rectangle, the kernel reaches further than the region is wide, or the
-        borders look like longitude and latitude.
+        If it is no rectangle, its area is no number above 0, ``space_length`` is not above 0, the
+        kernel reaches further than the region is wide, the unit is unknown, or the borders look
+        like longitude and latitude.
     """
+    validation.choice(unit, _UNITS, "unit")
+    space_length = validation.number(space_length, "space_length", above=0, unit=unit)
     region = validation.array(region, "region", ndim=2)
     if region.shape != (2, 2) or not np.all(region[:, 0] < region[:, 1]):
         raise ValueError(
             f"region must be [[lowest x, highest x], [lowest y, highest y]], got {region.tolist()}."
         )
     width, middle = region[:, 1] - region[:, 0], region.mean(1)
+    if not 0 < float(width[0]) * float(width[1]) < np.inf:
+        raise ValueError(
+            f"region {region.tolist()} has an area that float64 does not hold. Use another unit."
+        )
     on_earth = np.all(np.abs(region) <= [[180], [90]])
     if unit != "degrees" and on_earth and np.all(np.abs(middle) > 3 * width):
         (west, east), (south, north) = region
@@ -169,10 +180,34 @@ def to_cells(events, *, region, end_time, space_delta, time_delta):
     Returns
     -------
     cells : Cells
+
+    Raises
+    ------
+    TypeError
+        If a value is no number.
+    ValueError
+        If a step or the end is not above 0, there would be more cells than whole numbers in
+        float64, or an event has no three columns or lies outside region or record.
     """
+    end_time = validation.number(end_time, "end_time", above=0)
+    space_delta = validation.number(space_delta, "space_delta", above=0)
+    time_delta = validation.number(time_delta, "time_delta", above=0)
+    for i, each in enumerate(events):
+        if validation.array(each, f"events[{i}]", ndim=2, empty=True).shape[1] != 3:
+            raise ValueError(
+                f"events[{i}] must have three columns, time, x and y, got shape {each.shape}."
+            )
+        _check_inside(each, i, region, end_time)
     low = np.array([0.0, *region[:, 0]])
     size = np.array([end_time, *(region[:, 1] - region[:, 0])])
-    shape = np.maximum(np.rint(size / [time_delta, space_delta, space_delta]), 1).astype(int)
+    with np.errstate(over="ignore"):
+        shape = np.maximum(np.rint(size / [time_delta, space_delta, space_delta]), 1)
+        if not shape.prod() <= _MOST_CELLS:
+            raise ValueError(
+                f"space_delta={space_delta:g} and time_delta={time_delta:g} cut region and record "
+                f"into {' x '.join(f'{n:g}' for n in shape)} cells. Use longer steps."
+            )
+    shape = shape.astype(int)
     delta = size / shape
     # An event on the far border belongs to the last cell.
     points = [
@@ -232,13 +267,21 @@ def to_kilometres(longitude, latitude, *, origin):
     longitude, latitude : array_like of one shape
         In degrees.
     origin : tuple of float
-        Longitude and latitude of the point that becomes (0, 0).
+        Longitude and latitude of the point that becomes (0, 0), in degrees. Differences of
+        longitude are taken the shorter way round, also across the date line.
 
     Returns
     -------
     x, y : ndarray
         To the east and to the north, in km. Within 100 km of an origin in middle latitudes,
         distances are off by up to about 1 %.
+
+    Raises
+    ------
+    TypeError
+        If a value is no number.
+    ValueError
+        If a longitude or a latitude is out of range, shapes differ, or the origin is no pair.
 
     Examples
     --------
@@ -248,8 +291,19 @@ def to_kilometres(longitude, latitude, *, origin):
     """
     longitude = validation.array(longitude, "longitude", at_least=-180, at_most=360, unit="degrees")
     latitude = validation.array(latitude, "latitude", at_least=-90, at_most=90, unit="degrees")
+    if longitude.shape != latitude.shape:
+        raise ValueError(
+            "longitude and latitude must have one shape, one pair a place, got "
+            f"{longitude.shape} and {latitude.shape}."
+        )
+    if len(validation.vector(origin, "origin", unit="degrees")) != 2:
+        raise ValueError(f"origin must be (longitude, latitude), got {origin!r}.")
+    validation.number(origin[0], "origin[0]", at_least=-180, at_most=360, unit="degrees")
+    validation.number(origin[1], "origin[1]", at_least=-90, at_most=90, unit="degrees")
     degree = np.pi / 180 * _EARTH_RADIUS
-    x = degree * np.cos(np.deg2rad(origin[1])) * (longitude - origin[0])
+    east = longitude - origin[0]
+    east = np.where(np.abs(east) > 180, (east + 180) % 360 - 180, east)
+    x = degree * np.cos(np.deg2rad(origin[1])) * east
     return x, degree * (latitude - origin[1])
 
 
@@ -267,12 +321,13 @@ def _check_order(points, i):
     )
 
 
-def _check_inside(points, i, region, end_time, unit):
+def _check_inside(points, i, region, end_time, unit="km"):
     if not len(points):
         return
-    if points[0, 0] < 0 or points[-1, 0] > end_time:
+    first, last = points[:, 0].min(), points[:, 0].max()
+    if first < 0 or last > end_time:
         raise ValueError(
-            f"events[{i}] spans [{points[0, 0]:g}, {points[-1, 0]:g}] in time, outside the record "
+            f"events[{i}] spans [{first:g}, {last:g}] in time, outside the record "
             f"[0, {end_time:g}]. Are times and end_time in one unit, and do they begin at 0?"
         )
     places = points[:, 1:]

@@ -138,10 +138,14 @@ class SpaceKernel(ABC):
         -------
         value : ndarray
             In 1 / area; zero outside the square.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``length`` is no number above 0, or the parameters describe no density on the square.
         """
-        parameters = self.check(parameters)
+        parameters, whole = self._whole(parameters, length)
         inside = (np.abs(x) <= length) & (np.abs(y) <= length)
-        whole = self._rectangle(-length, length, -length, length, parameters)
         return inside * np.exp(self.log_shape(x, y, parameters)) / whole
 
     def mass(self, low_x, high_x, low_y, high_y, parameters, *, length):
@@ -158,10 +162,21 @@ class SpaceKernel(ABC):
         Returns
         -------
         mass : ndarray
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `value`, and if a border is no number or the lower one is above the higher.
         """
-        parameters = self.check(parameters)
+        parameters, whole = self._whole(parameters, length)
+        for axis, low, high in (("x", low_x, high_x), ("y", low_y, high_y)):
+            falls = ~(np.asarray(low) <= np.asarray(high))  # true for NaN
+            if falls.any():
+                low, high = (np.broadcast_to(each, falls.shape)[falls][0] for each in (low, high))
+                raise ValueError(
+                    f"low_{axis} must be at most high_{axis}, got {low:g} and {high:g}. Swap them."
+                )
         cut = (np.clip(each, -length, length) for each in (low_x, high_x, low_y, high_y))
-        whole = self._rectangle(-length, length, -length, length, parameters)
         return self._rectangle(*cut, parameters) / whole
 
     def sample(self, n_samples, parameters, *, length, rng):
@@ -181,10 +196,16 @@ class SpaceKernel(ABC):
 
         Raises
         ------
+        TypeError
+            If a number is none, or ``rng`` no generator.
         ValueError
-            If the parameters describe no density, or hardly any of its mass lies in the square.
+            If a number is out of range, the parameters describe no density, or hardly any of its
+            mass lies in the square.
         """
+        n_samples = validation.count(n_samples, "n_samples", at_least=0)
         parameters = self.check(parameters)
+        length = validation.number(length, "length", above=0)
+        rng = validation.generator(rng)
         found = np.empty((n_samples, 2))
         missing = np.arange(n_samples)
         for _ in range(_MOST_ROUNDS):
@@ -193,10 +214,23 @@ class SpaceKernel(ABC):
             drawn = self._draw(len(missing), parameters, rng)
             found[missing] = drawn
             missing = missing[np.any(np.abs(drawn) > length, axis=1)]
+        raise ValueError(self._hardly_any(parameters, length))
+
+    def _whole(self, parameters, length):
+        """Checked parameters, and the integral over the square."""
+        parameters = self.check(parameters)
+        length = validation.number(length, "length", above=0)
+        with np.errstate(all="ignore"):  # the error below says so
+            whole = self._rectangle(-length, length, -length, length, parameters)
+        if not np.all((whole > 0) & (whole < np.inf)):
+            raise ValueError(self._hardly_any(parameters, length))
+        return parameters, whole
+
+    def _hardly_any(self, parameters, length):
         said = ", ".join(f"{k}={v:g}" for k, v in zip(self.names, parameters, strict=True))
-        raise ValueError(
-            f"{self!r} with {said} has hardly any mass within {length:g} of the event. "
-            "Use a smaller width or a larger space_length."
+        return (
+            f"{self!r} with {said} has hardly any mass within {length:g} of the event. Use a "
+            "smaller width, though one whose square is above 0, or a larger space_length."
         )
 
     def _centre(self, parameters):
@@ -311,8 +345,15 @@ def plane_lags(length, *, delta):
     Returns
     -------
     x, y : ndarray, each of shape (2 n + 1,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the length or a step is no number above 0, or there are not two steps.
     """
-    found = []
+    length, found = validation.number(length, "length", above=0), []
+    if len(validation.vector(delta, "delta", above=0)) != 2:
+        raise ValueError(f"delta must be two steps, one an axis, got {delta!r}.")
     for step in delta:
         n = int(np.floor(length / step * (1 + 1e-9)))
         found.append(step * np.arange(-n, n + 1))
@@ -342,8 +383,8 @@ def discretise_plane(kernel, parameters, *, length, delta, derivative=False):
 
     Raises
     ------
-    ValueError
-        If the parameters describe no density.
+    TypeError, ValueError
+        If the parameters describe no density, or as `plane_lags`.
     """
     parameters = kernel.check(parameters)
     x, y = np.meshgrid(*plane_lags(length, delta=delta), indexing="ij", sparse=True)

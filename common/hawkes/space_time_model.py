@@ -19,9 +19,10 @@ from common.hawkes.simulation import spectral_radius
 from common.hawkes.space_time_grid import check_events, check_region, iter_close_pairs
 from common.hawkes.space_time_kernels import SpaceKernel
 
-__all__ = ["Omori", "SpaceTimeModel", "constant"]
+__all__ = ["Omori", "SpaceTimeModel", "check_backgrounds", "constant", "values_of_backgrounds"]
 
 _EVENT_BYTES = 120  # of an event, with what it takes to draw it
+_MOST_POINTS = 1e12  # of a residual process
 _PANELS = 64  # of the quadrature of a background over time
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 
@@ -38,6 +39,65 @@ def constant(times):
     background : ndarray
     """
     return np.ones_like(np.asarray(times, dtype=float))
+
+
+def check_backgrounds(backgrounds):
+    """Refuse what is no sequence of functions.
+
+    Parameters
+    ----------
+    backgrounds : sequence of callable
+
+    Raises
+    ------
+    TypeError
+        If it is none, or one of it is no function.
+    ValueError
+        If it is empty.
+    """
+    if not np.iterable(backgrounds) or isinstance(backgrounds, (str, bytes)):
+        raise TypeError(
+            f"backgrounds must be a sequence of functions of time, got {backgrounds!r}. For one, "
+            "pass [background]."
+        )
+    if not len(backgrounds):
+        raise ValueError("backgrounds is empty: a process needs one at least, such as constant.")
+    for m, each in enumerate(backgrounds):
+        if not callable(each):
+            raise TypeError(
+                f"backgrounds[{m}] must be a function of time, got {each!r}. For a constant one, "
+                "pass common.hawkes.space_time_model.constant."
+            )
+
+
+def values_of_backgrounds(backgrounds, times):
+    """Values of each background at given times, if they are rates.
+
+    Parameters
+    ----------
+    backgrounds : sequence of callable
+    times : ndarray
+
+    Returns
+    -------
+    values : list of ndarray
+        Each of the shape of ``times``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one is no number, negative or not finite, or there is not one for each time.
+    """
+    found = []
+    for m, each in enumerate(backgrounds):
+        values = validation.array(each(times), f"backgrounds[{m}]", at_least=0, empty=True)
+        if values.shape != times.shape:
+            raise ValueError(
+                f"backgrounds[{m}] must give one value for each time, of shape {times.shape}, got "
+                f"shape {values.shape}. For a constant c, return np.full_like(times, c)."
+            )
+        found.append(values)
+    return found
 
 
 @dataclass(frozen=True)
@@ -61,12 +121,19 @@ class Omori:
         Parameters
         ----------
         times : array_like
+            After ``-delay``.
 
         Returns
         -------
         background : ndarray
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a time is no finite number, or not after ``-delay``.
         """
-        return 1 / (np.asarray(times, dtype=float) + self.delay)
+        times = validation.array(times, "times", above=-self.delay, empty=True)
+        return 1 / (times.astype(float, copy=False) + self.delay)
 
 
 @dataclass(frozen=True)
@@ -89,12 +156,16 @@ class SpaceTimeModel:
         Supports of the kernels.
     backgrounds : sequence of callable, default=(constant,)
         Each takes times and returns values of 0 or more.
+    unit : {"km", "m", "cm", "mm", "um", "degrees"}, default="km"
+        Of lengths.
 
     Raises
     ------
+    TypeError
+        If a value is no number, or a background no function.
     ValueError
         If shapes do not fit, a rate or weight is negative or not finite, parameters describe no
-        density, or the region is not valid.
+        density, there is no background, or region or unit are not valid (`check_region`).
     """
 
     baseline: np.ndarray
@@ -112,6 +183,7 @@ class SpaceTimeModel:
     def __post_init__(self):
         adjacency = validation.array(self.adjacency, "adjacency", ndim=2, at_least=0)
         baseline = validation.array(self.baseline, "baseline", at_least=0)
+        check_backgrounds(self.backgrounds)
         n, n_backgrounds = len(adjacency), len(self.backgrounds)
         baseline = baseline[:, None] if baseline.ndim == 1 else baseline
         if adjacency.shape != (n, n) or baseline.shape != (n, n_backgrounds):
@@ -133,6 +205,8 @@ class SpaceTimeModel:
                     f"{theta.shape}."
                 )
             found[f"{name}_parameters"] = theta
+        for i, j in zip(*np.nonzero(adjacency), strict=True):
+            self.space_kernel._whole(found["space_parameters"][:, i, j], self.space_length)
         for name, value in found.items():
             object.__setattr__(self, name, value)
 
@@ -220,7 +294,7 @@ class SpaceTimeModel:
         points = validation.array(points, "points", ndim=2, empty=True)
         if points.shape[1] != 3:
             raise ValueError(f"points must have three columns, time, x and y, got {points.shape}.")
-        intensity = self.baseline @ np.stack([each(points[:, 0]) for each in self.backgrounds])
+        intensity = self.baseline @ np.stack(values_of_backgrounds(self.backgrounds, points[:, 0]))
         reach = self.time_length, self.space_length, self.space_length
         for j, sources in enumerate(events):
             if not self.adjacency[:, j].any():
@@ -368,6 +442,14 @@ class SpaceTimeModel:
             Time, x and y, sorted by time.
         rates : ndarray, shape (n_processes,)
 
+        Raises
+        ------
+        TypeError
+            If ``rng`` is no generator, or ``rate`` no number.
+        ValueError
+            If ``rate`` is not above 0 or stands for more than 1e12 points, there would be more
+            points than memory, or as in `intensity`.
+
         References
         ----------
         .. [1] R. A. Clements, F. P. Schoenberg and A. Veen, "Evaluation of space-time point process
@@ -378,7 +460,14 @@ class SpaceTimeModel:
         volume = end_time * np.prod(self.region[:, 1] - self.region[:, 0])
         rates = np.array([len(each) / volume for each in events])
         if rate is not None:
-            rates[:] = validation.number(rate, "rate", above=0)
+            most = _MOST_POINTS / float(volume)
+            rates[:] = validation.number(rate, "rate", above=0, at_most=most)
+            n_expected = rates[0] * volume * len(rates)
+            check_memory(
+                _EVENT_BYTES * n_expected,
+                what=f"rate={rate:g} adds about {n_expected:.3g} points, which",
+                fix="Use a smaller rate.",
+            )
         residuals = []
         for i, points in enumerate(events):
             at_events = self.intensity(points, events, end_time)[i]
@@ -428,9 +517,8 @@ class SpaceTimeModel:
         edges = begin[..., None] + (end - begin)[..., None] * np.linspace(0, 1, _PANELS + 1) ** 3
         low, width = edges[..., :-1, None], np.diff(edges)[..., None]
         nodes = low + 0.5 * (1 + _NODES) * width
-        return np.stack(
-            [(0.5 * width * _WEIGHTS * each(nodes)).sum((-1, -2)) for each in self.backgrounds]
-        )
+        values = values_of_backgrounds(self.backgrounds, nodes)
+        return np.stack([(0.5 * width * _WEIGHTS * each).sum((-1, -2)) for each in values])
 
     def _uniform(self, n_points, end_time, rng):
         low, size = self.region[:, 0], self.region[:, 1] - self.region[:, 0]
@@ -441,7 +529,7 @@ class SpaceTimeModel:
         for rate, background in zip(self.baseline[i], self.backgrounds, strict=True):
             # Times by thinning: the bound holds for backgrounds that do not rise between the nodes.
             times = np.linspace(0, end_time, 4097)
-            high = background(times)
+            (high,) = values_of_backgrounds([background], times)
             highest = np.maximum(high[:-1], high[1:])
             cell = rng.poisson(rate * area * highest * np.diff(times))
             index = np.repeat(np.arange(len(highest)), cell)

@@ -131,7 +131,7 @@ def fit(build, draw, *, n_steps, batch_size, lr, seed):
         ``draw(n) -> (z, contexts)``, about n examples as tensors.
     n_steps, batch_size : int
     lr : float
-        The first learning rate.
+        The first learning rate, at most 1e38.
     seed : int
         Of the weights.
 
@@ -150,7 +150,7 @@ def fit(build, draw, *, n_steps, batch_size, lr, seed):
     """
     n_steps = validation.count(n_steps, "n_steps")
     batch_size = validation.count(batch_size, "batch_size")
-    lr = validation.number(lr, "lr", above=0)
+    lr = validation.number(lr, "lr", above=0, at_most=1e38)  # of float32
     with training.reproducible(seed):
         flow = build(draw(max(batch_size, 1024))[1])
         parameters = list(flow.network.parameters())

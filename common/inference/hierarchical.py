@@ -268,6 +268,7 @@ def hnpe(
     n_steps, batch_size : int, default=2500, 512
         Of each network.
     lr : float, default=3e-3
+        At most 1e38.
     random_state : int, optional
 
     Returns

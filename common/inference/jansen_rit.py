@@ -45,6 +45,8 @@ SFREQ = 128.0
 
 _STEP = 2.0**-10  # s
 _EVERY = 8  # steps from sample to sample
+_LONGEST = 1e5  # s: more than a day
+_STRONGEST = 1e12  # of parameters, far beyond any that the model is used with
 _LENGTH, _HOP = 65, 32  # samples of a window, and from window to window
 _RADIUS, _ANGLE = np.float32(2.0**-32 * (1 - 2.0**-22)), np.float32(np.pi * 2.0**-31)
 _OF_64_BITS = (np.random.PCG64, np.random.PCG64DXSM, np.random.SFC64, np.random.Philox)
@@ -57,9 +59,9 @@ class JansenRit:
     Parameters
     ----------
     duration : float, default=8
-        Of what is kept, in s; with the burn-in a multiple of 1 / 128.
+        Of what is kept, in s, at most 1e5; with the burn-in a multiple of 1 / 128.
     burn_in : float, default=2
-        What is simulated before, in s, from a standard normal state.
+        What is simulated before, in s, at most 1e5, from a standard normal state.
     noise : (float, float), default=(0.01, 1)
         Intensities :math:`\epsilon_0, \epsilon_2` of the other two populations' noise.
     chunk : int, default=2500
@@ -108,7 +110,7 @@ class JansenRit:
         Parameters
         ----------
         theta : array_like, shape (n, 3)
-            ``C`` (no unit), ``mu`` (1/s) and ``sigma`` of each simulation.
+            ``C`` (no unit), ``mu`` (1/s) and ``sigma`` of each simulation, at most 1e12.
         rng : numpy.random.Generator
         reduce : callable, optional
             What is kept of the signals of a chunk, ``reduce(signals) -> ndarray, shape (n_chunk,
@@ -124,9 +126,9 @@ class JansenRit:
         Raises
         ------
         TypeError, ValueError
-            If a parameter is not finite or negative.
+            If a parameter is not finite, negative or above 1e12, or ``rng`` is no generator.
         """
-        theta = validation.array(theta, "theta", ndim=2, at_least=0)
+        theta = validation.array(theta, "theta", ndim=2, at_least=0, at_most=_STRONGEST)
         if theta.shape[1] != len(self.domain):
             raise ValueError(f"theta must have columns C, mu and sigma, got shape {theta.shape}.")
         rng = validation.generator(rng)
@@ -320,7 +322,8 @@ def _draw_normal(rng, z, work):
 
 
 def _n_samples(seconds, name, *, at_least):
-    n = validation.number(seconds, name, at_least=at_least / SFREQ, unit="s") * SFREQ
+    limits = {"at_least": at_least / SFREQ, "at_most": _LONGEST}
+    n = validation.number(seconds, name, **limits, unit="s") * SFREQ
     if n != round(n):
         raise ValueError(f"{name} must be a multiple of 1/128 s, got {seconds!r} s.")
     return round(n)

@@ -1,5 +1,7 @@
 r"""Independent uniform parameters with names, and coordinates in which they are standard normal."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.special import ndtr, ndtri
 
@@ -84,9 +86,13 @@ class BoxPrior:
 
         Raises
         ------
+        TypeError
+            If ``names`` is no sequence.
         ValueError
             If there is no such parameter.
         """
+        if not np.iterable(names):
+            raise TypeError(f"names must be a sequence of names, got {names!r}.")
         places = [self.names.index(validation.choice(one, self.names, "name")) for one in names]
         return BoxPrior({self.names[j]: (self.low[j], self.high[j]) for j in places})
 
@@ -100,9 +106,16 @@ class BoxPrior:
 
         Raises
         ------
+        TypeError
+            If ``domain`` is no dict.
         ValueError
             If the parameters are others or in another order, or a bound lies outside the domain.
         """
+        if not isinstance(domain, Mapping):
+            raise TypeError(
+                f"domain must be a dict, such as {{'a': (0, 1)}}, got {domain!r}. Give the "
+                "simulator one."
+            )
         if self.names != tuple(domain):
             raise ValueError(
                 f"the simulator takes {', '.join(domain)}, in this order, and the prior has "

@@ -37,6 +37,9 @@ __all__ = [
 ]
 
 _EDGE = 1e-12
+_MOST_EXTRA = 500  # of which the density of the mean takes seconds
+_CANCELS = 1e-6  # variances below this share of the squared mean lose digits as a difference
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 _ROUNDING = 1e-9  # of logarithms, over that of the maximum
 
 
@@ -65,14 +68,22 @@ class Moments(NamedTuple):
         Raises
         ------
         TypeError, ValueError
-            If a truth is no finite number, or there are not as many as moments.
+            If a truth is no finite number, there are not as many as moments, or a square is no
+            number in float64.
         """
         truth = validation.array(truth, "truth")
         if truth.shape not in ((), np.shape(self.mean)):
             raise ValueError(
                 f"truth must be one number or of shape {np.shape(self.mean)}, got {truth.shape}."
             )
-        return self.variance + (self.mean - truth) ** 2
+        with np.errstate(over="ignore"):  # the error below says so
+            distance = self.variance + (self.mean - truth) ** 2
+        if not np.isfinite(distance).all():
+            raise ValueError(
+                f"a truth up to {np.abs(truth).max():g} is at distances whose squares are no "
+                "numbers in float64. Bring it to the scale of the parameter."
+            )
+        return distance
 
 
 class ToyModel:
@@ -118,14 +129,21 @@ class ToyModel:
         Raises
         ------
         TypeError, ValueError
-            If parameters are not finite or of another shape, a ``beta`` is below 0, or noise is
-            asked for and ``rng`` is no generator.
+            If parameters are not finite or of another shape, a ``beta`` is below 0, an observation
+            is no number in float64, or noise is asked for and ``rng`` is no generator.
         """
         theta = validation.array(theta, "theta", ndim=2)
         if theta.shape[1] != 2:
             raise ValueError(f"theta must have the columns alpha and beta, got {theta.shape}.")
         validation.vector(theta[:, 1], "beta", at_least=0)
-        x = theta[:, 0] * theta[:, 1] ** self.gamma
+        with np.errstate(over="ignore", invalid="ignore"):  # the error below says so
+            x = theta[:, 0] * theta[:, 1] ** self.gamma
+        if not np.isfinite(x).all():
+            row = int(np.argmin(np.isfinite(x)))
+            raise ValueError(
+                f"theta {theta[row].tolist()} at row {row} gives an observation that is no number "
+                f"with gamma={self.gamma:g}. Use smaller parameters."
+            )
         if self.sigma:
             x = x + self.sigma * validation.generator(rng).standard_normal(len(x))
         return x[:, None]
@@ -223,9 +241,12 @@ class MaximumCoordinates:
         Raises
         ------
         ValueError
-            If log M is not below 0.
+            If log M is not below 0, or a coordinate is NaN.
         """
         _check_context(context)
+        if np.isnan(z).any():
+            place = tuple(map(int, np.argwhere(np.isnan(z))[0]))
+            raise ValueError(f"z must not be NaN, got nan at index {place}.")
         return np.exp(context * (1 - ndtr(z)))
 
 
@@ -272,6 +293,11 @@ def exact_moments(x, maximum, n_extra):
     With :math:`J(p) = (1 - M^p) / p` and :math:`J(0) = -\log M`,
     :math:`E \beta^k = M^k J(N - k) / J(N)`; :math:`\alpha = x_0 \beta^{-1}`.
 
+    Where the variance is less than a millionth of the squared mean, its difference of moments
+    cancels: there it is a sum over nodes of Gauss and Legendre. With :math:`\beta = M e^{L u}` and
+    :math:`L = -\log M`, u has the density :math:`\propto e^{-N L u}` on [0, 1], which is cut at
+    :math:`N L u = 40`, and :math:`\operatorname{var} \beta = M^2 \operatorname{var}(e^{L u} - 1)`.
+
     Parameters
     ----------
     x : array_like, shape (n,)
@@ -288,7 +314,7 @@ def exact_moments(x, maximum, n_extra):
     Raises
     ------
     TypeError, ValueError
-        If a number is out of range.
+        If a number is out of range, or a maximum has powers that float64 does not hold.
     """
     x, maximum, n_extra = _observed(x, maximum, n_extra)
 
@@ -298,10 +324,24 @@ def exact_moments(x, maximum, n_extra):
     def moment(k):
         return maximum**k * integral(n_extra - k) / integral(n_extra)
 
-    return tuple(
-        Moments(scale * moment(k), scale**2 * (moment(2 * k) - moment(k) ** 2))
-        for k, scale in ((-1, x), (1, 1.0))
-    )
+    with np.errstate(all="ignore"):  # the error below says so
+        found = tuple(
+            Moments(scale * moment(k), scale**2 * (moment(2 * k) - moment(k) ** 2))
+            for k, scale in ((-1, x), (1, 1.0))
+        )
+    bad = ~np.isfinite([one for each in found for one in each]).all(axis=0)
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise ValueError(
+            f"maximum is {maximum[i]:g} at index {i}: its powers are no numbers in float64. Are "
+            "observations in (0, 1), and not far below what occurs?"
+        )
+    for k, scale, (mean, variance) in zip((-1, 1), (x / maximum, maximum), found, strict=True):
+        cancels = variance < _CANCELS * mean**2
+        if cancels.any():
+            spread = _spread(k, np.log(maximum[cancels]), n_extra)
+            variance[cancels] = scale[cancels] ** 2 * spread
+    return found
 
 
 def mean_posterior(x, mean, n_extra, *, n_grid=4000):
@@ -317,7 +357,7 @@ def mean_posterior(x, mean, n_extra, *, n_grid=4000):
     mean : array_like, shape (n,)
         Of the extra observations of each, in (0, 1).
     n_extra : int
-        At least 1.
+        At least 1, at most 500: the time that the density takes grows with its square.
     n_grid : int, default=4000
         Points over 20 standard deviations of s.
 
@@ -331,7 +371,7 @@ def mean_posterior(x, mean, n_extra, *, n_grid=4000):
     TypeError, ValueError
         If a number is out of range, or a mean is so far from ``x`` that no parameter explains both.
     """
-    n_extra = validation.count(n_extra, "n_extra")
+    n_extra = validation.count(n_extra, "n_extra", at_most=_MOST_EXTRA)
     x = _open_unit(x, "x")
     mean = _open_unit(mean, "mean")
     validation.same_length(x=x, mean=mean)
@@ -353,6 +393,17 @@ def mean_posterior(x, mean, n_extra, *, n_grid=4000):
         average = (weights * values).sum(axis=1)
         found.append(Moments(average, (weights * (values - average[:, None]) ** 2).sum(axis=1)))
     return tuple(found)
+
+
+def _spread(k, log_maximum, n_extra):
+    """Variance of ``exp(k L u) - 1``, with u of density proportional to ``exp(-N L u)``."""
+    length = -log_maximum[:, None]
+    u = 0.5 * (1 + _NODES) * np.minimum(1, 40 / np.maximum(n_extra * length, 40))
+    weights = _WEIGHTS * np.exp(-n_extra * length * u)
+    weights /= weights.sum(axis=1, keepdims=True)
+    values = np.expm1(k * length * u)
+    mean = (weights * values).sum(axis=1, keepdims=True)
+    return (weights * (values - mean) ** 2).sum(axis=1)
 
 
 def _check_context(context):

@@ -178,8 +178,8 @@ def classify(X, y, is_test, *, rng, n_epochs=50, batch_size=32, lr=1e-3):
     n_epochs : int, default=50
     batch_size : int, default=32
     lr : float, default=1e-3
-        Of Adam. The example of Kymatio announces 1e-4 but leaves its optimiser at this value; with
-        1e-4, 50 epochs are not enough.
+        Of Adam, at most 1e6. The example of Kymatio announces 1e-4 but leaves its optimiser at this
+        value; with 1e-4, 50 epochs are not enough.
 
     Returns
     -------
@@ -207,7 +207,7 @@ def classify(X, y, is_test, *, rng, n_epochs=50, batch_size=32, lr=1e-3):
     validation.generator(rng)
     n_epochs = validation.count(n_epochs, "n_epochs")
     batch_size = validation.count(batch_size, "batch_size")
-    lr = validation.number(lr, "lr", above=0)
+    lr = validation.number(lr, "lr", above=0, at_most=1e6)
     if is_test.all() or not is_test.any():
         raise ValueError(
             f"{is_test.sum()} of {len(is_test)} recordings are for the test; some must be for each "

@@ -87,6 +87,34 @@ def test_runs():
     assert decode_dense(np.zeros((0, 4, 2)), [], window=1) == Events.empty(confidence=True)
 
 
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: runs(np.array([np.nan, np.nan, 1.0])), ValueError, "values has no label at index"),
+        (lambda: runs(np.zeros((2, 2))), ValueError, r"values must hold .* got shape \(2, 2\)"),
+        (
+            lambda: average_windows(np.ones((2, 8, 1)), [0.0, 1e8], window=8.0),
+            ValueError,
+            r"the window at 1e\+08 s, .* grid of 1e\+08 tokens from 0 s on, more than 50,000,000",
+        ),
+        (
+            lambda: average_windows(np.ones((2, 8, 1)), [0.0, 8.0], window=1e-300),
+            ValueError,
+            r"with 8 tokens in 1e-300 s, needs a grid of 6\.4e\+301 tokens",
+        ),
+        (
+            lambda: decode_dense(np.ones((2, 8, 1)), [0.0, 1e200], window=8.0),
+            ValueError,
+            r"the window at 1e\+200 s, .* Count starts from the beginning",
+        ),
+        (lambda: decode_set(None, window=8.0), TypeError, "output must be a dict .* got NoneType"),
+    ],
+)
+def test_bad_input_is_one_clear_error(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
 def test_errors():
     output = answer([(0, 1, 1, 0.9)])
     with pytest.raises(ValueError, match=r"the output has no 'end'; it has \['class', 'start'\]"):

@@ -416,7 +416,7 @@ def test_errors_name_what_is_wrong():
         DrivenProcess(lower=-0.1, upper=0.5).fit(events, drivers, 10.0)
     with pytest.raises(ValueError, match=r"max_iter must be at least 1, got 0"):
         DrivenProcess(max_iter=0).fit(events, drivers, 10.0)
-    with pytest.raises(ValueError, match=r"tol must be 0 or more, got -1"):
+    with pytest.raises(ValueError, match=r"tol must be at least 0, got -1"):
         DrivenProcess(tol=-1).fit(events, drivers, 10.0)
     with pytest.raises(ValueError, match=r'start must be "smart", "random" .* got \'clever\''):
         DrivenProcess(start="clever").fit(events, drivers, 10.0)

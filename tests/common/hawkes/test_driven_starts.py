@@ -151,6 +151,14 @@ def test_a_long_support_hides_a_short_response_from_the_smart_start_alone():
     assert np.max(gains) > 2 and np.min(gains) >= 0
 
 
+def test_limits_of_float32_admit_their_own_starts():
+    events = np.sort(np.random.default_rng(0).uniform(0, 50, 60))
+    limits = {"lower": np.float32(0.03), "upper": 0.5}
+    for seed in range(5):
+        options = {"n_scan": 1, "n_random": 2, "max_iter": 2, "rng": np.random.default_rng(seed)}
+        assert fit_best(events, [np.arange(1.0, 49.0)], 50.0, **limits, **options).n_iter_ <= 2
+
+
 def test_errors_name_what_is_wrong():
     events, drivers = np.array([1.0, 2.0, 5.0]), [np.array([0.9, 1.9])]
     options = {"n_drivers": 1, **LIMITS, "rng": np.random.default_rng(0)}

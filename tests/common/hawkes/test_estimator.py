@@ -403,7 +403,7 @@ def test_a_search_that_stops_early_warns():
         ({"n_starts": 0}, r"n_starts must be at least 1, got 0"),
         ({"n_starts": 1.5}, r"n_starts must be a whole number, got 1\.5"),
         ({"max_iter": 0}, r"max_iter must be at least 1, got 0"),
-        ({"tol": 0.0}, r"tol must be positive, got 0.0"),
+        ({"tol": 0.0}, r"tol must be above 0, got 0.0"),
     ],
 )
 def test_errors_of_options_name_the_value(options, message):

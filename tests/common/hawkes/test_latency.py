@@ -166,10 +166,28 @@ def test_shifted_responses_are_uncoupled():
             lambda: resample_blocks([[1.0]], 9.0, block=8.0, rng=np.random.default_rng(0)),
             "block=8 s makes 1 block",
         ),
+        (
+            lambda: resample_blocks([[1.0]], 9.0, block=1e-9, rng=np.random.default_rng(0)),
+            r"block=1e-09 s cuts a record of 9 s into 9e\+09 blocks, more than 10,000,000",
+        ),
+        (
+            lambda: fit_latencies([[1.0]], [], 9.0, method="fadin", support=0.5, delta=0.01),
+            r"support must have 1 axis, got shape \(\)",
+        ),
+        (
+            lambda: fit_latencies([[1.0]], [], 9.0, method="fadin", support=[0.5], delta=0.01),
+            r"support must be \(shortest, longest\) lag, got \[0.5\] s",
+        ),
+        (
+            lambda: fit_latencies(
+                [[1.0]], [], 9.0, method="fadin", support=SUPPORT, delta=0.01, start="x"
+            ),
+            "start must be Latencies, what fit_latencies returns, or None, got 'x'",
+        ),
     ],
 )
 def test_bad_input_is_named(call, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         call()
 
 
@@ -182,6 +200,14 @@ def test_a_seed_is_no_generator():
             fit_latencies(*record, **options, **wrong)
     with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator, got 0"):
         resample_blocks([[1.0]], 9.0, block=1.0, rng=0)
+
+
+@pytest.mark.parametrize("shift", [1e300, -1e300, 130.0])
+def test_whole_records_of_a_shift_make_no_difference(shift):
+    times = np.array([1.0, 2.0, 3.0])
+    found = shift_circularly(times, 50.0, shift=shift)
+    np.testing.assert_array_equal(found, np.sort((times + np.fmod(shift, 50.0)) % 50.0))
+    np.testing.assert_allclose(np.diff(found), 1.0)
 
 
 def test_a_shift_and_a_record_are_finite():

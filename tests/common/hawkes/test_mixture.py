@@ -332,17 +332,31 @@ def test_scores_of_labels_count_events():
         ({"max_rounds": 0}, "max_rounds must be at least 1, got 0"),
         ({"start": "first"}, 'start must be "moments", "last", "all", "random" or a dict, got'),
         ({"n_starts": 0}, "n_starts must be at least 1"),
+        ({"stochastic": "x"}, "stochastic must be True or False, got 'x'"),
+        ({"random_state": -1}, "random_state must be at least 0, got -1"),
+        ({"random_state": 1.5}, "random_state must be a whole number, got 1.5"),
+        ({"tol": None}, "tol must be a number, got None"),
     ],
 )
 def test_bad_options_are_named(options, message):
     (events,), _ = simulated(end_time=50.0)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         MixtureEstimator(**SEARCH | options).fit([events], 50.0)
 
 
 def test_unknown_lags_are_named():
     with pytest.raises(ValueError, match="lags must be one of last, all, got 'first'"):
         moment_start(simulated(end_time=50.0)[0], end_time=50.0, kernel_length=1.0, lags="first")
+
+
+def test_a_record_and_a_support_are_numbers():
+    events, _ = simulated(end_time=50.0)
+    with pytest.raises(TypeError, match="end_time must be a number, got None"):
+        MixtureEstimator(**SEARCH).fit(events, None)
+    with pytest.raises(TypeError, match="end_time must be a number, got None"):
+        moment_start(events, end_time=None, kernel_length=1.0)
+    with pytest.raises(TypeError, match="kernel_length must be a number, got None"):
+        moment_start(events, end_time=50.0, kernel_length=None)
 
 
 def test_too_few_rounds_are_said():

@@ -1,12 +1,12 @@
 """What cannot be computed with is refused, with its value and what to do."""
 
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from common.hawkes.driven import DrivenProcess, response_error
+from common.hawkes.driven_starts import fit_best
 from common.hawkes.goodness import rescaling_tests, uniformity_tests
 from common.hawkes.grid import bin_events
 from common.hawkes.histogram import fit_em, fit_least_squares
@@ -42,9 +42,19 @@ MARKED = np.column_stack([TIMES, np.ones(4)])
 
 
 def error(**changed):
-    model = SimpleNamespace(adjacency_=np.array([0.5]))
+    model = DrivenProcess(lower=0.0, upper=1.0)
+    model.adjacency_ = np.array([0.5])
     true = {"baseline": 1.0, "adjacency": [0.5], "mean": [0.1], "sigma": [0.1]}
     return response_error(model, **{**true, **changed})
+
+
+def process(**options):
+    return DrivenProcess(**options).fit([1.1, 3.1, 6.0], [[1.0, 3.0]], 9.0)
+
+
+def best(**options):
+    limits = {"lower": 0.03, "upper": 0.5} | options
+    return fit_best([1.1, 3.1, 6.0], [[1.0, 3.0]], 9.0, **limits)
 
 
 def intensity(times, of=marked_intensity):
@@ -169,6 +179,25 @@ HIDDEN = np.ma.masked_greater([0.2, 0.5], 0.3)
         (lambda: error(baseline=NAN), "baseline must be at least 0 Hz, got nan Hz."),
         (lambda: error(adjacency=[0.5, 0.1]), "adjacency_ of model has 1, adjacency has 2"),
         (lambda: error(sigma=[0.0]), "sigma must be finite and above 0 s, got 0.0 s at index 0."),
+        (
+            lambda: error(baseline=0.0, adjacency=[0.0]),
+            "give a true intensity of up to 0 Hz, to which no error is relative",
+        ),
+        (lambda: error(mean=[1e200]), "mean[0]=1e+200 s and sigma[0]=0.1 s give a true intensity"),
+        (lambda: error(sigma=[1e200]), "give a true intensity of up to nan Hz"),
+        (lambda: process(max_iter=1.5), "max_iter must be a whole number, got 1.5"),
+        (lambda: process(tol=None), "tol must be a number, got None"),
+        (lambda: process(lower=None), "lower must be a number, got None"),
+        (lambda: process(upper=None), "upper must be a number, got None"),
+        (lambda: process(upper=np.inf), "upper must be finite, got inf s"),
+        (lambda: process(start=None), 'start must be "smart", "random" or (baseline, adjacency, '),
+        (
+            lambda: process(start="random", random_state=-1),
+            "random_state must be at least 0, got -1",
+        ),
+        (lambda: best(max_iter=1.5), "max_iter must be a whole number, got 1.5"),
+        (lambda: best(tol=None), "tol must be a number, got None"),
+        (lambda: best(lower=None), "lower must be a number, got None"),
         (lambda: MarkDensity("own", 1.0, 1.0), "must be 1, got 1.5. Take slope=0."),
         (
             lambda: MarkDensity("own", 3.0, -4.0),

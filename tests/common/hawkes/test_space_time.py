@@ -198,11 +198,21 @@ def test_an_estimator_can_be_cloned():
         ({"start": {"space": {"sigma": 1}}}, r"start must have the parameters .*'mean', 'sigma'"),
         ({"tol": -1}, r"tol must be above 0, got -1"),
         ({"max_iter": 0}, r"max_iter must be at least 1, got 0"),
-        ({"backgrounds": [np.sin]}, r"backgrounds must be finite and at least 0"),
+        ({"backgrounds": [np.sin]}, r"backgrounds\[0\] must be finite and at least 0"),
+        ({"backgrounds": ()}, r"backgrounds is empty: a process needs one at least"),
+        ({"backgrounds": [1.0]}, r"backgrounds\[0\] must be a function of time, got 1.0"),
+        ({"exact": 2}, r"exact must be one of True, False, got 2"),
+        ({"exact": "no"}, r"exact must be one of True, False, got 'no'"),
+        ({"start": 3}, r"start must be a dict with the parameters .*, got 3"),
+        ({"unit": "degree"}, r"unit must be one of .*, got 'degree'. Did you mean 'degrees'"),
+        (
+            {"region": [[-1e300, 1e300], [-4, 4]]},
+            r"space_delta=.* cut region and record into .* cells",
+        ),
     ],
 )
 def test_options_out_of_range_are_refused(events, options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         estimator(**options).fit(events, END)
 
 
@@ -216,6 +226,11 @@ def test_options_out_of_range_are_refused(events, options, message):
 def test_what_is_no_kernel_is_refused(events, kernels, message):
     with pytest.raises(ValueError, match=message):
         estimator(kernels).fit(events, END)
+
+
+def test_statistics_are_those_of_precompute():
+    with pytest.raises(TypeError, match=r"must be SpaceTimeStatistics, got None. Make them with"):
+        estimator().fit_statistics(None)
 
 
 def test_a_search_that_stops_early_warns(events):

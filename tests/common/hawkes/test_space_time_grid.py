@@ -74,6 +74,74 @@ def test_a_region_that_is_no_rectangle_is_refused(region):
         check_region(region, space_length=0.1)
 
 
+def cells(events=None, **options):
+    steps = {"end_time": 10.0, "space_delta": 0.5, "time_delta": 0.5} | options
+    return to_cells([points() if events is None else events], region=REGION, **steps)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: check_region(REGION, space_length=np.nan), "space_length must be above 0 km, got"),
+        (
+            lambda: check_region(REGION, space_length=None),
+            "space_length must be a number, got None",
+        ),
+        (
+            lambda: check_region(REGION, space_length=1.0, unit="miles"),
+            "unit must be one of km, m, cm, mm, um, degrees, got 'miles'",
+        ),
+        (
+            lambda: check_region([[-1e300, 1e300], [-1e300, 1e300]], space_length=1.0),
+            r"has an area that float64 does not hold. Use another unit",
+        ),
+        (lambda: cells(space_delta=0.0), "space_delta must be above 0, got 0.0"),
+        (lambda: cells(space_delta=-1), "space_delta must be above 0, got -1"),
+        (lambda: cells(time_delta=np.nan), "time_delta must be above 0, got nan"),
+        (lambda: cells(end_time=None), "end_time must be a number, got None"),
+        (lambda: cells(space_delta=1e-300), r"space_delta=1e-300 and .* cells. Use longer steps"),
+        (
+            lambda: cells(np.add(points(), [0, 50, 0])),
+            r"20 of 20 events of events\[0\] lie outside the",
+        ),
+        (
+            lambda: cells(np.add(points()[::-1], [5, 0, 0])),
+            r"in time, outside the record \[0, 10\]",
+        ),
+        (lambda: cells(points()[:, :2]), r"events\[0\] must have three columns, time, x and y"),
+        (lambda: cells(points() * np.nan), r"events\[0\] must be finite, got nan at index"),
+        (
+            lambda: to_kilometres([1.0, 2.0], [50.0], origin=(0, 0)),
+            r"longitude and latitude must have one shape, .* got \(2,\) and \(1,\)",
+        ),
+        (
+            lambda: to_kilometres([1.0], [50.0], origin=(10, np.nan)),
+            "origin must be finite, got nan degrees at index 1",
+        ),
+        (lambda: to_kilometres([1.0], [50.0], origin=10.0), "origin must have 1 axis, got shape"),
+        (
+            lambda: to_kilometres([1.0], [50.0], origin=(1, 2, 3)),
+            r"origin must be \(longitude, latitude\), got \(1, 2, 3\)",
+        ),
+        (
+            lambda: to_kilometres([1.0], [50.0], origin=(50, 117)),
+            r"origin\[1\] must be at least -90 and at most 90 degrees, got 117",
+        ),
+    ],
+)
+def test_bad_input_is_one_clear_error(call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call()
+
+
+def test_the_date_line_is_no_distance():
+    origin, latitude = (179.0, 50.0), np.full(3, 50.0)
+    x, _ = to_kilometres([-179.0, 181.0, 177.0], latitude, origin=origin)
+    np.testing.assert_allclose(x, x[1] * np.array([1, 1, -1]), rtol=1e-12)
+    west, _ = to_kilometres([179.0], latitude[:1], origin=(-179.0, 50.0))
+    np.testing.assert_allclose(west, x[2:], rtol=1e-12)
+
+
 def test_marks_are_refused():
     with pytest.raises(ValueError, match=r"got shape \(20, 4\)\. Marks, such as magnitudes"):
         check(np.column_stack([points(), np.ones(20)]))

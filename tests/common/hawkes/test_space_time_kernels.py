@@ -94,6 +94,49 @@ def test_a_negative_width_is_refused():
         IsotropicGaussian().check([0.0, -0.1])
 
 
+GAUSSIAN, THETA = IsotropicGaussian(), [0.0, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: GAUSSIAN.mass(1, 0, 0, 1, THETA, length=1.0),
+            "low_x must be at most high_x, got 1 and 0. Swap them",
+        ),
+        (
+            lambda: GAUSSIAN.mass(0, 1, [0, 0], [1, np.nan], THETA, length=1.0),
+            "low_y must be at most high_y, got 0 and nan",
+        ),
+        (lambda: GAUSSIAN.mass(0, 1, 0, 1, THETA, length=0.0), "length must be above 0, got 0.0"),
+        (lambda: GAUSSIAN.value(0.1, 0.1, THETA, length=0.0), "length must be above 0, got 0.0"),
+        (lambda: GAUSSIAN.value(0.1, 0.1, THETA, length=-1.0), "length must be above 0, got -1.0"),
+        (lambda: GAUSSIAN.value(0.1, 0.1, THETA, length=None), "length must be a number, got None"),
+        (lambda: GAUSSIAN.value(0.1, 0.1, [0, 1e200], length=1.0), r"sigma=1e\+200 has hardly any"),
+        (lambda: GAUSSIAN.value(0.1, 0.1, [0, 1e-200], length=1.0), "sigma=1e-200 has hardly any"),
+        (lambda: draw(-1), "n_samples must be at least 0, got -1"),
+        (lambda: draw(3, rng=0), "rng must be a numpy.random.Generator, got 0"),
+        (lambda: draw(3, length=None), "length must be a number, got None"),
+        (lambda: plane_lags([1, 1], delta=(0.1, 0.1)), r"length must be a number, got \[1, 1\]"),
+        (lambda: plane_lags(1.0, delta=0.1), r"delta must have 1 axis, got shape \(\)"),
+        (lambda: plane_lags(1.0, delta=[0.1]), r"delta must be two steps, .* got \[0.1\]"),
+        (lambda: plane_lags(1.0, delta=(0.1, 0)), "delta must be finite and above 0, got 0.0"),
+        (
+            lambda: discretise_plane(GAUSSIAN, THETA, length=1.0, delta=0.1),
+            r"delta must have 1 axis, got shape \(\)",
+        ),
+    ],
+)
+def test_bad_input_is_one_clear_error(call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call()
+
+
+def draw(n_samples, *, length=1.0, rng=None):
+    rng = np.random.default_rng(0) if rng is None else rng
+    return GAUSSIAN.sample(n_samples, THETA, length=length, rng=rng)
+
+
 def test_a_wrong_number_of_parameters_is_refused():
     with pytest.raises(ValueError, match=r"has the parameters mean, scale, got shape \(1,\)"):
         PowerLaw().check([0.1])

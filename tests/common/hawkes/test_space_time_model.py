@@ -181,6 +181,60 @@ def test_shapes_that_do_not_fit_are_refused():
         model(time_parameters=np.ones((2, 2, 2)))
 
 
+def score(backgrounds):
+    process = model(baseline=[[0.4] * len(backgrounds)], backgrounds=backgrounds)
+    return process.log_likelihood([np.array([[1.0, 0.0, 1.0]])], END)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: model(unit="miles"), "unit must be one of km, .*, degrees, got 'miles'"),
+        (lambda: model(unit="degree"), "got 'degree'. Did you mean 'degrees'"),
+        (lambda: model(space_length=1e-300), "has hardly any mass within 1e-300 of the event"),
+        (lambda: model(space_parameters=[1e250]), r"scale=1e\+250 has hardly any mass within"),
+        (lambda: model(backgrounds=()), "backgrounds is empty: a process needs one at least"),
+        (lambda: model(backgrounds=constant), "backgrounds must be a sequence of functions of"),
+        (lambda: model(backgrounds=[1.0]), r"backgrounds\[0\] must be a function of time, got 1.0"),
+        (
+            lambda: score([constant, lambda t: t * np.nan]),
+            r"backgrounds\[1\] must be finite and at least 0, got nan at index 0",
+        ),
+        (
+            lambda: score([lambda t: -np.ones_like(t)]),
+            r"backgrounds\[0\] must be finite and at least 0, got -1.0 at index 0",
+        ),
+        (
+            lambda: score([lambda t: 1.0]),
+            r"backgrounds\[0\] must give one value for each time, of shape \(1,\), got shape \(\)",
+        ),
+        (lambda: score([lambda t: np.ones(7)]), r"of shape \(1,\), got shape \(7,\)"),
+        (
+            lambda: model().super_thinned(
+                [np.array([[1.0, 0.0, 1.0]])], END, rng=np.random.default_rng(0), rate=1e300
+            ),
+            r"rate must be above 0 and at most .*, got 1e\+300",
+        ),
+        (
+            lambda: Omori(0.1)(np.array([-1.0, 2.0])),
+            "times must be finite and above -0.1, got -1.0",
+        ),
+        (lambda: Omori(0.1)([np.nan]), "times must be finite and above -0.1, got nan"),
+        (lambda: Omori(0.1)(None), "times must hold numbers, got None"),
+    ],
+)
+def test_bad_input_is_one_clear_error(call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call()
+
+
+def test_more_residual_points_than_memory_are_refused(monkeypatch):
+    monkeypatch.setattr(memory, "limit", lambda: (1.0, "this machine"))
+    events = [np.array([[1.0, 0.0, 1.0]])]
+    with pytest.raises(ValueError, match=r"rate=1000 adds about 9.6e\+04 points, which needs"):
+        model().super_thinned(events, END, rng=np.random.default_rng(0), rate=1e3)
+
+
 @pytest.mark.parametrize(("name", "value"), [("baseline", [-0.1]), ("adjacency", [[np.nan]])])
 def test_negative_or_missing_rates_are_refused(name, value):
     with pytest.raises(ValueError, match=f"{name} must be finite and at least 0"):

@@ -176,7 +176,36 @@ MASKED = np.ma.masked_less([[0.5, 0.1]], 0.2)
             lambda: PRIOR.from_normal(0.5),
             "z must have shape (..., 2), one column for each of alpha",
         ),
+        (lambda: PRIOR.only(None), "names must be a sequence of names, got None"),
+        (
+            lambda: PRIOR.check_within(None),
+            "domain must be a dict, such as {'a': (0, 1)}, got None",
+        ),
+        (
+            lambda: hnpe(toy.ToyModel(), PRIOR, shared=["beta"], lr=1e300, **SHORT),
+            "lr must be above 0 and at most 1e+38, got 1e+300",
+        ),
         # exact posteriors
+        (
+            lambda: toy.MaximumCoordinates.from_normal([[NAN]], [[-1.0]]),
+            "z must not be NaN, got nan at index (0, 0)",
+        ),
+        (
+            lambda: toy.ToyModel(gamma=3)([[0.5, 0.5], [1e200, 1e200]], rng()),
+            "theta [1e+200, 1e+200] at row 1 gives an observation that is no number with gamma=3",
+        ),
+        (
+            lambda: toy.exact_moments([0.2], [0.3], 1)[0].distance(1e200),
+            "a truth up to 1e+200 is at distances whose squares are no numbers in float64",
+        ),
+        (
+            lambda: toy.exact_moments([0.5, 1e-200], [0.5, 1e-200], 0),
+            "maximum is 1e-200 at index 1: its powers are no numbers in float64",
+        ),
+        (
+            lambda: toy.mean_posterior([0.2], [0.25], 3000),
+            "n_extra must be at least 1 and at most 500, got 3000",
+        ),
         (
             lambda: toy.log_maximum(np.array([[1.5]]), np.empty((1, 0, 1))),
             "the maximum of the observations must be above 0 and below 1, got 1.5",

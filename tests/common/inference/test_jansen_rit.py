@@ -190,7 +190,16 @@ def test_normal_numbers_are_normal_and_independent():
         (lambda: JansenRit(chunk=0), "chunk must be at least 1"),
         (
             lambda: JansenRit()([[135.0, 220.0, -1.0]], np.random.default_rng(0)),
-            r"theta must be finite and at least 0, got -1.0 at index \(0, 2\)",
+            r"theta must be finite and at least 0 and at most 1e\+12, got -1.0 at index \(0, 2\)",
+        ),
+        (
+            lambda: JansenRit()([[135.0, 220.0, 1e200]], np.random.default_rng(0)),
+            r"theta must be .* at most 1e\+12, got 1e\+200 at index \(0, 2\)",
+        ),
+        (lambda: JansenRit(burn_in=1e30), r"burn_in must be at least 0 and at most 100000 s, got"),
+        (
+            lambda: JansenRit(duration=1e300),
+            r"duration must be at least .* and at most 100000 s, got 1e\+300 s",
         ),
         (
             lambda: JansenRit()([[135.0, 220.0]], np.random.default_rng(0)),

@@ -1,5 +1,7 @@
 """The toy model: closed forms against quadrature and simulation."""
 
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 from scipy import integrate
@@ -129,3 +131,25 @@ def test_noise_and_exponent_of_the_simulator():
 def test_errors(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("maximum", "n_extra"),
+    [(0.999999, 50), (0.9999999, 3), (0.99999, 0), (0.7, 10_000), (0.999, 2)],
+)
+def test_variances_of_narrow_posteriors_do_not_cancel(maximum, n_extra):
+    # The reference has 60 digits, of which the difference of moments loses less than 20.
+    with localcontext() as context:
+        context.prec = 60
+        m = Decimal(maximum)
+
+        def moment(k):
+            def integral(p):
+                return -m.ln() if p == 0 else (1 - m**p) / p
+
+            return m**k * integral(n_extra - k) / integral(n_extra)
+
+        expected = [float(moment(2 * k) - moment(k) ** 2) for k in (-1, 1)]
+    alpha, beta = exact_moments([maximum], [maximum], n_extra)
+    found = [alpha.variance[0] / maximum**2, beta.variance[0]]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)

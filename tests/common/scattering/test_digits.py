@@ -168,7 +168,8 @@ def test_a_bad_archive_is_refused(archive, members, message):
         ({"rng": 0}, TypeError, "rng must be a numpy.random.Generator, got 0"),
         ({"n_epochs": 0}, ValueError, "n_epochs must be at least 1, got 0"),
         ({"batch_size": 2.5}, TypeError, "batch_size must be a whole number, got 2.5"),
-        ({"lr": np.nan}, ValueError, "lr must be above 0, got nan"),
+        ({"lr": np.nan}, ValueError, r"lr must be above 0 and at most 1e\+06, got nan"),
+        ({"lr": 1e300}, ValueError, r"lr must be .* at most 1e\+06, got 1e\+300"),
         ({"X": 1e200 * VALUES}, ValueError, r"feature 0 of X has values up to \S+e\+\d+ .* overfl"),
         (
             {"X": (1e25 * VALUES).astype(np.float32)},
