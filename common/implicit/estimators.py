@@ -32,7 +32,15 @@ import numpy as np
 
 from common import validation
 
-__all__ = ["analytic", "automatic", "check_point", "implicit", "jacobian", "minimizer"]
+__all__ = [
+    "analytic",
+    "automatic",
+    "check_point",
+    "fitting_point",
+    "implicit",
+    "jacobian",
+    "minimizer",
+]
 
 _SMALLEST = 1e-13  # eigenvalue over the largest one, below which a matrix counts as singular
 
@@ -207,6 +215,30 @@ def check_point(problem, z, x):
     for found, name, wanted in ((z, "z", problem.n_parameters), (x, "x", problem.n_inputs)):
         if len(found) != wanted:
             raise ValueError(f"{name} must have {wanted} values, got {len(found)}.")
+    return z, x
+
+
+def fitting_point(problem, z, x):
+    """`check_point` for iterations: of vectors in double precision only lengths are checked.
+
+    Parameters
+    ----------
+    problem, z, x
+        See `analytic`.
+
+    Returns
+    -------
+    z, x : ndarray
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `analytic`.
+    """
+    wanted = ((z, problem.n_parameters), (x, problem.n_inputs))
+    for one, n in wanted:
+        if type(one) is not np.ndarray or one.dtype != np.float64 or one.shape != (n,):
+            return check_point(problem, z, x)
     return z, x
 
 
