@@ -94,7 +94,7 @@ def ridge(**changed):
         ),
         (
             lambda: ridge(n_paramters=3),
-            "ridge has no size 'n_paramters'; its sizes are n, n_parameters, reg. Did you mean 'n_p",
+            "ridge has no size 'n_paramters'; its sizes are n, n_parameters, reg. Did you mean 'n",
         ),
         (
             lambda: sinkhorn_path(None, [1.0], iterations=[1]),
