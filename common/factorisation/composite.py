@@ -78,7 +78,8 @@ class CompositeModel(NamedTuple):
         TypeError
             If ``transforms`` holds no numbers.
         ValueError
-            If a number is not finite, or the last two axes are not of the model's channels.
+            If a number is not finite, the last two axes are not of the model's channels, or powers
+            overflow.
         """
         transforms = validation.array(transforms, "transforms")
         if transforms.shape[-2:] != self.transform.shape:
@@ -86,7 +87,14 @@ class CompositeModel(NamedTuple):
                 f"transforms must end in shape {self.transform.shape}, that of the model's "
                 f"own, got {transforms.shape}."
             )
-        return (transforms @ self.transform.T) ** 2 @ (self.W @ self.H)
+        with np.errstate(over="ignore", invalid="ignore"):
+            powers = (transforms @ self.transform.T) ** 2 @ (self.W @ self.H)
+        if not np.isfinite(powers).all():
+            raise ValueError(
+                f"transforms reach {np.abs(transforms).max():.3g}, and powers overflow. Scale them "
+                "down."
+            )
+        return powers
 
     def power_error(self, transform, powers):
         """Divergence of mean powers from the expected ones, called Q in the paper.

@@ -469,8 +469,8 @@ def _logistic(mean, covariance, rate, rng):
 def _root(excess, bound, rate):
     """Where an ascending function of a missing rate is 0, up to a bound on either side."""
     if excess(-bound) > 0 or excess(bound) < 0:
-        side = "small" if excess(-bound) > 0 else "large"
-        raise ValueError(f"rate is too {side} for this mechanism, got {rate}. Take MCAR(rate).")
+        side, other = ("small", "larger") if excess(-bound) > 0 else ("large", "smaller")
+        raise ValueError(f"rate is too {side} for this mechanism, got {rate}. Take a {other} one.")
     return scipy.optimize.brentq(excess, -bound, bound)
 
 

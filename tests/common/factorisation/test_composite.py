@@ -98,6 +98,8 @@ def test_what_is_refused():
         cosine_model(M, N, K, rng=None)
     with pytest.raises(ValueError, match=r"must end in shape \(4, 4\).*got \(2, 3, 3\)"):
         model.expected_powers(np.zeros((2, 3, 3)))
+    with pytest.raises(ValueError, match=r"transforms reach 1e\+160, and powers overflow\."):
+        model.expected_powers(1e160 * np.eye(4))
     with pytest.raises(ValueError, match="n_components must be at least 1"):
         cosine_model(M, N, 0, rng=np.random.default_rng(0))
     assert isinstance(model, CompositeModel)
