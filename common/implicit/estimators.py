@@ -42,6 +42,7 @@ __all__ = [
     "minimizer",
 ]
 
+_DOUBLE = np.dtype(np.float64)
 _SMALLEST = 1e-13  # eigenvalue over the largest one, below which a matrix counts as singular
 
 
@@ -235,11 +236,14 @@ def fitting_point(problem, z, x):
     TypeError, ValueError
         As `analytic`.
     """
-    wanted = ((z, problem.n_parameters), (x, problem.n_inputs))
-    for one, n in wanted:
-        if type(one) is not np.ndarray or one.dtype != np.float64 or one.shape != (n,):
-            return check_point(problem, z, x)
-    return z, x
+    if (
+        type(z) is type(x) is np.ndarray
+        and z.dtype == x.dtype == _DOUBLE
+        and z.shape == (problem.n_parameters,)
+        and x.shape == (problem.n_inputs,)
+    ):
+        return z, x
+    return check_point(problem, z, x)
 
 
 def check_problem(problem):

@@ -36,6 +36,7 @@ from common.transport.sinkhorn import (
     potentials,
     unbounded_plan,
     unchecked_half_steps,
+    underflow,
 )
 
 __all__ = ["GRADIENTS", "EntropicDual", "sinkhorn_path", "weight_gradients"]
@@ -229,15 +230,25 @@ def weight_gradients(a, b, cost, *, reg, n_iter, gradient):
 def _iterate(problem, x, kept, steps, domain):
     to_first, to_second, second = steps
     n, reg = len(problem.a), problem.reg
-    potential = (lambda s: s) if domain == "log" else (lambda s: potentials(s, reg))
+    potential = (lambda s: s) if domain == "log" else (lambda s: reg * np.log(s))
+
+    def plan(z):
+        try:
+            return problem._plan(z)
+        except ValueError as error:  # potentials that are not finite
+            if domain == "log":
+                raise
+            raise underflow(reg) from error
+
     d_second, done = np.zeros((len(x), len(x))), 0
     for wanted in kept:
-        for _ in range(wanted - done):
-            first = to_first(second)
-            z = np.concatenate([potential(first), potential(second)])
-            d_first = -(problem._plan(z) / problem.a[:, None]) @ d_second
-            second = to_second(first)
-            z[n:] = potential(second)
-            d_second = np.diag(reg / x) - (problem._plan(z) / x).T @ d_first
+        with np.errstate(divide="ignore"):  # `plan` tells
+            for _ in range(wanted - done):
+                first = to_first(second)
+                z = np.concatenate([potential(first), potential(second)])
+                d_first = -(plan(z) / problem.a[:, None]) @ d_second
+                second = to_second(first)
+                z[n:] = potential(second)
+                d_second = np.diag(reg / x) - (plan(z) / x).T @ d_first
         done = wanted
         yield wanted, z.copy(), np.vstack([d_first, d_second])

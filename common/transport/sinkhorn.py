@@ -38,6 +38,7 @@ __all__ = [
     "transport_plan",
     "unbounded_plan",
     "unchecked_half_steps",
+    "underflow",
 ]
 
 DOMAINS = ("linear", "log")
@@ -199,11 +200,25 @@ def potentials(scalings, reg):
     with np.errstate(divide="ignore", invalid="ignore"):
         found = reg * np.log(scalings)
     if not np.isfinite(found).all():
-        raise ValueError(
-            f"reg={reg:g} is too small for the linear domain: with these weights and costs the "
-            "kernel underflows. Use domain='log'."
-        )
+        raise underflow(reg)
     return found
+
+
+def underflow(reg):
+    """What is raised where scalings leave the range of numbers.
+
+    Parameters
+    ----------
+    reg : float
+
+    Returns
+    -------
+    error : ValueError
+    """
+    return ValueError(
+        f"reg={reg:g} is too small for the linear domain: with these weights and costs the kernel "
+        "underflows. Use domain='log'."
+    )
 
 
 def transport_plan(f, g, cost, *, reg):
