@@ -4,7 +4,13 @@ import numpy as np
 from scipy.optimize import minimize
 
 from common import validation
-from common.bilevel.problems import Cleaning, Logistic, Quadratic, QuadraticSamples
+from common.bilevel.problems import (
+    Cleaning,
+    Logistic,
+    Quadratic,
+    QuadraticSamples,
+    check_problem,
+)
 
 __all__ = [
     "EXAMPLES",
@@ -51,8 +57,7 @@ class Example:
         raise NotImplementedError
 
     def _start(self, problem, z, x):
-        if not hasattr(problem, "check_inner"):
-            raise TypeError(f"problem must be Quadratic, Logistic or Cleaning, got {problem!r}.")
+        check_problem(problem)
         self.problem, self.z, self.x = problem, problem.check_inner(z), problem.check_outer(x)
 
     def last(self, run):
@@ -170,14 +175,20 @@ class CleaningExample(Example):
     TypeError
         If the problem is none, or an argument does not hold numbers.
     ValueError
-        If a shape does not fit, a value is not finite, or a label is no class.
+        If a shape does not fit, a value is not finite, a label is no class, or ``kept`` holds other
+        values than True and False.
     """
 
     def __init__(self, problem, z, x, *, test, kept):
         self._start(problem, z, x)
         rows, labels = test
         problem.error(self.z, rows, labels)  # which checks them
-        self.kept = validation.vector(kept, "kept").astype(bool)
+        found = validation.vector(kept, "kept")
+        if (bad := np.flatnonzero((found != 0) & (found != 1))).size:
+            raise ValueError(
+                f"kept must be True or False everywhere, got {found[bad[0]]:g} at index {bad[0]}."
+            )
+        self.kept = found.astype(bool)
         if len(kept) != problem.n:
             raise ValueError(
                 f"kept must have {problem.n} values, one for each row, got {len(kept)}."
@@ -320,6 +331,7 @@ def lowest(problem, x, *, bound=12.0):
     problem : Logistic
     x : array_like, shape (n_outer,)
     bound : float, default=12
+        Above 0, up to 700.
 
     Returns
     -------
@@ -328,9 +340,11 @@ def lowest(problem, x, *, bound=12.0):
     Raises
     ------
     TypeError, ValueError
-        If x is no vector of finite numbers, or does not fit.
+        If the problem is none, x is no vector of finite numbers or does not fit, or the bound is
+        out of range.
     """
-    x = problem.check_outer(x)
+    x = check_problem(problem).check_outer(x)
+    bound = validation.number(bound, "bound", above=0, at_most=700)
 
     z = None
 
@@ -378,11 +392,17 @@ def cleaning(images, digits, *, rng, corrupted, n=1024, m=384, reg=0.2):
     TypeError
         If ``rng`` is no generator, or an argument holds no numbers.
     ValueError
-        If an argument is out of range, or no image is left for tests.
+        If an argument is out of range, a class is no whole number, or no image is left for tests.
     """
     rng = validation.generator(rng)
     images = validation.array(images, "images", ndim=2)
-    digits = validation.vector(digits, "digits", at_least=0).astype(int)
+    digits = validation.vector(digits, "digits", at_least=0)
+    if (bad := np.flatnonzero(digits != np.floor(digits))).size:
+        raise ValueError(
+            f"digits must be whole numbers, got {digits[bad[0]]:g} at index {bad[0]}. They are "
+            "classes, counted from 0."
+        )
+    digits = digits.astype(int)
     validation.same_length(images=images, digits=digits)
     corrupted = validation.number(corrupted, "corrupted", at_least=0, at_most=1)
     n, m = validation.count(n, "n"), validation.count(m, "m")

@@ -32,7 +32,9 @@ from scipy.special import expit, log_softmax, softmax
 from common import validation
 from common.bilevel import _compiled
 
-__all__ = ["Cleaning", "Logistic", "Quadratic", "QuadraticSamples"]
+__all__ = ["Cleaning", "Logistic", "Quadratic", "QuadraticSamples", "check_problem"]
+
+_LARGEST = np.log(np.finfo(float).max)  # of which the exponential is finite
 
 
 class _Problem:
@@ -64,12 +66,13 @@ class _Problem:
         Raises
         ------
         TypeError, ValueError
-            If x is no vector of finite numbers, or does not fit.
+            If x or the start is no vector of finite numbers, or does not fit, or a penalty of x is
+            infinite.
         RuntimeError
             If Newton's method does not converge.
         """
-        x = self.check_outer(x)
-        z = np.zeros(self.n_inner) if start is None else np.array(start, dtype=float)
+        x = self._bounded(x)
+        z = np.zeros(self.n_inner) if start is None else self.check_inner(start)
         before = np.inf
         for _ in range(100):
             value, gradient = self.inner_value(z, x), self.inner_gradient(z, x)
@@ -111,7 +114,7 @@ class _Problem:
             As `minimizer`.
         """
         x = self.check_outer(x)
-        return self.outer_value(self.minimizer(x) if z is None else z, x)
+        return self.outer_value(self.minimizer(x) if z is None else self.check_inner(z), x)
 
     def gradient(self, x, *, z=None):
         """The hypergradient, ∇h(x).
@@ -130,8 +133,8 @@ class _Problem:
         TypeError, ValueError, RuntimeError
             As `minimizer`.
         """
-        x = self.check_outer(x)
-        z = self.minimizer(x) if z is None else z
+        x = self._bounded(x)
+        z = self.minimizer(x) if z is None else self.check_inner(z)
         by_z, by_x = self.outer_gradients(z, x)
         v = -cho_solve(cho_factor(self.inner_hessian(z, x)), by_z)
         return by_x + self.cross(z, x, v)
@@ -171,6 +174,10 @@ class _Problem:
             As `check_outer`.
         """
         return _fitting(z, "z", self.n_inner)
+
+    def _bounded(self, x):
+        """`check_outer`, and that the inner problem is finite."""
+        return self.check_outer(x)
 
     def compiled(self, batch):
         """The problem as the compiled solvers take it.
@@ -334,7 +341,13 @@ class Quadratic(_Problem):
         Returns
         -------
         largest : float
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `check_outer`.
         """
+        self.check_outer(x)
         return self._largest
 
     def minimizer(self, x, *, start=None):
@@ -456,27 +469,35 @@ class Logistic(_Problem):
         Returns
         -------
         largest : float
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `check_outer`, and if the penalty is infinite.
         """
-        return self._largest + float(np.exp(np.max(x)))
+        return self._largest + float(np.exp(np.max(self._bounded(x))))
 
     def inner_value(self, z, x):
         """G(z, x); see `Quadratic.inner_gradient`."""
+        z, x = np.asarray(z, dtype=float), np.asarray(x, dtype=float)
         loss = np.logaddexp(0, -self.y * (self.D @ z)).mean()
         return float(loss + 0.5 * np.exp(x) @ z**2)
 
     def inner_gradient(self, z, x):
         """∂_z G; see `Quadratic.inner_gradient`."""
+        x = np.asarray(x, dtype=float)
         slopes = -self.y * expit(-self.y * (self.D @ z))
         return self.D.T @ slopes / self.n + np.exp(x) * z
 
     def inner_hessian(self, z, x):
         """∂²_zz G; see `Quadratic.inner_gradient`."""
+        x = np.asarray(x, dtype=float)
         wrong = expit(-self.y * (self.D @ z))
         return (self.D.T * (wrong * (1 - wrong))) @ self.D / self.n + np.diag(np.exp(x))
 
     def cross(self, z, x, v):
         """∂²_xz G v; see `Quadratic.cross`."""
-        return np.exp(x) * z * v
+        return np.exp(np.asarray(x, dtype=float)) * z * v
 
     def outer_value(self, z, x):
         """F(z, x); see `Quadratic.inner_gradient`."""
@@ -486,6 +507,15 @@ class Logistic(_Problem):
         """∂_z F and ∂_x F; see `Quadratic.inner_gradient`."""
         slopes = -self.y_out * expit(-self.y_out * (self.D_out @ z))
         return self.D_out.T @ slopes / self.m, np.zeros(self.n_outer)
+
+    def _bounded(self, x):
+        x = self.check_outer(x)
+        if x.max() > _LARGEST:
+            raise ValueError(
+                f"x reaches {x.max():g}, and beyond {_LARGEST:.2f} its penalty exp(x) is infinite. "
+                "Take a smaller one."
+            )
+        return x
 
     def _fields(self, batch):
         return {"X": self.D, "y": self.y, "X_out": self.D_out, "y_out": self.y_out}
@@ -539,8 +569,13 @@ class Cleaning(_Problem):
         Returns
         -------
         largest : float
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `check_outer`.
         """
-        return self._largest * float(expit(np.max(x))) + 2 * self.reg
+        return self._largest * float(expit(np.max(self.check_outer(x)))) + 2 * self.reg
 
     def error(self, z, D, y):
         """Share of rows whose label is not predicted.
@@ -615,6 +650,27 @@ class Cleaning(_Problem):
     def _fields(self, batch):
         fields = {"X": self.D, "y": self.y, "X_out": self.D_out, "y_out": self.y_out}
         return fields | {"reg": self.reg}
+
+
+def check_problem(problem):
+    """A problem.
+
+    Parameters
+    ----------
+    problem : Quadratic, Logistic or Cleaning
+
+    Returns
+    -------
+    problem : Quadratic, Logistic or Cleaning
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if not hasattr(problem, "check_inner"):
+        raise TypeError(f"problem must be Quadratic, Logistic or Cleaning, got {problem!r}.")
+    return problem
 
 
 def _fitting(values, name, n):

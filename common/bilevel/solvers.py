@@ -57,6 +57,7 @@ import numpy as np
 
 from common import validation
 from common.bilevel import _compiled
+from common.bilevel.problems import check_problem
 
 __all__ = ["CONSTANT", "SOLVERS", "Run", "solve", "step_bound"]
 
@@ -116,9 +117,10 @@ def step_bound(problem, x):
     Raises
     ------
     TypeError, ValueError
-        If x is no vector of finite numbers, or does not fit.
+        If the problem is none, x is no vector of finite numbers or does not fit, or a penalty is
+        infinite.
     """
-    return 2 / problem.curvature(problem.check_outer(x))
+    return 2 / check_problem(problem).curvature(problem.check_outer(x))
 
 
 def solve(
@@ -183,11 +185,12 @@ def solve(
     Raises
     ------
     TypeError
-        If an argument is no number or no generator.
+        If the problem is none, or an argument is no number or no generator.
     ValueError
         If a shape does not fit, a value is not finite or out of bounds, the solver is unknown, the
         batch does not divide the numbers of samples, or the marks do not ascend.
     """
+    check_problem(problem)
     validation.choice(solver, SOLVERS, "solver")
     z, x = problem.check_inner(z), problem.check_outer(x)
     step = validation.number(step, "step", above=0)

@@ -30,8 +30,9 @@ def follow(example, *, calls, **options):
     Raises
     ------
     TypeError, ValueError
-        As `solve`.
+        As `solve`, and if ``example`` is none.
     """
+    _check_example(example)
     run = solve(example.problem, example.z, example.x, calls=calls, **options)
     marks = np.asarray(calls, dtype=int)
     return pd.DataFrame({"mark": marks, "calls": run.calls} | example.measure(run)), run
@@ -66,13 +67,24 @@ def grid(example, solvers, *, steps, ratios, calls, rng, level=None, options=Non
     Raises
     ------
     TypeError, ValueError
-        As `solve`, and if there is nothing to run, ``options`` names no solver, or ``level`` is no
+        As `solve`, and if ``example`` is none, there is nothing to run, a step or ratio is no
+        positive number, ``rng`` is no function, ``options`` names no solver, or ``level`` is no
         positive number.
     """
+    _check_example(example)
     solvers, steps, ratios = list(solvers), list(steps), list(ratios)
     for name, values in (("solvers", solvers), ("steps", steps), ("ratios", ratios)):
         if not values:
             raise ValueError(f"{name} is empty; give one of them at least.")
+        if name != "solvers":
+            for value in values:
+                validation.number(value, name, above=0)
+    validation.vector(calls, "calls", at_least=0, ascending=True)
+    if not callable(rng):
+        raise TypeError(
+            "rng must be a function of solver, length and ratio that gives the generator of a run, "
+            f"got {rng!r}."
+        )
     for name in [*solvers, *(set(options or {}) - {"all"})]:
         validation.choice(name, SOLVERS, "solver")
     if level is not None:
@@ -95,6 +107,11 @@ def grid(example, solvers, *, steps, ratios, calls, rng, level=None, options=Non
             end = table.iloc[-1].drop(["mark", "calls"]).to_dict()
             reached = calls_to(table["calls"], table["gradient"], level)
             rows.append(key | end | {"reached": reached, "diverged": run.diverged})
+    if not rows:
+        raise ValueError(
+            f"steps leave nothing to run: {', '.join(solvers)} must have some below 0.9 times 2 / "
+            f"L, {0.9 * bound:.4g}, got {min(steps):g} and more. Add shorter ones."
+        )
     return pd.DataFrame(rows)
 
 
@@ -160,11 +177,26 @@ def calls_to(calls, values, level):
     TypeError
         If an argument does not hold numbers.
     ValueError
-        If lengths differ, or calls or the level are not finite.
+        If lengths differ, calls do not ascend, values have several axes, or calls or the level are
+        not finite.
     """
-    calls = validation.vector(calls, "calls")
-    values = np.asarray(values, dtype=float)
+    calls = validation.vector(calls, "calls", ascending=True)
+    try:
+        found = np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"values must hold numbers, got {values!r}.") from error
+    if found.ndim != 1:
+        raise ValueError(f"values must have 1 axis, got shape {found.shape}.")
+    values = found
     validation.same_length(calls=calls, values=values)
     level = validation.number(level, "level")
     found = np.flatnonzero(values <= level)
     return float(calls[found[0]]) if found.size else np.nan
+
+
+def _check_example(example):
+    if not hasattr(example, "measure"):
+        raise TypeError(
+            "example must be an Example, as common.bilevel.examples.quadratic returns it, got "
+            f"{example!r}."
+        )

@@ -32,8 +32,17 @@ import numpy as np
 
 from common import validation
 
-__all__ = ["analytic", "automatic", "check_point", "implicit", "jacobian", "minimizer"]
+__all__ = [
+    "analytic",
+    "automatic",
+    "check_point",
+    "fitting_point",
+    "implicit",
+    "jacobian",
+    "minimizer",
+]
 
+_DOUBLE = np.dtype(np.float64)
 _SMALLEST = 1e-13  # eigenvalue over the largest one, below which a matrix counts as singular
 
 
@@ -208,6 +217,33 @@ def check_point(problem, z, x):
         if len(found) != wanted:
             raise ValueError(f"{name} must have {wanted} values, got {len(found)}.")
     return z, x
+
+
+def fitting_point(problem, z, x):
+    """`check_point` for iterations: of vectors in double precision only lengths are checked.
+
+    Parameters
+    ----------
+    problem, z, x
+        See `analytic`.
+
+    Returns
+    -------
+    z, x : ndarray
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `analytic`.
+    """
+    if (
+        type(z) is type(x) is np.ndarray
+        and z.dtype == x.dtype == _DOUBLE
+        and z.shape == (problem.n_parameters,)
+        and x.shape == (problem.n_inputs,)
+    ):
+        return z, x
+    return check_point(problem, z, x)
 
 
 def check_problem(problem):

@@ -1,5 +1,6 @@
 """Problems drawn at random, each with its algorithm and its exact minimum; errors along the way."""
 
+import inspect
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -51,11 +52,22 @@ def draw(name, *, rng, **sizes):
     Raises
     ------
     TypeError
-        If ``rng`` is no generator, or a size has an unknown name or is no number.
+        If ``rng`` is no generator, or a size is missing, has an unknown name or is no number.
     ValueError
         If the name is unknown or a size out of range.
     """
     validation.choice(name, EXAMPLES, "name")
+    known = dict(list(inspect.signature(EXAMPLES[name]).parameters.items())[1:])
+    listed = ", ".join(known)
+    for size in sizes:
+        if size not in known:
+            raise TypeError(
+                f"{name} has no size {size!r}; its sizes are {listed}."
+                + validation.nearest(size, known)
+            )
+    for size, one in known.items():
+        if one.default is one.empty and size not in sizes:
+            raise TypeError(f"{name} needs the size {size}; its sizes are {listed}.")
     return EXAMPLES[name](validation.generator(rng), **sizes)
 
 

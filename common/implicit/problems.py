@@ -15,14 +15,15 @@ logistic   :math:`\log(1 + e^{-x m})`   1 / n          positive; x is real, not 
 p-norm     :math:`|x - m|^p / p`        1              0: flat at the minimum
 =========  ===========================  =============  ==================================
 
-Another problem needs the same methods. They do not check what they are given, because iterations
-call them a hundred thousand times; the functions of this package do.
+Another problem needs the same methods. Of vectors in double precision they check lengths alone,
+because iterations call them a hundred thousand times; the functions of this package check values.
 """
 
 import numpy as np
 from scipy.special import expit
 
 from common import validation
+from common.implicit.estimators import fitting_point
 
 __all__ = ["Logistic", "PNorm", "Ridge"]
 
@@ -57,24 +58,36 @@ class _LinearModel:
         Returns
         -------
         value : float
+
+        Raises
+        ------
+        TypeError
+            If an argument is no number; of all methods.
+        ValueError
+            If a shape does not fit.
         """
+        z, x = fitting_point(self, z, x)
         return self.weight * self._loss(self.D @ z, x).sum() + self.reg / 2 * (z @ z)
 
     def gradient(self, z, x):
         """Derivative of L by z, shape (n_parameters,); see `value`."""
+        z, x = fitting_point(self, z, x)
         return self.weight * (self._loss_m(self.D @ z, x) @ self.D) + self.reg * z
 
     def input_gradient(self, z, x):
         """Derivative of L by x at fixed z, shape (n_inputs,); see `value`."""
+        z, x = fitting_point(self, z, x)
         return self.weight * self._loss_x(self.D @ z, x)
 
     def hessian(self, z, x):
         """Second derivative by z, shape (n_parameters, n_parameters); see `value`."""
+        z, x = fitting_point(self, z, x)
         curved = self.weight * ((self.D.T * self._loss_mm(self.D @ z, x)) @ self.D)
         return curved + self.reg * np.eye(self.n_parameters)
 
     def cross(self, z, x):
         """Derivative of `gradient` by x, shape (n_parameters, n_inputs); see `value`."""
+        z, x = fitting_point(self, z, x)
         return self.weight * (self.D.T * self._loss_mx(self.D @ z, x))
 
     def differential(self, z, x, jacobian):
@@ -137,12 +150,18 @@ class Ridge(_LinearModel):
         Parameters
         ----------
         x : ndarray, shape (n_inputs,)
-            Does not matter.
+            Its values do not matter.
 
         Returns
         -------
         smoothness : float
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``x`` is no such vector of finite numbers.
         """
+        self._input(x)
         return np.linalg.norm(self.D, 2) ** 2 * self.weight + self.reg
 
     def _loss(self, m, x):

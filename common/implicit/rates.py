@@ -1,5 +1,8 @@
 """Rates of convergence, read off errors: slopes, and iterations that a precision takes."""
 
+from collections.abc import Mapping
+from numbers import Real
+
 import numpy as np
 
 from common import validation
@@ -25,14 +28,23 @@ def slope(x, y):
     TypeError
         If an argument is no number.
     ValueError
-        If lengths differ, there are fewer points, or a value is not finite.
+        If lengths differ, there are fewer points, a value is not finite, or the slope overflows.
     """
-    x, y = validation.vector(x, "x"), validation.vector(y, "y")
+    x = validation.vector(x, "x").astype(float)
+    y = validation.vector(y, "y").astype(float)
     validation.same_length(x=x, y=y)
     if len(x) < 3 or np.ptp(x) == 0:
         raise ValueError(f"a slope needs three points and two different x, got x={x.tolist()}.")
-    x = x - x.mean()
-    return float(x @ y / (x @ x))
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        x = x - x.mean()
+        power, scale = x @ x, 1.0
+        if not np.finfo(float).tiny < power < np.inf:
+            scale = np.abs(x).max()
+            x = x / scale
+        found = float(x @ y / (x @ x) / scale)
+    if not np.isfinite(found):
+        raise ValueError("the slope overflows. Scale x and y to the order of 1.")
+    return found
 
 
 def slopes(t, errors, *, below=np.inf, above=0.0, start=0.0, power=False):
@@ -61,10 +73,10 @@ def slopes(t, errors, *, below=np.inf, above=0.0, start=0.0, power=False):
     Raises
     ------
     TypeError
-        If an argument is no number.
+        If an argument is no number, or ``errors`` no dict.
     ValueError
-        If lengths differ or a value is not finite, an error is negative, there are none, or a
-        bound is NaN.
+        If lengths differ or a value is not finite, an error is negative, there are none, a bound is
+        NaN, or t in the window is 0 where its logarithm is wanted.
 
     Examples
     --------
@@ -74,10 +86,12 @@ def slopes(t, errors, *, below=np.inf, above=0.0, start=0.0, power=False):
     2.0
     """
     t = validation.vector(t, "t", at_least=0)
+    if not isinstance(errors, Mapping):
+        raise TypeError(f"errors must be a dict of vectors by their names, got {errors!r}.")
     if not errors:
         raise ValueError("errors is empty; give one vector of errors by its name at least.")
     for name, bound in (("below", below), ("above", above), ("start", start)):
-        if abs(bound) != np.inf:
+        if not isinstance(bound, Real) or abs(bound) != np.inf:
             validation.number(bound, name)
     errors = {name: validation.vector(each, name, at_least=0) for name, each in errors.items()}
     validation.same_length(t=t, **errors)
@@ -86,6 +100,10 @@ def slopes(t, errors, *, below=np.inf, above=0.0, start=0.0, power=False):
         inside &= each > above
     if inside.sum() < 3:
         return dict.fromkeys(errors, float("nan"))
+    if power and (zero := np.flatnonzero(inside & (t == 0))).size:
+        raise ValueError(
+            f"t must be above 0 where power=True, got 0 at index {zero[0]}. Leave it out by start."
+        )
     x = np.log(t[inside]) if power else t[inside]
     return {name: slope(x, np.log(each[inside])) for name, each in errors.items()}
 

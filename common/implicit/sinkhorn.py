@@ -29,7 +29,15 @@ import numpy as np
 
 from common import validation
 from common.implicit.descent import kept_iterations
-from common.transport.sinkhorn import checked, dual_value, half_steps, transport_plan
+from common.implicit.estimators import fitting_point
+from common.transport.sinkhorn import (
+    checked,
+    dual_value,
+    potentials,
+    unbounded_plan,
+    unchecked_half_steps,
+    underflow,
+)
 
 __all__ = ["GRADIENTS", "EntropicDual", "sinkhorn_path", "weight_gradients"]
 
@@ -86,33 +94,46 @@ class EntropicDual:
         Returns
         -------
         value : float
+
+        Raises
+        ------
+        TypeError
+            If an argument is no number; of all methods.
+        ValueError
+            If a shape does not fit, a value is not finite, weights are not positive or do not sum
+            to one, or the plan overflows.
         """
+        z, x = fitting_point(self, z, x)
         return dual_value(*self._potentials(z), self.a, x, self.cost, reg=self.reg)
 
     def gradient(self, z, x):
         """Derivative by the potentials, shape (n + m,); see `value`."""
+        z, x = fitting_point(self, z, x)
         plan = self._plan(z)
         return np.concatenate([self.a - plan.sum(1), x - plan.sum(0)])
 
     def input_gradient(self, z, x):
         """Derivative by b at fixed potentials, which is g; see `value`."""
+        z, x = fitting_point(self, z, x)
         return z[len(self.a) :]
 
     def hessian(self, z, x):
         """Second derivative by the potentials, shape (n + m, n + m); see `value`."""
+        z, x = fitting_point(self, z, x)
         plan = self._plan(z)
         blocks = [[np.diag(plan.sum(1)), plan], [plan.T, np.diag(plan.sum(0))]]
         return -np.block(blocks) / self.reg
 
     def cross(self, z, x):
         """Derivative of `gradient` by b, shape (n + m, m); see `value`."""
+        fitting_point(self, z, x)
         return np.eye(self.n_parameters)[:, len(self.a) :]
 
     def _potentials(self, z):
         return z[: len(self.a)], z[len(self.a) :]
 
     def _plan(self, z):
-        return transport_plan(*self._potentials(z), self.cost, reg=self.reg)
+        return unbounded_plan(*self._potentials(z), self.cost, reg=self.reg)
 
 
 def sinkhorn_path(problem, x, *, iterations, domain="linear"):
@@ -138,13 +159,18 @@ def sinkhorn_path(problem, x, *, iterations, domain="linear"):
     Raises
     ------
     TypeError
-        If an argument is no number.
+        If the problem is of another type, or an argument is no number.
     ValueError
         If weights are not positive or do not sum to one, the iterations are not whole, ascending
         numbers from 1 on, or the kernel underflows in the linear domain.
     """
+    if not isinstance(problem, EntropicDual):
+        raise TypeError(
+            f"problem must be an EntropicDual, such as EntropicDual(a, cost, reg=0.1), got "
+            f"{problem!r}."
+        )
     x = validation.vector(x, "x")
-    steps = half_steps(problem.a, x, problem.cost, reg=problem.reg, domain=domain)
+    steps = unchecked_half_steps(problem.a, x, problem.cost, reg=problem.reg, domain=domain)
     kept = kept_iterations(iterations)
     if kept[0] < 1:
         raise ValueError(f"iterations must be at least 1, got {kept[0]}: f has no value before.")
@@ -179,15 +205,16 @@ def weight_gradients(a, b, cost, *, reg, n_iter, gradient):
     validation.choice(gradient, GRADIENTS, "gradient")
     n_iter = validation.count(n_iter, "n_iter")
     a, b, cost = checked(validation.array(a, "a", ndim=2), b, cost)
-    to_u, to_v, v = half_steps(a, b, cost, reg=reg)
+    to_u, to_v, v = unchecked_half_steps(a, b, cost, reg=reg)
     us, vs = [], [v]
-    for _ in range(n_iter):
-        us.append(to_u(vs[-1]))
-        vs.append(to_v(us[-1]))
-        if gradient == "analytic":
-            us.clear()
-            del vs[0]
-    found = reg * np.log(vs[-1])
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # `potentials` tells
+        for _ in range(n_iter):
+            us.append(to_u(vs[-1]))
+            vs.append(to_v(us[-1]))
+            if gradient == "analytic":
+                us.clear()
+                del vs[0]
+    found = potentials(vs[-1], reg)
     if gradient == "analytic":
         return found
     kernel = np.exp(-cost / reg)
@@ -204,14 +231,24 @@ def _iterate(problem, x, kept, steps, domain):
     to_first, to_second, second = steps
     n, reg = len(problem.a), problem.reg
     potential = (lambda s: s) if domain == "log" else (lambda s: reg * np.log(s))
+
+    def plan(z):
+        try:
+            return problem._plan(z)
+        except ValueError as error:  # potentials that are not finite
+            if domain == "log":
+                raise
+            raise underflow(reg) from error
+
     d_second, done = np.zeros((len(x), len(x))), 0
     for wanted in kept:
-        for _ in range(wanted - done):
-            first = to_first(second)
-            z = np.concatenate([potential(first), potential(second)])
-            d_first = -(problem._plan(z) / problem.a[:, None]) @ d_second
-            second = to_second(first)
-            z[n:] = potential(second)
-            d_second = np.diag(reg / x) - (problem._plan(z) / x).T @ d_first
+        with np.errstate(divide="ignore"):  # `plan` tells
+            for _ in range(wanted - done):
+                first = to_first(second)
+                z = np.concatenate([potential(first), potential(second)])
+                d_first = -(plan(z) / problem.a[:, None]) @ d_second
+                second = to_second(first)
+                z[n:] = potential(second)
+                d_second = np.diag(reg / x) - (plan(z) / x).T @ d_first
         done = wanted
         yield wanted, z.copy(), np.vstack([d_first, d_second])

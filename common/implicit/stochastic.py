@@ -113,10 +113,13 @@ def gradient_errors(path, problem, x, gradient):
     Raises
     ------
     TypeError
-        If the gradient is no vector of numbers.
+        If the path or the problem is of another type, or the gradient is no vector of numbers.
     ValueError
         If it does not fit or is not finite.
     """
+    if not isinstance(path, StochasticPath):
+        raise TypeError(f"path must be what stochastic_descent returns, got {path!r}.")
+    _, x = check_point(problem, np.zeros(getattr(problem, "n_parameters", 1)), x)
     gradient = validation.vector(gradient, "gradient")
     validation.same_length(gradient=gradient, x=x)
     errors = {name: np.full(len(path.z), np.nan) for name in ("analytic", "automatic", "implicit")}

@@ -61,19 +61,14 @@ def fit_gaussian(X, *, tol=1e-8, max_iter=1000):
     TypeError
         If ``X`` holds no numbers.
     ValueError
-        If a column has no value, all of its values are equal, an option is out of range, or the
-        covariance becomes singular: there are too few rows, or a column follows from others.
+        If a column has no value, all of its values are equal, its variance overflows or
+        underflows, an option is out of range, or the covariance becomes singular: there are too few
+        rows, or a column follows from others.
     """
     X = validation.incomplete(X, "X", empty_rows=True)
     tol = validation.number(tol, "tol", above=0)
     max_iter = validation.count(max_iter, "max_iter")
-    mean, variances = np.nanmean(X, axis=0), np.nanvar(X, axis=0)
-    if (variances <= 1e-24 * (1 + mean**2)).any():
-        column = int(np.argmax(variances <= 1e-24 * (1 + mean**2)))
-        raise ValueError(
-            f"all observed values of column {column} of X are {mean[column]:g}, so it has no "
-            "variance. Leave the column out."
-        )
+    mean, variances = _moments(X, lambda column: f"column {column} of X")
     missing = np.isnan(X)
     rows = _Rows(X, *patterns(missing))
     S, values = np.diag(variances), []
@@ -89,6 +84,31 @@ def fit_gaussian(X, *, tol=1e-8, max_iter=1000):
             mean, S = mean + shift, (S + S.T) / 2
     converged = bool(grown <= tol * max(abs(value), len(X)))
     return GaussianFit(mean, S, np.array(values), converged)
+
+
+def _moments(X, name):
+    """Means and variances of the observed values; ``name`` says what a column is called."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, variances = np.nanmean(X, axis=0), np.nanvar(X, axis=0)
+        equal = variances <= 1e-24 * mean**2
+    for column in range(X.shape[1]):
+        least, most = np.nanmin(X[:, column]), np.nanmax(X[:, column])
+        size = max(abs(least), abs(most))
+        if not np.isfinite(variances[column]):
+            raise ValueError(
+                f"{name(column)} reaches {size:.3g}, so its variance is infinite. Scale it down."
+            )
+        if least != most and size < 1 and variances[column] < np.finfo(float).tiny:
+            raise ValueError(
+                f"{name(column)} reaches only {size:.3g}, so its variance is 0 in floating point. "
+                "Scale it up."
+            )
+        if equal[column]:
+            raise ValueError(
+                f"all observed values of {name(column)} are {mean[column]:g}, so it has no "
+                "variance. Leave it out."
+            )
+    return mean, variances
 
 
 class EMRegressor(RegressorMixin, BaseEstimator):
@@ -145,6 +165,7 @@ class EMRegressor(RegressorMixin, BaseEstimator):
         y = validation.vector(y, "y")
         validation.same_length(X=table, y=y)
         joint = np.column_stack([y, table])
+        _moments(joint, lambda column: f"column {column - 1} of X" if column else "y")
         found = fit_gaussian(joint, tol=self.tol, max_iter=self.max_iter)
         validate_data(self, X, skip_check_array=True)
         self.fit_ = found

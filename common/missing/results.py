@@ -1,6 +1,7 @@
 """Scores of methods on simulated problems: which size is chosen, and how far the best is."""
 
 import numpy as np
+import pandas as pd
 
 from common import validation
 
@@ -25,10 +26,12 @@ def selected(table):
 
     Raises
     ------
+    TypeError
+        If ``table`` is no data frame, or ``validation`` does not hold numbers.
     ValueError
         If a column is missing, or a value of the problem or method.
     """
-    _check(table, ["method", "validation"])
+    table = _checked(table, ["validation"])
     scores = table["validation"].fillna(-np.inf)
     best = scores.groupby([table[name] for name in [*PROBLEM, "method"]], sort=False).idxmax()
     return table.loc[best.sort_values()].reset_index(drop=True)
@@ -48,18 +51,26 @@ def gaps(table, *, against="bayes"):
     Returns
     -------
     table : pandas.DataFrame
-        With the columns ``train_gap`` and ``test_gap``; missing where there is no reference.
+        With the columns ``train_gap`` and ``test_gap``; missing for a problem without reference.
 
     Raises
     ------
+    TypeError
+        As `selected`, of all scores.
     ValueError
-        If ``against`` is neither, a column or a value is missing as in `selected`, or a problem has
-        more than one row of the Bayes predictor.
+        If ``against`` is neither, a column or a value is missing as in `selected`, a problem has
+        more than one row of the Bayes predictor, or none has one.
     """
     validation.choice(against, ("bayes", "best"), "against")
-    _check(table, ["method", "validation", "train", "test"])
+    table = _checked(table, ["validation", "train", "test"])
     if against == "bayes":
         reference = table[table["method"] == "bayes"]
+        if len(table) and reference.empty:
+            first = table[PROBLEM].iloc[0].to_dict()
+            raise ValueError(
+                f"table has no row of bayes, neither with {first} nor of another problem. Add its "
+                "rows, or take against='best'."
+            )
     else:
         table = table[~table["method"].isin(["bayes", "analytic"])]
         candidates = selected(table)
@@ -79,8 +90,11 @@ def gaps(table, *, against="bayes"):
     return joined
 
 
-def _check(table, names):
-    names = [*PROBLEM, *names]
+def _checked(table, scores):
+    """The table with rows counted from 0."""
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(f"table must be a pandas.DataFrame, got {table!r}.")
+    names = [*PROBLEM, "method", *scores]
     if absent := [name for name in names if name not in table.columns]:
         raise ValueError(
             f"table has no column {absent[0]!r}, only {', '.join(map(str, table.columns))}."
@@ -92,3 +106,11 @@ def _check(table, names):
                 f"column {name!r} of table has no value in row {table.index[gone][0]}, and "
                 f"{gone.sum() - 1} more such rows. Each row belongs to a problem and a method."
             )
+    for name in scores:
+        column = table[name].infer_objects()
+        if len(table) and not pd.api.types.is_numeric_dtype(column):
+            raise TypeError(
+                f"column {name!r} of table must hold numbers, got {column.iloc[0]!r} in row "
+                f"{table.index[0]}. Convert it by pandas.to_numeric."
+            )
+    return table.reset_index(drop=True)

@@ -192,11 +192,9 @@ class LogisticMAR(_Mechanism):
 
     def __post_init__(self):
         weights = validation.array(self.weights, "weights", ndim=2)
-        given = np.asarray(self.intercepts)
-        never = np.equal(
-            given, -np.inf, where=given.dtype.kind == "f", out=np.zeros(given.shape, bool)
-        )
-        validation.vector(np.where(never, 0, given), "intercepts")
+        given = np.asarray(validation.unmasked(self.intercepts, "intercepts"))
+        never = given == -np.inf if given.dtype.kind == "f" else np.zeros(given.shape, bool)
+        validation.vector(np.where(never, 0, given) if never.any() else given, "intercepts")
         if weights.shape != (len(given), len(given)):
             raise ValueError(
                 f"weights must have shape {(len(given), len(given))}, a row and a column for each "
@@ -335,7 +333,8 @@ def draw_mechanism(name, mean, covariance, *, rate, rng):
     TypeError
         If an argument is of another type.
     ValueError
-        If the name is unknown, the rate out of range, or moments as in `Problem`.
+        If the name is unknown, the rate out of range or too near to 0 or 1 for the mechanism, or
+        moments as in `Problem`.
     """
     validation.choice(name, MECHANISMS, "name")
     mean, covariance = check_moments(mean, covariance)
@@ -459,14 +458,20 @@ def _logistic(mean, covariance, rate, rng):
     nodes, masses = np.polynomial.hermite_e.hermegauss(101)
     masses = masses / masses.sum()
     shifts = [
-        scipy.optimize.brentq(
-            lambda shift, s=s: masses @ scipy.special.expit(s * nodes + shift) - rate, -100, 100
-        )
+        _root(lambda shift, s=s: masses @ scipy.special.expit(s * nodes + shift) - rate, 100, rate)
         for s in spread
     ]
     intercepts = shifts - mean @ weights
     weights[:, always], intercepts[always] = 0, -np.inf
     return LogisticMAR(weights, intercepts)
+
+
+def _root(excess, bound, rate):
+    """Where an ascending function of a missing rate is 0, up to a bound on either side."""
+    if excess(-bound) > 0 or excess(bound) < 0:
+        side, other = ("small", "larger") if excess(-bound) > 0 else ("large", "smaller")
+        raise ValueError(f"rate is too {side} for this mechanism, got {rate}. Take a {other} one.")
+    return scipy.optimize.brentq(excess, -bound, bound)
 
 
 def _gaussian(mean, covariance, rate, rng, *, shift=2.0):
@@ -477,7 +482,7 @@ def _gaussian(mean, covariance, rate, rng, *, shift=2.0):
         ratio = np.exp(log_ratio)
         return np.sqrt(ratio / (1 + ratio)) * np.exp(-(shift**2) / (2 * (1 + ratio))) - rate
 
-    ratio = np.exp(scipy.optimize.brentq(excess, -40, 40))
+    ratio = np.exp(_root(excess, 40, rate))
     return GaussianSelfMasking(mean + shift * np.sqrt(variances), np.sqrt(ratio * variances))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from common import validation
-from common.sparse.lasso import unit_lambda_max
+from common.sparse.lasso import check_size, unit_lambda_max
 
 __all__ = [
     "bernoulli_samples",
@@ -89,14 +89,21 @@ def bernoulli_samples(D, n_samples, *, density, scale, rng):
     Raises
     ------
     TypeError, ValueError
-        If an argument is of another type or out of range.
+        If an argument is of another type or out of range, or samples overflow.
     """
     D = validation.array(D, "D", ndim=2)
     n_samples = validation.count(n_samples, "n_samples")
     density = validation.number(density, "density", above=0, at_most=1)
     scale = validation.number(scale, "scale", above=0)
     drawn = validation.generator(rng).random((n_samples, len(D))) < density
-    return (drawn * rng.normal(0, scale, drawn.shape)) @ D
+    with np.errstate(over="ignore", invalid="ignore"):
+        x = (drawn * rng.normal(0, scale, drawn.shape)) @ D
+    if not np.isfinite(x).all():
+        raise ValueError(
+            f"samples overflow with scale={scale:g} and atoms of up to {np.abs(D).max():g}. "
+            "Scale them down."
+        )
+    return x
 
 
 def image_patches(images, n_samples, *, size, rng):
@@ -119,9 +126,11 @@ def image_patches(images, n_samples, *, size, rng):
     TypeError
         If an argument is of another type.
     ValueError
-        If a number is out of range or the images are smaller than a patch.
+        If a number is out of range, the images are smaller than a patch, or their sum of squares
+        is not finite.
     """
     images = validation.array(images, "images", ndim=3).astype(float)
+    check_size(images, "images")
     n_samples, size = validation.count(n_samples, "n_samples"), validation.count(size, "size")
     if min(images.shape[1:]) < size:
         raise ValueError(
@@ -154,9 +163,10 @@ def coded_samples(draw, n_samples, *, D, reg):
     Raises
     ------
     TypeError
-        If an argument is of another type.
+        If an argument is of another type, or what is drawn holds no real numbers.
     ValueError
-        If a number is out of range, or codes stay zero however often samples are drawn.
+        If a number is out of range, what is drawn has another shape or is not finite, or codes stay
+        zero however often samples are drawn.
     """
     n_samples = validation.count(n_samples, "n_samples")
     D = validation.array(D, "D", ndim=2)
@@ -169,7 +179,7 @@ def coded_samples(draw, n_samples, *, D, reg):
                 f"draw({len(missing)}) gave shape {drawn.shape} instead of {x[missing].shape}. "
                 "Are there too few samples left to draw from?"
             )
-        x[missing] = drawn
+        x[missing] = validation.array(drawn, f"what draw({len(missing)}) gives")
         missing = missing[np.abs(x[missing] @ D.T).max(axis=1) <= reg]
         if not len(missing):
             return x
@@ -202,9 +212,11 @@ def digits(images, n_atoms, n_train, n_test, *, rng):
     TypeError
         If an argument is of another type.
     ValueError
-        If there are too few images, or one of them has a single value.
+        If there are too few images, one of them has a single value, or their sum of squares is not
+        finite.
     """
     images = validation.array(images, "images", ndim=2).astype(float)
+    check_size(images, "images")
     wanted = {"n_atoms": n_atoms, "n_train": n_train, "n_test": n_test}
     sizes = [validation.count(size, name) for name, size in wanted.items()]
     if sum(sizes) > len(images):

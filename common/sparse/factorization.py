@@ -32,7 +32,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common import validation
-from common.sparse.lasso import check_problem, soft_threshold
+from common.sparse.lasso import check_problem, shrunk
 from common.sparse.unfolded import KINDS, Unfolded
 
 __all__ = ["NETWORKS", "Bound", "FacNet", "Factorization", "LinearStart", "start_network"]
@@ -132,7 +132,7 @@ class Factorization:
         z : ndarray, shape (n_samples, n_atoms)
         """
         turned = (z @ self.A.T) - (self.problem.gradient(z, x) @ self.A.T) / self.S
-        return soft_threshold(turned, self.problem.reg / self.S) @ self.A
+        return shrunk(turned, self.problem.reg / self.S) @ self.A
 
     def bound(self, z, x, towards):
         """Bounds of F after a step from z, above F of other codes.

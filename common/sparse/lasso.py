@@ -50,11 +50,12 @@ class Lasso:
     TypeError
         If an argument holds no numbers.
     ValueError
-        If a value or the sum of squares is not finite, an atom is zero, or lambda is not above 0.
+        If a value or the sum of squares is not finite, that sum is 0 in floating point, an atom is
+        zero, or lambda is not above 0.
 
     Notes
     -----
-    The methods but `samples` take arrays as they are: solvers call them thousands of times.
+    Of the codes and samples that other methods than `samples` take, only shapes are checked.
     """
 
     def __init__(self, D, *, reg):
@@ -97,16 +98,23 @@ class Lasso:
         Returns
         -------
         objective : ndarray, shape (n_samples,)
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit.
         """
+        z, x = self._pair(z, x)
         residual = x - z @ self.D
         return 0.5 * (residual**2).sum(axis=1) + self.reg * np.abs(z).sum(axis=1)
 
     def gradient(self, z, x):
         """Gradient of the smooth part, shape (n_samples, n_atoms); see `objective`."""
-        return (z @ self.D - x) @ self.D.T
+        return self._gradient(*self._pair(z, x))
 
     def duality_gap(self, z, x):
         """How far F is above its minimum at most, shape (n_samples,); see `objective`."""
+        z, x = self._pair(z, x)
         residual = x - z @ self.D
         correlation = residual @ self.D.T
         steepest = np.abs(correlation).max(axis=1)
@@ -126,7 +134,13 @@ class Lasso:
         Returns
         -------
         smoothness : ndarray, shape (n_samples,)
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit.
         """
+        z = self._codes(z)
         supports, which = np.unique(z != 0, axis=0, return_inverse=True)
         found = np.full(len(supports), self.smoothness)
         (filled,) = np.nonzero(supports.any(axis=1))
@@ -138,15 +152,61 @@ class Lasso:
             found[rows] = np.linalg.eigvalsh(gram)[:, -1]
         return found[which.reshape(-1)]
 
+    def _gradient(self, z, x):
+        return (z @ self.D - x) @ self.D.T
+
+    def _codes(self, z):
+        z = np.asarray(z, dtype=float)
+        if z.ndim != 2 or z.shape[1] != self.n_atoms:
+            raise ValueError(
+                f"z must have shape (n_samples, {self.n_atoms}), a row for each sample and a "
+                f"column for each atom, got {z.shape}."
+            )
+        return z
+
+    def _pair(self, z, x):
+        z, x = self._codes(z), np.asarray(x, dtype=float)
+        if x.shape != (len(z), self.n_features):
+            raise ValueError(
+                f"x must have shape {(len(z), self.n_features)}, a sample for each row of z, "
+                f"got {x.shape}."
+            )
+        return z, x
+
 
 def soft_threshold(values, threshold):
     """Values moved towards 0 by a threshold, and 0 where they are within it.
 
     Parameters
     ----------
+    values : array_like
+    threshold : float or array_like
+        That broadcasts with the values, at least 0.
+
+    Returns
+    -------
+    values : ndarray
+        In floating point.
+
+    Raises
+    ------
+    TypeError
+        If an argument holds no numbers.
+    ValueError
+        If a value is not finite, or a threshold below 0.
+    """
+    values = validation.array(values, "values", empty=True)
+    validation.array(threshold, "threshold", at_least=0, empty=True)
+    return shrunk(values, threshold)
+
+
+def shrunk(values, threshold):
+    """`soft_threshold` without its checks, for loops.
+
+    Parameters
+    ----------
     values : ndarray
     threshold : float or ndarray
-        That broadcasts with the values.
 
     Returns
     -------
@@ -194,8 +254,8 @@ def unit_lambda_max(x, D):
     TypeError
         If an argument holds no numbers.
     ValueError
-        If shapes do not fit, a value is not finite, an atom is zero, or a sample is orthogonal to
-        all atoms.
+        If shapes do not fit, a value is not finite, an atom is zero, the sum of squares of ``D`` is
+        0 in floating point, or a sample is orthogonal to all atoms.
     """
     D = _dictionary(D)
     x = _samples(x, D)
@@ -216,6 +276,11 @@ def _dictionary(D):
     if zero.any():
         raise ValueError(f"atom {int(np.argmax(zero))} of D is zero. Leave it out.")
     check_size(D, "D")
+    if np.vdot(D, D) < np.finfo(float).tiny:
+        raise ValueError(
+            f"D reaches only {np.abs(D).max():.3g}, whose square is 0 in floating point. Scale it "
+            "up."
+        )
     return D
 
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common import validation
-from common.sparse.lasso import check_problem, soft_threshold
+from common.sparse.lasso import check_problem, shrunk
 
 __all__ = [
     "SOLVERS",
@@ -115,7 +115,7 @@ def backtracking_ista(problem, x, *, factor=0.95, longest=10.0):
     factor : float, default=0.95
         By which a step is shortened until F is below its quadratic bound.
     longest : float, default=10
-        The step that is tried first in every iteration, over 1 / L.
+        The step that is tried first in every iteration, over 1 / L; from 1 to 1e50.
 
     Yields
     ------
@@ -128,7 +128,7 @@ def backtracking_ista(problem, x, *, factor=0.95, longest=10.0):
     """
     x = check_problem(problem).samples(x)
     factor = validation.number(factor, "factor", above=0, below=1)
-    longest = validation.number(longest, "longest", at_least=1)
+    longest = validation.number(longest, "longest", at_least=1, at_most=1e50)
 
     def step(z, gradient):
         step = np.full(len(z), longest / problem.smoothness)
@@ -272,7 +272,7 @@ def iterations_to(problem, x, *, solver, precision, max_iter=100_000):
 def _plain(problem, x, choose):
     z = np.zeros((len(x), problem.n_atoms))
     while True:
-        gradient = problem.gradient(z, x)
+        gradient = problem._gradient(z, x)
         step = choose(z, gradient)
         z = _moved(problem, z, gradient, step)
         yield Iterate(z, step)
@@ -283,7 +283,7 @@ def _accelerated(problem, x, start, *, restart):
     z = y = start
     momentum = np.ones((len(x), 1))
     while True:
-        new = _moved(problem, y, problem.gradient(y, x), step)
+        new = _moved(problem, y, problem._gradient(y, x), step)
         if restart:
             uphill = ((y - new) * (new - z)).sum(axis=1, keepdims=True) > 0
             momentum = np.where(uphill, 1.0, momentum)
@@ -295,4 +295,4 @@ def _accelerated(problem, x, start, *, restart):
 
 def _moved(problem, z, gradient, step):
     step = step[:, None]
-    return soft_threshold(z - step * gradient, problem.reg * step)
+    return shrunk(z - step * gradient, problem.reg * step)

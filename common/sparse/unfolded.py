@@ -37,6 +37,8 @@ References
    LISTA", ICLR 2019.
 """
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
 from common import validation
@@ -64,7 +66,8 @@ class Unfolded:
     Raises
     ------
     TypeError
-        If the problem is of another type, or a parameter holds no numbers.
+        If the problem is of another type, ``layers`` is no sequence of dicts, or a parameter holds
+        no numbers.
     ValueError
         If the kind is unknown, there is no layer, or a layer's parameters have other names or
         shapes than those of its kind.
@@ -73,11 +76,15 @@ class Unfolded:
     def __init__(self, problem, kind, layers):
         self.problem, self.kind = problem, kind
         self._rules = _rules(problem, kind)
+        if not isinstance(layers, Iterable):
+            raise TypeError(f"layers must be a sequence of dicts, got {layers!r}.")
         self.layers = list(layers)
         if not self.layers:
             raise ValueError("layers is empty; a network has one at least.")
         expected = self._rules.first()
         for number, layer in enumerate(self.layers, 1):
+            if not isinstance(layer, Mapping):
+                raise TypeError(f"layer {number} must be a dict of parameters, got {layer!r}.")
             if set(layer) != set(expected):
                 raise ValueError(
                     f"layer {number} has the parameters {', '.join(sorted(layer)) or 'none'}; "
@@ -152,19 +159,29 @@ class Unfolded:
         Parameters
         ----------
         x : ndarray, shape (n_samples, n_features)
-            Not checked, as training calls this thousands of times.
 
         Returns
         -------
         loss : float
         gradient : callable
             Without arguments; gives a list of dict, as `layers`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `common.sparse.Lasso.samples`.
         """
+        if not isinstance(x, np.ndarray) or x.ndim != 2 or x.shape[1] != self.problem.n_features:
+            x = self.problem.samples(x)
+        if not len(x):
+            raise ValueError(f"x is empty: its shape is {x.shape}.")
         passed = self._forward(x)
         z = passed[-1][0]
         problem = self.problem
         residual = z @ problem.D - x
         sums = 0.5 * np.vdot(residual, residual) + problem.reg * np.abs(z).sum()
+        if not np.isfinite(sums):  # training calls this thousands of times: values only now
+            problem.samples(x)
 
         def gradient():
             outer = residual @ problem.D.T + problem.reg * np.sign(z)
@@ -233,11 +250,17 @@ def analytic_weights(D):
     Raises
     ------
     TypeError, ValueError
-        As `common.sparse.Lasso`.
+        As `common.sparse.Lasso`, and if an atom is too small beside others.
     """
     D = Lasso(D, reg=1.0).D
     W = np.linalg.pinv(D.T @ D, hermitian=True) @ D.T
-    return W / (D.T * W).sum(axis=0)
+    products = (D.T * W).sum(axis=0)
+    if not products.all():
+        raise ValueError(
+            f"atom {int(np.argmin(np.abs(products)))} of D is too small beside others to have "
+            "weights. Scale atoms to one norm."
+        )
+    return W / products
 
 
 class _Kind:

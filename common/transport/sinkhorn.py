@@ -28,7 +28,18 @@ from scipy.special import logsumexp
 
 from common import validation
 
-__all__ = ["DOMAINS", "checked", "dual_value", "half_steps", "sinkhorn", "transport_plan"]
+__all__ = [
+    "DOMAINS",
+    "checked",
+    "dual_value",
+    "half_steps",
+    "potentials",
+    "sinkhorn",
+    "transport_plan",
+    "unbounded_plan",
+    "unchecked_half_steps",
+    "underflow",
+]
 
 DOMAINS = ("linear", "log")
 """Scalings u and v with products by K, which is fast; or potentials, which do not underflow."""
@@ -74,14 +85,15 @@ def sinkhorn(a, b, cost, *, reg, n_iter, domain="linear"):
     np.float64(1.0)
     """
     n_iter = validation.count(n_iter, "n_iter")
-    to_f, to_g, start = half_steps(a, b, cost, reg=reg, domain=domain)
+    to_f, to_g, start = unchecked_half_steps(a, b, cost, reg=reg, domain=domain)
     g = start
-    for _ in range(n_iter):
-        f = to_f(g)
-        g = to_g(f)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # `potentials` tells
+        for _ in range(n_iter):
+            f = to_f(g)
+            g = to_g(f)
     if domain == "log":
         return f, g
-    return reg * np.log(f), reg * np.log(g)
+    return potentials(f, reg), potentials(g, reg)
 
 
 def half_steps(a, b, cost, *, reg, domain="linear"):
@@ -100,6 +112,45 @@ def half_steps(a, b, cost, *, reg, domain="linear"):
         v from u, or g from f.
     start : ndarray, shape (..., m)
         v = 1, or g = 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `sinkhorn`. The functions raise them, too: if what they are given holds no numbers, does
+        not fit or is not finite, or is a scaling that is not positive.
+    """
+    to_f, to_g, start = unchecked_half_steps(a, b, cost, reg=reg, domain=domain)
+    a, b, _ = checked(a, b, cost)
+    names = ("f", "g") if domain == "log" else ("u", "v")
+    bound = {} if domain == "log" else {"above": 0}
+
+    def guarded(step, name, like, other):
+        def take(values):
+            values = validation.array(values, name, **bound)
+            if values.shape[-1:] != like.shape[-1:]:
+                raise ValueError(
+                    f"{name} must have {like.shape[-1]} values, got shape {values.shape}."
+                )
+            _together(**{name: values, other[0]: other[1]})
+            return step(values)
+
+        return take
+
+    return guarded(to_f, names[1], b, ("a", a)), guarded(to_g, names[0], a, ("b", b)), start
+
+
+def unchecked_half_steps(a, b, cost, *, reg, domain="linear"):
+    """`half_steps` whose functions take arrays as they are, for loops.
+
+    Parameters
+    ----------
+    a, b, cost, reg, domain
+        See `sinkhorn`.
+
+    Returns
+    -------
+    to_first, to_second, start
+        See `half_steps`.
 
     Raises
     ------
@@ -129,6 +180,47 @@ def half_steps(a, b, cost, *, reg, domain="linear"):
     return (lambda v: a / (v @ kernel.T)), (lambda u: b / (u @ kernel)), np.ones(shape)
 
 
+def potentials(scalings, reg):
+    """Potentials of scalings.
+
+    Parameters
+    ----------
+    scalings : ndarray
+    reg : float
+
+    Returns
+    -------
+    potentials : ndarray
+
+    Raises
+    ------
+    ValueError
+        If one is not finite: the kernel underflows.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = reg * np.log(scalings)
+    if not np.isfinite(found).all():
+        raise underflow(reg)
+    return found
+
+
+def underflow(reg):
+    """What is raised where scalings leave the range of numbers.
+
+    Parameters
+    ----------
+    reg : float
+
+    Returns
+    -------
+    error : ValueError
+    """
+    return ValueError(
+        f"reg={reg:g} is too small for the linear domain: with these weights and costs the kernel "
+        "underflows. Use domain='log'."
+    )
+
+
 def transport_plan(f, g, cost, *, reg):
     """The plan of potentials, ``exp((f + g - cost) / reg)``.
 
@@ -148,7 +240,34 @@ def transport_plan(f, g, cost, *, reg):
     TypeError
         If an argument is no number.
     ValueError
-        If a value is not finite, ``reg`` is not positive, or shapes do not fit.
+        If a value is not finite, ``reg`` is not positive, shapes do not fit, or the plan overflows.
+    """
+    with np.errstate(over="ignore"):
+        plan = unbounded_plan(f, g, cost, reg=reg)
+    if not np.isfinite(plan).all():
+        raise ValueError(
+            f"the plan is infinite with reg={reg:g}: f reaches {np.max(f):g}, g {np.max(g):g}, and "
+            f"costs begin at {np.min(cost):g}. Take potentials of this cost and reg."
+        )
+    return plan
+
+
+def unbounded_plan(f, g, cost, *, reg):
+    """`transport_plan` that may overflow, for searches that try points far off.
+
+    Parameters
+    ----------
+    f, g, cost, reg
+        See `transport_plan`.
+
+    Returns
+    -------
+    plan : ndarray, shape (..., n, m)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `transport_plan`, but for the overflow.
     """
     f, g = validation.array(f, "f"), validation.array(g, "g")
     cost = validation.array(cost, "cost", ndim=2)
@@ -179,6 +298,7 @@ def dual_value(f, g, a, b, cost, *, reg):
     """
     a, b, cost = checked(a, b, cost)
     f, g = validation.array(f, "f"), validation.array(g, "g")
+    _together(f=f, g=g, a=a, b=b)
     plan = transport_plan(f, g, cost, reg=reg)
     return (f * a).sum(-1) + (g * b).sum(-1) - reg * plan.sum((-2, -1))
 
@@ -234,3 +354,16 @@ def _fit(first, second, cost, *, names):
             f"{names[0]} and {names[1]} must be as many distributions, "
             f"got {len(first)} and {len(second)}."
         )
+    _together(**dict(zip(names, (first, second), strict=True)))
+
+
+def _together(**arrays):
+    """Refuse numbers of distributions that do not broadcast."""
+    shapes = {name: one.shape[:-1] for name, one in arrays.items()}
+    try:
+        np.broadcast_shapes(*shapes.values())
+    except ValueError as error:
+        found = ", ".join(f"{name} has {arrays[name].shape}" for name in shapes)
+        raise ValueError(
+            f"{' and '.join(shapes)} must be as many distributions, but in shape {found}."
+        ) from error

@@ -8,11 +8,18 @@ import pytest
 from common.implicit.descent import gradient_descent
 from common.implicit.estimators import analytic, implicit, minimizer
 from common.implicit.examples import draw, errors_along, random_weights
-from common.implicit.problems import Logistic, PNorm
+from common.implicit.problems import Logistic, PNorm, Ridge
 from common.implicit.rates import slopes
+from common.implicit.sinkhorn import EntropicDual, sinkhorn_path, weight_gradients
+from common.implicit.stochastic import gradient_errors
 
 NAN = np.nan
+FAR = [1e-300, 1.0]  # weights that are far apart
 D = np.random.default_rng(0).standard_normal((4, 2))
+
+
+RIDGE = Ridge(D, reg=0.1)
+DUAL = EntropicDual([0.5, 0.5], 1 - np.eye(2), reg=0.1)
 
 
 def rng():
@@ -62,6 +69,57 @@ def ridge(**changed):
         ),
         (lambda: PNorm(D.T, p=4).smoothness([]), "x is empty: its shape is (0,)."),
         (lambda: PNorm(D.T, p=4).minimizer([1.0, NAN]), "x must be finite, got nan at index 1."),
+        (lambda: RIDGE.value([1.0], np.zeros(4)), "z must have 2 values, got 1."),
+        (
+            lambda: RIDGE.value(np.zeros(2), np.zeros((4, 1))),
+            "x must have 1 axis, got shape (4, 1)",
+        ),
+        (lambda: RIDGE.gradient(None, np.zeros(4)), "z must hold numbers, got None."),
+        (lambda: RIDGE.hessian(["a", "b"], np.zeros(4)), "z must hold numbers, got ['a', 'b']."),
+        (lambda: RIDGE.cross([0, 0], [1.0]), "x must have 4 values, got 1."),
+        (lambda: RIDGE.input_gradient([0, NAN], np.zeros(4)), "z must be finite, got nan at index"),
+        (lambda: RIDGE.smoothness(None), "x must hold numbers, got None."),
+        (lambda: DUAL.value(None, [0.5, 0.5]), "z must hold numbers, got None."),
+        (
+            lambda: DUAL.value([1e8, 0, 0, 0], [0.5, 0.5]),
+            "the plan is infinite with reg=0.1: f rea",
+        ),
+        (lambda: DUAL.gradient([0.0], [0.5, 0.5]), "z must have 4 values, got 1."),
+        (lambda: DUAL.input_gradient([0.0], [0.5, 0.5]), "z must have 4 values, got 1."),
+        (lambda: DUAL.hessian([0.0], [0.5, 0.5]), "z must have 4 values, got 1."),
+        (lambda: DUAL.cross([0.0], [0.5, 0.5]), "z must have 4 values, got 1."),
+        (
+            lambda: draw("ridge", rng=rng()),
+            "ridge needs the size n; its sizes are n, n_parameters, reg.",
+        ),
+        (
+            lambda: ridge(n_paramters=3),
+            "ridge has no size 'n_paramters'; its sizes are n, n_parameters, reg. Did you mean 'n",
+        ),
+        (
+            lambda: sinkhorn_path(None, [1.0], iterations=[1]),
+            "problem must be an EntropicDual, such as EntropicDual(a, cost, reg=0.1), got None.",
+        ),
+        (
+            lambda: list(
+                sinkhorn_path(
+                    EntropicDual([0.5, 0.5], 1 - np.eye(2), reg=0.002), FAR, iterations=[5]
+                )
+            ),
+            "the kernel underflows. Use domain='log'.",
+        ),
+        (
+            lambda: weight_gradients(
+                [[0.5, 0.5]], FAR, 1 - np.eye(2), reg=0.002, n_iter=5, gradient="automatic"
+            ),
+            "the kernel underflows. Use domain='log'.",
+        ),
+        (
+            lambda: gradient_errors(None, RIDGE, np.zeros(4), np.zeros(4)),
+            "path must be what stochastic_descent returns, got None.",
+        ),
+        (lambda: slopes([1, 2, 3], [1, 2, 3]), "errors must be a dict of vectors by their names"),
+        (lambda: slopes([1], {"a": [1]}, below=None), "below must be a number, got None."),
         (lambda: slopes([1, 2, 3], {}), "errors is empty; give one vector of errors by its name"),
         (lambda: slopes([1], {"a": [1]}, below=NAN), "below must be finite, got nan."),
         (lambda: slopes([1], {"a": [1]}, above=NAN), "above must be finite, got nan."),
@@ -76,3 +134,6 @@ def test_bad_input_is_one_clear_error(call, message):
 def test_lists_and_whole_numbers_are_vectors_too():
     problem = Logistic(D, reg=0.1)
     assert problem.smoothness([1, 2, 3, 4]) == problem.smoothness(np.arange(1.0, 5.0))
+
+    expected = RIDGE.value(np.array([50.0, 100.0]), np.zeros(4))
+    assert RIDGE.value(np.array([50, 100], np.int8), [0, 0, 0, 0]) == expected

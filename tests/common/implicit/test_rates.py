@@ -62,6 +62,14 @@ def test_what_is_never_reached_is_nan_and_what_is_there_at_once_the_first():
     assert 1 < rates.iterations_to([1, 2], [1.0, 0.0], 0.1) < 2
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e20, 1e200])
+def test_slopes_of_large_and_small_numbers(size):
+    x = size * np.array([1.0, 2.0, 3.0])
+    assert rates.slope(x, [1, 2, 3]) == pytest.approx(1 / size, rel=1e-12)
+    if size == 1e20:
+        assert rates.slope(x.astype(np.float32), [1, 2, 3]) == pytest.approx(1 / size, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -70,6 +78,11 @@ def test_what_is_never_reached_is_nan_and_what_is_there_at_once_the_first():
         (lambda: rates.slope([1, 2, 3], [1, np.nan, 3]), "y must be finite, got nan"),
         (lambda: rates.slope([1, 2, 3], [1, 2]), "x and y must have one length"),
         (lambda: rates.slopes([1, 2], {"g": [1.0, -1.0]}), "g must be finite and at least 0"),
+        (lambda: rates.slope([0, 1e-300, 2e-300], [0, 1e9, 2e9]), "the slope overflows. Scale x"),
+        (
+            lambda: rates.slopes([0, 1, 2], {"g": [1.0, 1, 1]}, power=True),
+            "t must be above 0 where power=True, got 0 at index 0. Leave it out by start.",
+        ),
         (lambda: rates.slopes([1, 2], {"g": [1.0]}), "t and g must have one length"),
         (lambda: rates.iterations_to([2, 1], [1, 1], 0.1), "t must ascend"),
         (lambda: rates.iterations_to([0, 1], [1, 1], 0.1), "t must be finite and at least 1"),

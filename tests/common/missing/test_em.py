@@ -162,3 +162,11 @@ def test_without_gaps_the_regressor_is_least_squares():
     design = np.column_stack([np.ones(80), X])
     expected = design @ np.linalg.lstsq(design, y)[0]
     np.testing.assert_allclose(EMRegressor().fit(X, y).predict(X), expected, rtol=1e-9)
+
+
+def test_columns_may_be_small_numbers():
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((30, 3))
+    small, fit = fit_gaussian(1e-13 * X), fit_gaussian(X)
+    np.testing.assert_allclose(small.mean, 1e-13 * fit.mean, rtol=1e-9)
+    np.testing.assert_allclose(small.covariance, 1e-26 * fit.covariance, rtol=1e-9)

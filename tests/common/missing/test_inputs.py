@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from common.missing.bayes import bayes_predict, gaussian_predict, neumann_predict, patterns
-from common.missing.em import EMRegressor
+from common.missing.em import EMRegressor, fit_gaussian
 from common.missing.neumiss import NeuMiss, NeuMissRegressor, fit
 from common.missing.results import gaps, selected
 from common.missing.simulate import (
@@ -18,6 +18,7 @@ from common.missing.simulate import (
     LogisticMAR,
     ProbitSelfMasking,
     Problem,
+    draw_mechanism,
     sample,
 )
 
@@ -25,6 +26,7 @@ NAN, INF = np.nan, np.inf
 S = np.array([[2.0, 1.2], [1.2, 1.5]])
 PROBLEM = Problem([0.5, -1.0], S, [1.0, -2.0])
 X = np.array([[NAN, -2.0], [1.0, NAN]])
+ROWS = np.random.default_rng(1).standard_normal((30, 3))
 TABLE = pd.DataFrame(
     [("a", 10, 0, m, 1, 0.5, 0.5, 0.5) for m in ("bayes", "em")],
     columns=["dataset", "n", "seed", "method", "size", "train", "validation", "test"],
@@ -34,6 +36,10 @@ TABLE = pd.DataFrame(
 def predict(**changed):
     moments = {"mean": [0.5, -1.0], "covariance": S, "cross": [1.0, 2.0], "target_mean": 0.0}
     return gaussian_predict(X, **{**moments, **changed})
+
+
+def drawn(name, rate):
+    return draw_mechanism(name, [0, 0.0], S, rate=rate, rng=np.random.default_rng(3))
 
 
 def forward(values, missing):
@@ -105,6 +111,33 @@ def forward(values, missing):
         (lambda: fit(NeuMiss(2, 1), X, [1.0]), "X has 2, y has 1"),
         (lambda: fit(NeuMiss(2, 1), X, [1.0, NAN]), "y must be finite, got nan at index 1."),
         (lambda: fit(NeuMiss(2, 1), X * INF, [1.0, 1.0]), "X holds -inf at index (0, 1), which is"),
+        (lambda: LogisticMAR(S, "abc"), "intercepts must hold numbers, got"),
+        (lambda: drawn("gaussian", 1e-10), "rate is too small for this mechanism, got 1e-10."),
+        (lambda: drawn("mar", 1e-40), "rate is too small for this mechanism, got 1e-40."),
+        (lambda: fit_gaussian(1e160 * ROWS), "so its variance is infinite. Scale it down."),
+        (lambda: fit_gaussian(1e-170 * ROWS), "so its variance is 0 in floating point. Scale it"),
+        (
+            lambda: EMRegressor().fit(ROWS, np.ones(30)),
+            "all observed values of y are 1, so it has no variance.",
+        ),
+        (
+            lambda: EMRegressor().fit(1e160 * ROWS, ROWS[:, 0]),
+            "column 0 of X reaches",
+        ),
+        (lambda: selected(None), "table must be a pandas.DataFrame, got None."),
+        (lambda: gaps([1]), "table must be a pandas.DataFrame, got [1]."),
+        (
+            lambda: selected(TABLE.assign(validation="0.5")),
+            "column 'validation' of table must hold numbers, got '0.5' in row 0.",
+        ),
+        (
+            lambda: gaps(TABLE.assign(validation="0.5")),
+            "column 'validation' of table must hold numbers, got '0.5' in row 0.",
+        ),
+        (
+            lambda: gaps(TABLE[1:]),
+            "table has no row of bayes, neither with {'dataset': 'a', 'n': 10, 'seed': 0} nor of",
+        ),
         (lambda: gaps(TABLE, against="Best"), "got 'Best'. Did you mean 'best'?"),
         (lambda: gaps(pd.concat([TABLE, TABLE])), "table has more than one row of bayes with"),
         (lambda: gaps(TABLE.drop(columns="train")), "table has no column 'train', only dataset,"),

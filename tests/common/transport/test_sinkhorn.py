@@ -173,12 +173,46 @@ def test_the_distribution_that_does_not_sum_to_one_is_found_among_others(total, 
     ("f", "g", "message"),
     [
         ([0.0, np.nan], [0.0, 0.0], "f must be finite"),
+        ([1e8, 0.0], [0.0, 0.0], r"the plan is infinite with reg=0\.1: f reaches 1e\+08, g 0, and"),
         ([0.0, 0.0], [0.0, 0.0, 0.0], r"cost must have the shape of f × g, \(2, 3\), got \(2, 2\)"),
     ],
 )
 def test_potentials_that_do_not_fit_are_refused(f, g, message):
     with pytest.raises(ValueError, match=message):
         transport_plan(f, g, np.zeros((2, 2)), reg=0.1)
+
+
+def test_weights_with_which_scalings_underflow_are_refused():
+    given = [0.5, 0.5], [1e-300, 1.0], 1 - np.eye(2)
+    with pytest.raises(ValueError, match=r"reg=0\.002 is too small .* Use domain='log'"):
+        sinkhorn(*given, reg=0.002, n_iter=5)
+    f, g = sinkhorn(*given, reg=0.002, n_iter=5, domain="log")
+    assert np.isfinite(f).all() and np.isfinite(g).all()
+
+
+def test_the_dual_value_of_potentials_that_do_not_fit_is_refused():
+    half, cost = [0.5, 0.5], np.eye(2)
+    with pytest.raises(ValueError, match=r"the plan is infinite with reg=0\.1"):
+        dual_value([1e8, 0], [0, 0], half, half, cost, reg=0.1)
+    with pytest.raises(ValueError, match=r"f and g and a and b must be as many distributions, but"):
+        dual_value(np.zeros((3, 2)), [0, 0], [half, half], half, cost, reg=0.1)
+
+
+@pytest.mark.parametrize(
+    ("domain", "values", "message"),
+    [
+        ("linear", [0.0, 1.0, 1.0], r"v must be finite and above 0, got 0\.0 at index 0"),
+        ("linear", [1.0], r"v must have 3 values, got shape \(1,\)"),
+        ("log", [np.nan, 1.0, 1.0], "g must be finite, got nan at index 0"),
+        ("log", np.zeros((3, 3)), r"g and a must be as many distributions, but in shape g has"),
+    ],
+)
+def test_half_steps_check_what_they_take(domain, values, message):
+    to_first, _, _ = half_steps(
+        np.full((2, 2), 0.5), np.full(3, 1 / 3), np.zeros((2, 3)), reg=1, domain=domain
+    )
+    with pytest.raises(ValueError, match=message):
+        to_first(values)
 
 
 def test_potentials_may_be_lists():
