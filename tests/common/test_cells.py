@@ -24,6 +24,12 @@ def test_text_that_looks_otherwise_is_quoted_and_the_rest_is_not():
     assert rows == ['"NA",1,"7",0.5', '"01",2,7,0.5', "plain,3,,0.5"]
 
 
+def test_names_of_two_levels_are_written_by_pandas():
+    names = pd.MultiIndex.from_tuples([("u", "v"), ("u", "w")])
+    table = pd.DataFrame([["1", "a"], ["x", "b"]], columns=names)  # "1" would be quoted
+    assert cells.to_text(table, name="a.csv") == "u,u\nv,w\n1,a\nx,b\n"
+
+
 def test_what_pandas_loses_comes_back():
     text = cells.to_text(TABLE, name="a.csv")
     read = pd.read_csv(io.StringIO(text))
