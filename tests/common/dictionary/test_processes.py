@@ -39,7 +39,9 @@ try:
     code_over_mpi(X, D, penalties[0], comm=comm, workers=3)
 except (ValueError, RuntimeError) as error:
     refused = comm.gather(str(error))
+on_node = comm.Split_type(MPI.COMM_TYPE_SHARED).size
 if comm.rank == 0:
+    print(on_node)
     assert all("there are 4 ranks" in text for text in refused)
     assert on_line.converged and on_grid.converged and (on_line.updates > 0).all()
     np.savez(sys.argv[2], line=on_line.z, grid=on_grid.z, cost=learned.log["cost"])
@@ -149,7 +151,26 @@ def test_the_token_does_not_end_while_a_message_is_under_way():
     assert all(ring.ended for ring in rings)
 
 
-def test_ranks_of_mpi_reach_the_solution_of_one_worker(tmp_path):
+# To a node of Open MPI, as ssh would: the same computer by another name, with a daemon of its own.
+NODE = """#!/bin/sh
+node=$1; shift
+exec unshare --uts sh -c "hostname $node; $*"
+"""
+
+
+def two_nodes(folder):
+    """Options of mpirun for two nodes of two ranks each, which share no memory."""
+    renamed = ["unshare", "--uts", "true"]
+    if not shutil.which("unshare") or subprocess.run(renamed, capture_output=True).returncode:
+        pytest.skip("a second name for this computer needs the rights of root: unshare --uts")
+    shell = folder / "shell"
+    shell.write_text(NODE)
+    shell.chmod(0o755)
+    return ["--host", "node-a:2,node-b:2", "--mca", "plm_rsh_agent", shell]
+
+
+@pytest.mark.parametrize("n_nodes", [1, 2])
+def test_ranks_of_mpi_reach_the_solution_of_one_worker(n_nodes, tmp_path):
     if importlib.util.find_spec("mpi4py") is None:
         pytest.skip("mpi4py is not installed: pip install -e .[mpi]")
     if shutil.which("mpirun") is None:
@@ -158,14 +179,17 @@ def test_ranks_of_mpi_reach_the_solution_of_one_worker(tmp_path):
     given, found, program = (tmp_path / name for name in ("given.npz", "found.npz", "program.py"))
     np.savez(given, X=X, D=D, image=image, atoms=atoms, penalties=penalties)
     program.write_text(PROGRAM)
-    environment = os.environ | {"PYTHONPATH": str(files.resolve(".")), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join([str(files.resolve(".")), *sys.path])
+    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     # As root, with more ranks than cores: what Open MPI refuses unless it is told.
     for name in ("ALLOW_RUN_AS_ROOT", "ALLOW_RUN_AS_ROOT_CONFIRM"):
         environment[f"OMPI_{name}"] = "1"
     environment |= {"OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_btl": "self,tcp"}
-    command = ["mpirun", "-n", "4", sys.executable, "-m", "mpi4py", program, given, found]
+    nodes = two_nodes(tmp_path) if n_nodes == 2 else []
+    command = ["mpirun", *nodes, "-n", "4", sys.executable, "-m", "mpi4py", program, given, found]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.stdout.split() == [str(4 // n_nodes)]
     with np.load(found) as result:
         options = {"tol": 1e-5, "nonnegative": False}
         alone = simulated_code(X, D, penalties[0], **options)
