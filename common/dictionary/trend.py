@@ -190,7 +190,7 @@ def line_trend(y, mu, *, start=None, n_iter=500, tol=1e-6):
 
 def _line_trend(y, mu, *, start=None, n_iter=500, tol=1e-6):
     """See `line_trend`; also whether it has converged."""
-    y = validation.vector(y, "y").astype(float)
+    y = validation.vector(y, "y", at_least=-1e150, at_most=1e150).astype(float)  # squares
     if len(y) < 3:
         raise ValueError(f"y has {len(y)} value(s); a second difference needs 3.")
     mu = validation.number(mu, "mu", at_least=0)
@@ -397,7 +397,7 @@ def separate(x, atoms, *, trend, penalty, mu=None, order=1, n_iter=15, tol=1e-4)
     validation.same_length(x=x, trend=s)
     penalty = validation.number(penalty, "penalty", above=0)
     mu = None if mu is None else validation.number(mu, "mu", above=0)
-    validation.choice(order, (1, 2), "order")
+    order = int(validation.choice(order, (1, 2), "order"))
     n_iter = validation.count(n_iter, "n_iter")
     tol = validation.number(tol, "tol", at_least=0)
     observed = ~np.isnan(x)
