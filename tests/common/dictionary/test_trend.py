@@ -215,7 +215,7 @@ ZERO = np.zeros(100)
         (lambda: tv_prox([1.0, 2.0], -1), "mu must be at least 0, got -1"),
         (lambda: tv_prox([], 1.0), "y is empty"),
         (lambda: line_trend([1.0, 2.0], 1.0), r"y has 2 value\(s\); a second difference needs 3"),
-        (lambda: line_trend(1e200 * np.arange(9.0), 1.0), r"at most 1e\+150, got 1e\+200 at index 1"),
+        (lambda: line_trend(1e200 * np.arange(9.0), 1.0), r"at most 1e\+150, got 1e\+200"),
         (lambda: line_trend(np.arange(9.0), 1.0, start=[1.0]), "y has 9, start has 1"),
         (lambda: moving_median([np.nan, np.nan], 3), "row 0 of x has no observed value"),
         (lambda: moving_median(np.ones((2, 5)), 3), r"x must have one axis, got shape \(2, 5\)"),
