@@ -23,10 +23,13 @@ class Plan:
     ----------
     settings : dict
         Of the scale, as in ``paper.yaml``.
+    derived : str
+        Folder of prepared data of the scale.
     """
 
-    def __init__(self, settings):
+    def __init__(self, settings, derived):
         self.settings = settings
+        self.derived = derived
 
     @property
     def processes(self):
@@ -104,8 +107,8 @@ class Plan:
 
         Returns
         -------
-        names : list of str
-            One for each observed pattern, without the folder.
+        paths : list of str
+            One for each observed pattern.
         """
-        n = self.settings["n_patterns"]
-        return [f"syntheses-{wildcards.process}-{pattern}.npz" for pattern in range(n)]
+        of_pattern = range(self.settings["n_patterns"])
+        return [f"{self.derived}/syntheses-{wildcards.process}-{one}.npz" for one in of_pattern]

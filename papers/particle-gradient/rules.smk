@@ -3,7 +3,7 @@ from common.plans.points import Plan
 from common.workflow import steps
 
 paper = steps.of("particle-gradient", config)
-plan = Plan(paper.settings)
+plan = Plan(paper.settings, paper.derived)
 TABLES = plan.tables()
 
 
@@ -40,9 +40,7 @@ rule synthesise:
 rule judge:
     input:
         patterns=f"{paper.derived}/patterns-{{process}}.npz",
-        syntheses=lambda wildcards: [
-            f"{paper.derived}/{name}" for name in plan.syntheses(wildcards)
-        ],
+        syntheses=plan.syntheses,
     output:
         errors=f"{paper.results}/errors/{{process}}.csv",
         curves=f"{paper.results}/curves/{{process}}.csv",

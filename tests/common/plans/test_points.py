@@ -14,13 +14,13 @@ def settings(request):
 
 
 def test_each_table_has_parts_of_its_own(settings):
-    for groups in Plan(settings).tables().values():
+    for groups in Plan(settings, "derived").tables().values():
         parts = [part for group in groups for part in group["parts"]]
         assert parts and len(set(parts)) == len(parts)
 
 
 def test_every_model_of_every_pattern_stands_in_the_tables(settings):
-    plan = Plan(settings)
+    plan = Plan(settings, "derived")
     (energies,), (errors,) = (plan.tables()[name] for name in ("energies", "errors"))
     assert energies["contract"]["pattern"] == list(range(settings["n_patterns"]))
     assert energies["contract"]["model"] == MODELS
@@ -29,12 +29,12 @@ def test_every_model_of_every_pattern_stands_in_the_tables(settings):
 
 
 def test_processes_are_known_ones_in_their_order(settings):
-    known = [name for name in PROCESSES if name in Plan(settings).processes]
-    assert Plan(settings).processes == known
+    known = [name for name in PROCESSES if name in Plan(settings, "derived").processes]
+    assert Plan(settings, "derived").processes == known
 
 
 def test_a_process_does_not_depend_on_settings_of_the_others():
-    plan = Plan(steps.of("particle-gradient", {"scale": "embedded"}).settings)
+    plan = Plan(steps.of("particle-gradient", {"scale": "embedded"}).settings, "derived")
     voronoi, turbulence = (
         plan.simulation(SimpleNamespace(process=name)) for name in ("voronoi", "turbulence")
     )
@@ -43,8 +43,9 @@ def test_a_process_does_not_depend_on_settings_of_the_others():
 
 
 def test_a_judge_reads_the_syntheses_of_its_process_alone(settings):
-    names = Plan(settings).syntheses(SimpleNamespace(process="turbulence"))
-    assert names[0] == "syntheses-turbulence-0.npz" and len(names) == settings["n_patterns"]
+    paths = Plan(settings, "derived").syntheses(SimpleNamespace(process="turbulence"))
+    assert paths[0] == "derived/syntheses-turbulence-0.npz"
+    assert len(paths) == settings["n_patterns"]
 
 
 def test_what_is_shown_is_computed(settings):
