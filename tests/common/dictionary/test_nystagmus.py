@@ -52,6 +52,12 @@ def test_a_record_is_what_it_says(kind):
         for onset, length in zip(one.onsets, one.periods, strict=True):
             inside |= (times >= onset) & (times < onset + length)
         assert not one.nystagmus[~inside].any()
+        # Each cycle is one of the known shape, as long as its period, whatever its height.
+        for onset, length in zip(one.onsets, one.periods, strict=True):
+            inside = (times >= onset) & (times < onset + length)
+            shape = cycle(kind, (times[inside] - onset) / length)
+            height = one.nystagmus[inside] @ shape / (shape @ shape)
+            np.testing.assert_allclose(one.nystagmus[inside], height * shape, atol=1e-12)
 
 
 def test_saccades_last_longer_the_larger_they_are(monkeypatch):

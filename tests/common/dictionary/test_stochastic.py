@@ -41,6 +41,14 @@ def recovery(D):
     return 1 - match_atoms(D, TRUE, max_shift=L // 2).loss.mean()
 
 
+def test_atoms_can_begin_as_pieces_of_the_signals():
+    X = np.random.default_rng(0).standard_normal((3, 2, 1, L))  # no longer than an atom
+    atoms = stochastic._Start(X, "chunk", 20, Layout((1, L), (1, L)), np.random.default_rng(1))
+    pieces = X[:, :, 0] / np.linalg.norm(X[:, :, 0], axis=(1, 2), keepdims=True)
+    for atom in atoms.first():
+        assert np.abs(pieces - atom).max(axis=(1, 2)).min() < 1e-12
+
+
 def test_thresholds_have_their_closed_forms():
     values = np.arange(1, 102.0)  # quartiles 26 and 76, median 51, absolute deviations' median 25
     assert Outliers("quantile", 0.1).threshold(values) == pytest.approx(91)

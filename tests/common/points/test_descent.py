@@ -1,9 +1,12 @@
 """Models of one pattern: what they meet, what they draw, and what is refused."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
+from common.points import descent
 from common.points.descent import MaximumEntropy
 from common.points.moments import PatternMoments
 from common.points.processes import voronoi
@@ -109,6 +112,16 @@ def test_energies_of_moments_without_weights_are_relative_to_the_target(pattern)
     one, two = (rasterise(torch.as_tensor(16 * p), 16, 1.5).sum(dim=-1) for p in (pattern, other))
     expected = float(((two - one) ** 2).sum() / (one**2).sum())
     assert model.energy(other) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_point_that_ends_on_the_border_is_in_the_window(pattern, monkeypatch):
+    def towards_the_border(energy, x, **options):
+        return SimpleNamespace(x=torch.full_like(x, -1e-17), history=[0.0])
+
+    model = MaximumEntropy(size=16, iterations=3, dtype="float64").fit(pattern)
+    monkeypatch.setattr(descent, "descend", towards_the_border)
+    found = model.sample(rng=np.random.default_rng(0), progress=False)
+    assert (found == 0).all()  # where the window begins anew; its side is not in it
 
 
 def test_a_bar_shows_the_loss(pattern, capsys):

@@ -140,6 +140,8 @@ def test_decimal_tolerances_hold_their_bounds():
     assert claim(close_to(0.55, tolerance=0.1), 0.65).outcome == "reproduced"
     assert claim(close_to(0.55, tolerance=0.1), 0.6500001).outcome == "contradicted"
     assert claim(close_to(3, tolerance=0), 3).outcome == "reproduced"
+    # 2 (0.1 + 0.2) > 0.6 in binary, and the published value and its tolerance cancel.
+    assert claim(close_to(-0.3, tolerance=0.3), -2 * (0.1 + 0.2)).outcome == "reproduced"
 
 
 def test_intervals_come_from_statistics():

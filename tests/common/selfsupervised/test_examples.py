@@ -59,6 +59,11 @@ def test_classes_differ_by_the_wave_in_the_first_source():
     assert variance == pytest.approx(1 + (field**2).sum(axis=1), rel=0.05)
 
 
+def test_two_windows_are_enough():
+    _, y, _ = plant("evoked", hemisphere(16), n_windows=2, n_times=128, rng=rng())
+    assert sorted(y) == [0, 1]
+
+
 def test_frequencies_are_those_of_the_classes():
     X, y, field = plant("frequency", hemisphere(16), n_windows=400, n_times=512, rng=rng())
     source = np.einsum("c,nct->nt", np.linalg.pinv(field)[0], X)

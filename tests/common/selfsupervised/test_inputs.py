@@ -123,6 +123,10 @@ def make(**options):
             "with two electrodes at least, got shape (1, 3)",
         ),
         (
+            lambda: planted.leadfield(PLACES[[0, 0, 0]], n_sources=2, rng=rng()),
+            "with two electrodes at least, got shape (3, 3)",
+        ),
+        (
             lambda: planted.leadfield(0.09 * PLACES, n_sources=2, rng=rng()),
             "distances from the middle of a head of radius 1 must be finite and at least 0.5 and a",
         ),

@@ -230,24 +230,26 @@ def test_attention_sums_to_the_context_and_is_that_of_the_predictor():
     assert found[:, others].isnan().all()
 
 
-def test_attention_is_that_of_the_predictor():
+@pytest.mark.parametrize("n_layers", [1, 3])
+def test_attention_is_that_of_the_predictor(n_layers):
     with training.reproducible(0):
-        one_layer = SIZE | {"n_predictor_layers": 1}
-        model = JEPA(Encoder(CHANNELS, 300, **one_layer)).eval()
+        size = SIZE | {"n_predictor_layers": n_layers}
+        model = JEPA(Encoder(CHANNELS, 300, **size)).eval()
     X, masks = batch(n=1, n_contexts=1, n_targets=1)
     hidden = masks.target[0, 0, 0][masks.counted[0, 0, 0]]
     context = masks.context[0, 0]
     caught = []
-    layer = model.encoder.transformer.decoder.layers[0]
+    layers = model.encoder.transformer.decoder.layers
 
     def catch(module, given):
-        caught.append(given)
+        caught.append((module, *given[:2]))
 
-    hook = layer.multihead_attn.register_forward_pre_hook(catch)
+    hooks = [layer.multihead_attn.register_forward_pre_hook(catch) for layer in layers]
     model(X, masks)
-    hook.remove()
-    queries, memory = caught[0][:2]
-    weights = layer.multihead_attn(queries, memory, memory)[1][0]
+    for hook in hooks:
+        hook.remove()
+    weights = sum(attend(queries, memory, memory)[1][0] for attend, queries, memory in caught)
+    weights = weights / n_layers
     n_tokens = weights.shape[1] // len(context)
     expected = weights.unflatten(1, (len(context), n_tokens)).sum(-1)
     expected = expected.unflatten(0, (-1, n_tokens)).mean(1)[: len(hidden)]
