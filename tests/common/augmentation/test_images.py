@@ -130,6 +130,17 @@ def test_pictures_have_no_symmetry():
                 assert sum(same) == (one is picture or torch.equal(one, picture))
 
 
+def test_the_dot_is_beside_the_arrow():
+    dot, arrow, _ = pictures(32)[1]
+    places = torch.arange(32) + 0.5
+    column, row = (dot.sum(axis) @ places / dot.sum() for axis in (0, 1))
+    # In halves of the side, from the middle; the pictures are drawn 1.35 times as large.
+    expected = [1.35 * 0.42, 1.35 * 0.35]
+    assert [column / 16 - 1, row / 16 - 1] == pytest.approx(expected, abs=0.01)
+    assert dot.sum() == pytest.approx(np.pi * (16 * 1.35 * 0.17) ** 2, rel=0.03)
+    assert not (dot * arrow).any()
+
+
 def test_classes_are_a_picture_and_a_half_of_the_turns():
     X, y = rotated_pictures(40, side=32, rng=np.random.default_rng(0))
     assert torch.bincount(y).tolist() == [10] * 4
