@@ -168,6 +168,8 @@ def test_errors_say_what_is_wrong(arguments, X, message):
     [
         ([0] * 20 + [1] * 20, "last 8 of 40 .* validation part has none of class 0. Shuffle"),
         ([0] * 10 + [1] * 20 + [0] * 10, "validation part has none of class 1"),
+        # In random order, 20 of 40 neighbours differ; a quarter are 5.
+        (np.repeat([0, 1, 0, 1, 0], [6, 10, 6, 10, 8]), "validation part has none of class 1"),
         ([0, 1] * 16 + [2] * 8, "last 8 of 40 .* training part has none of class 2. Shuffle"),
         ([0] * 40, r"all 40 trials are of class \[0\]; two are needed"),
         (np.arange(40) % 2 / 1, r"whole numbers or words, got float64: \[0. 1. 0. 1. 0.\]"),
@@ -192,9 +194,15 @@ def test_complex_trials_are_refused():
         NetworkClassifier("EEGNet", **SMALL).fit(X + 1j, y)
 
 
-def test_a_class_that_chance_left_out_of_the_validation_part_is_fine():
-    X, _ = trials(n=20)
-    y = np.array([0, 1] * 6 + [0, 1, 1, 0] + [0] * 4)  # mixed, but for the last four
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array([0, 1] * 6 + [0, 1, 1, 0] + [0] * 4),  # mixed, but for the last four
+        np.repeat([0, 1] * 3, [7, 6, 7, 6, 6, 8]),  # 5 changes of the 20 in random order
+    ],
+)
+def test_a_class_that_chance_left_out_of_the_validation_part_is_fine(y):
+    X, _ = trials(n=len(y))
     assert NetworkClassifier("EEGNet", **SMALL).fit(X, y).classes_.tolist() == [0, 1]
 
 
