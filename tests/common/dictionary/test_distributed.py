@@ -5,7 +5,7 @@ from common.dictionary import grids
 from common.dictionary._layout import Layout
 from common.dictionary._parts import Part, _forbidden, boxes, with_margin
 from common.dictionary.crops import drawn_atoms
-from common.dictionary.distributed import Clock, Workers, simulated_code
+from common.dictionary.distributed import Clock, Workers, neighbours, simulated_code
 from common.dictionary.simulation import dense_recording
 from common.dictionary.sparse_coding import duality_gap, sparse_code
 
@@ -232,6 +232,16 @@ def test_other_atoms_begin_where_the_last_activations_are():
     fresh = simulated_code(X, moved, penalty, nonnegative=False, tol=1e-7)
     costs = [grids.cost(X, moved, code.z, penalty) for code in (again, fresh)]
     assert again.converged and costs[0] == pytest.approx(costs[1], rel=1e-7)
+
+
+def test_workers_are_told_of_changes_nearer_than_the_margin():
+    rows = [(0, 10, 0, 5), (10, 20, 0, 5), (20, 30, 0, 5)]
+    # The last row of the first part is 11 rows from the first row of the third.
+    assert neighbours(rows, (10, 1)) == [[1], [0, 2], [1]]
+    assert neighbours(rows, (11, 1)) == [[1, 2], [0, 2], [0, 1]]
+    columns = [(left, right, top, bottom) for top, bottom, left, right in rows]
+    assert neighbours(columns, (1, 10)) == [[1], [0, 2], [1]]
+    assert neighbours(columns, (1, 11)) == [[1, 2], [0, 2], [0, 1]]
 
 
 def test_parts_cover_the_grid_once():

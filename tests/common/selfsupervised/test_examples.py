@@ -40,6 +40,13 @@ def test_the_deviation_of_a_source_is_that_of_its_spectrum(frequency):
     assert _deviation(poles) == pytest.approx(np.sqrt(variance), rel=1e-6)
 
 
+def test_electrodes_have_equal_parts_of_the_upper_half():
+    places = hemisphere(10)
+    assert np.linalg.norm(places, axis=1) == pytest.approx(1)
+    # Zones of equal height have equal areas (Archimedes); an electrode is in the middle of its own.
+    assert places[:, 2] == pytest.approx(np.arange(0.95, 0, -0.1))
+
+
 def test_leadfields_have_average_reference_and_unit_size():
     field = leadfield(hemisphere(32), n_sources=6, rng=rng())
     assert field.mean(axis=0) == pytest.approx(0, abs=1e-12)
@@ -147,6 +154,10 @@ def test_what_all_electrodes_share_leaves_windows_of_flicker(tmp_path):
         others = np.delete(one, target, axis=0)
         np.testing.assert_allclose(one[target], -8 * others[0], atol=1e-5 * size.max())
         np.testing.assert_allclose(others, others[:1].repeat(8, axis=0), atol=1e-5 * size.max())
+    to_the_end = flicker_windows(path, n_targets=3, length=4.5, delay=0.5)
+    assert to_the_end["X"].shape == (6, 9, 576)
+    with pytest.raises(ValueError, match="4.5 s from 0.51 s on do not fit into the 5 s recorded"):
+        flicker_windows(path, n_targets=3, length=4.5, delay=0.51)
 
 
 @pytest.mark.skipif(
