@@ -53,6 +53,12 @@ def test_leadfields_have_average_reference_and_unit_size():
     assert (field**2).mean(axis=0) == pytest.approx(1)
 
 
+def test_two_electrodes_see_the_opposite():
+    field = leadfield(hemisphere(16)[[0, 9]], n_sources=3, rng=rng())
+    np.testing.assert_allclose(np.abs(field), 1)
+    np.testing.assert_allclose(field[0], -field[1])
+
+
 def test_classes_differ_by_the_wave_in_the_first_source():
     places = hemisphere(16)
     X, y, field = plant("evoked", places, n_windows=4000, n_times=152, rng=rng())

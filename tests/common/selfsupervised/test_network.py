@@ -230,6 +230,14 @@ def test_attention_sums_to_the_context_and_is_that_of_the_predictor():
     assert found[:, others].isnan().all()
 
 
+def test_places_that_only_fill_a_target_up_have_no_attention():
+    X, masks = batch(n=1, n_contexts=1, n_targets=1)
+    masks.counted[0, 0, 0, 1:] = False
+    found = attention_to_context(make(), X, masks)
+    hidden, others = masks.target[0, 0, 0, 0], masks.target[0, 0, 0, 1:]
+    assert found[hidden, masks.context[0, 0]].isfinite().all() and found[others].isnan().all()
+
+
 @pytest.mark.parametrize("n_layers", [1, 3])
 def test_attention_is_that_of_the_predictor(n_layers):
     with training.reproducible(0):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from common import seeds
+from common import seeds, training
 from common.recordings.electrodes import TEN_TWENTY
 from common.selfsupervised import pretraining
 from common.selfsupervised.network import JEPA, Encoder
@@ -51,6 +51,19 @@ def test_the_same_seed_gives_the_same_bytes_and_another_other_ones(tmp_path):
     a, b, c = ((tmp_path / f"{name}.npz").read_bytes() for name in "abc")
     assert a == b
     assert a != c
+
+
+def test_epochs_draw_from_generators_of_their_own(monkeypatch):
+    reproducible, given = training.reproducible, []
+
+    def noted(seed, device=None):
+        given.append(seed)
+        return reproducible(seed, device)
+
+    monkeypatch.setattr(training, "reproducible", noted)
+    pretrain_windows(windows(), windows(16), CHANNELS, seed=0, **SMALL)
+    epochs = given[-SMALL["n_epochs"] :]
+    assert len(set(epochs)) == SMALL["n_epochs"] and min(epochs) > 2**40
 
 
 @pytest.mark.parametrize("restore_best", [True, False])
