@@ -122,17 +122,14 @@ def test_greedy_takes_the_farthest_move_of_all_and_cyclic_the_first():
     assert np.flatnonzero(first.z.T)[0] == np.flatnonzero(moves.T >= 1e-6)[0]
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_locally_greedy_descent_begins_in_the_first_segment_that_would_move(seed):
-    X, atoms = problem("rank one", seed=seed)
-    penalty = 0.5 * lambda_max(X, atoms)
-    correlation, norms = atoms.correlate(X), (atoms.full() ** 2).sum((1, 2))
-    moves = np.maximum(correlation - penalty, 0) / norms[:, None]
-    local = sparse_code(X, atoms, penalty, solver="lgcd", max_updates=1)
-    segments = [moves[:, start : start + 31] for start in range(0, moves.shape[1], 31)]
-    place = next(index for index, each in enumerate(segments) if each.max() >= 1e-3)
-    atom, at = np.unravel_index(segments[place].argmax(), segments[place].shape)
-    assert np.argwhere(local.z).tolist() == [[atom, 31 * place + at]]
+@pytest.mark.parametrize(("largest", "taken"), [(30, 30), (31, 5)])
+def test_segments_are_as_long_as_what_a_change_touches(largest, taken):
+    _, atoms = problem("rank one")
+    code = np.zeros((len(atoms.full()), 100))
+    code[0, [5, largest]] = 1.0, 2.0
+    X = np.apply_along_axis(np.convolve, 1, atoms.full()[0], code[0])
+    first = sparse_code(X, atoms, 0.1, solver="lgcd", max_updates=1)
+    assert np.argwhere(first.z).tolist() == [[0, taken]]  # the first segment has 31 places
 
 
 def test_locally_greedy_descent_looks_at_fewer_values_than_greedy():

@@ -45,6 +45,8 @@ def test_electrodes_have_equal_parts_of_the_upper_half():
     assert np.linalg.norm(places, axis=1) == pytest.approx(1)
     # Zones of equal height have equal areas (Archimedes); an electrode is in the middle of its own.
     assert places[:, 2] == pytest.approx(np.arange(0.95, 0, -0.1))
+    turns = np.diff(np.unwrap(np.arctan2(places[:, 1], places[:, 0]))) / (2 * np.pi)
+    assert turns == pytest.approx((3 - np.sqrt(5)) / 2)  # the golden angle
 
 
 def test_leadfields_have_average_reference_and_unit_size():
