@@ -137,6 +137,12 @@ def test_interference_without_a_lock_makes_activations_diverge_and_a_lock_does_n
     assert locked.converged and np.abs(locked.z).max() < 100
 
 
+def test_what_ends_before_its_tolerance_has_not_converged():
+    X, D = np.random.default_rng(0).standard_normal((24, 24)), np.ones((1, 1, 6, 6)) / 6
+    code = simulated_code(X, D, 0.01, workers=(2, 2), lock="border", max_updates=3)
+    assert code.updates.sum() == 3 and not code.converged and not code.diverged
+
+
 def test_equal_moves_of_identical_windows_do_not_stall_the_lock():
     tile = np.random.default_rng(0).standard_normal((10, 10))
     X = np.tile(tile, (4, 4))

@@ -29,6 +29,7 @@ def test_the_wave_is_that_of_the_formula():
     assert wave.argmax() == 130
     # One deviation away: exp(-1) cos(2 pi 3 .15).
     assert wave[145] == pytest.approx(2.1 * np.exp(-1) * np.cos(0.9 * np.pi), rel=1e-12)
+    assert evoked_wave(3, sfreq=0.5, peak=2.0).argmax() == 1  # any rate above 0
 
 
 @pytest.mark.parametrize("frequency", [6.0, 10.0, 22.0])
