@@ -76,6 +76,10 @@ def test_total_variation_has_its_limits_and_invariances():
     np.testing.assert_allclose(tv_prox(np.repeat([0.0, 4.0], 5), 5.0), np.repeat([1, 3], 5))
 
 
+def test_the_trend_of_a_constant_is_itself_however_large_mu():
+    np.testing.assert_array_equal(tv_prox(np.full(5, 3.0), 1e3), np.full(5, 3.0))
+
+
 def test_time_of_total_variation_is_linear():
     from time import process_time
 
