@@ -103,6 +103,10 @@ def test_what_is_masked_becomes_the_mean_of_the_rest():
             "n_times_artefact must be .*50, got 60",
         ),
         (
+            lambda rng: contaminated(1e308 * np.eye(1, 50), n_times_artefact=6, rng=rng),
+            r"level=2 times values up to 1e\+308 is no number. Lower it",
+        ),
+        (
             lambda rng: contaminated(np.ones((1, 50)), n_times_artefact=6, level=0, rng=rng),
             "level must be above 0, got 0",
         ),
