@@ -59,6 +59,12 @@ def test_artefacts_replace_stretches_and_nothing_else():
     assert not np.array_equal(again, dirty)  # drawn, not fixed
 
 
+def test_noise_may_be_as_large_as_numbers_are():
+    X = np.array([[-8e307, 8e307, 0.0, 0.0]])
+    dirty, mask = contaminated(X, n_times_artefact=2, level=1.0, rng=np.random.default_rng(0))
+    assert np.isfinite(dirty).all() and mask.any()
+
+
 def test_trials_are_tapered_stretches():
     X = np.ones((2, 103))
     trials = cut_into_trials(X, 4)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from common.dictionary import grids
+from common.dictionary import distributed, grids
 from common.dictionary._layout import Layout
 from common.dictionary._parts import Part, _forbidden, boxes, with_margin
 from common.dictionary.crops import drawn_atoms
@@ -203,6 +203,20 @@ def test_many_messages_under_way_are_kept():
     assert code.updates.sum() <= 4000 and slow.converged
     gap = duality_gap(X, D, slow.z, penalty)
     assert gap < 1e-3 * grids.cost(X, D, slow.z, penalty)
+
+
+def test_all_room_for_messages_is_on_the_list_of_what_is_free():
+    X, D, _ = line(n_lengths=20)
+    workers = Workers(X, D, workers=3)
+    state = distributed._State(workers.parts, workers._near)
+    for _ in range(2):
+        place, n_free = state.free
+        seen = []
+        while place != -1:
+            seen.append(place)
+            place = state.following[place]
+        assert sorted(seen) == list(range(len(state.pool))) and len(seen) == n_free
+        state.grow()
 
 
 @pytest.mark.parametrize("workers", [1, (2, 2), (1, 5)])
