@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from common import files
-from common.dictionary import grids
+from common.dictionary import grids, processes
 from common.dictionary.crops import drawn_atoms
 from common.dictionary.distributed import simulated_code
 from common.dictionary.grid_learning import learn_on_grid
@@ -202,3 +202,18 @@ def test_ranks_of_mpi_reach_the_solution_of_one_worker(n_nodes, tmp_path):
         learning = {"n_atoms": 3, "atom_shape": (5, 6), "start": atoms, "n_iter": 2, "eps": 0}
         learned = learn_on_grid(image, **learning, **options)
         np.testing.assert_allclose(result["cost"], learned.log["cost"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("largest", "converged"), [([0.0, 0.0], True), ([0.0, 1.0], False)])
+def test_all_workers_have_to_converge(largest, converged):
+    class Team(processes._Team):
+        z = np.zeros((1, 1, 9))
+
+        def __init__(self):
+            self.problem = grids.Problem.of(np.ones((1, 10)), np.ones((1, 1, 2)))
+
+        def _ask(self, order, *given):
+            rest = {"counts": [1, 0, 0], "diverged": False, "time": 1.0, "busy": 1.0}
+            return [rest | {"largest": each} for each in largest]
+
+    assert Team().code(0.1).converged is converged
